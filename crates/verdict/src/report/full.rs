@@ -1,0 +1,269 @@
+//! The full report: the brief and the evidence behind it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::brief::Brief;
+
+/// The value of [`Report::kind`].
+pub const REPORT_KIND: &str = "validator/report";
+/// The version of the report that this crate writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything that a run found, for people and programs that want more than the verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Always [`REPORT_KIND`].
+    pub kind: String,
+    /// See [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The verdict in brief.
+    pub brief: Brief,
+    /// The effective configuration: each setting, its value and where it came from.
+    pub configuration: BTreeMap<String, ConfigurationEntry>,
+    /// What followed from scores and labels; null when the run did not get that far. This
+    /// part is bit-identical for any thread count and file order.
+    pub metrics: Option<MetricsSection>,
+    /// What the timed calls showed; null when none were made.
+    pub latency: Option<LatencySection>,
+    /// What was read; null when the dataset was never opened.
+    pub dataset: Option<DatasetSection>,
+    /// What was scored; null when the model was never loaded.
+    pub model: Option<ModelSection>,
+    /// Where it ran.
+    pub environment: Environment,
+    /// How long each part took.
+    pub timings: Timings,
+    /// What to keep in mind when reading the numbers.
+    pub warnings: Vec<String>,
+    /// What went wrong, when the outcome is `error`.
+    pub error: Option<ErrorSection>,
+}
+
+/// Where a setting came from; the first in this order wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigurationSource {
+    /// A command-line flag.
+    Flag,
+    /// An environment variable.
+    Environment,
+    /// A gate file.
+    File,
+    /// Nobody set it.
+    Default,
+}
+
+/// One effective setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigurationEntry {
+    /// The value that was used.
+    pub value: serde_json::Value,
+    /// Where it came from.
+    pub source: ConfigurationSource,
+}
+
+/// What followed from scores and labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsSection {
+    /// How many rows were scored.
+    pub rows: u64,
+    /// How many of them are positive.
+    pub positives: u64,
+    /// How many of them are negative.
+    pub negatives: u64,
+    /// The area under the ROC curve.
+    pub auc: AucSection,
+    /// The least raw model output; null when infinite.
+    pub score_minimum: Option<f64>,
+    /// The largest raw model output; null when infinite.
+    pub score_maximum: Option<f64>,
+}
+
+/// The area under the ROC curve of the raw outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AucSection {
+    /// The exact value; ties count one half.
+    pub value: f64,
+    /// DeLong's variance; null with fewer than two rows in a class.
+    pub variance: Option<f64>,
+    /// One-sided lower bound at `confidence`.
+    pub lower_bound: Option<f64>,
+    /// One-sided upper bound at `confidence`.
+    pub upper_bound: Option<f64>,
+    /// Two-sided interval at `confidence`.
+    pub interval: Option<[f64; 2]>,
+    /// The confidence of bounds and interval.
+    pub confidence: f64,
+    /// How the bounds were made.
+    pub method: String,
+    /// Why there are no bounds, where there are none.
+    pub degenerate: Option<String>,
+    /// How many distinct raw outputs there were.
+    pub distinct_scores: u64,
+}
+
+/// One quantile of the timed calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyQuantile {
+    /// The quantile, such as 0.99.
+    pub quantile: f64,
+    /// Its nearest-rank value in milliseconds, from the raw samples.
+    pub value_ms: f64,
+    /// One-sided upper bound in milliseconds; null when the sample supports none.
+    pub upper_bound_ms: Option<f64>,
+    /// One-sided lower bound in milliseconds; null when the sample supports none.
+    pub lower_bound_ms: Option<f64>,
+}
+
+/// What the timed calls showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencySection {
+    /// How the calls were issued: `closed` means one after the other.
+    pub scenario: String,
+    /// Rows a call.
+    pub batch_rows: u64,
+    /// Timed calls.
+    pub samples: u64,
+    /// Untimed calls before them.
+    pub warm_up_calls: u64,
+    /// Whether the warm-up ended because the medians of two windows agreed.
+    pub warm_up_stable: bool,
+    /// Distinct rows that were used in turn.
+    pub distinct_rows: u64,
+    /// The first call of all, in milliseconds.
+    pub first_call_ms: Option<f64>,
+    /// Loading the model, in milliseconds.
+    pub model_load_ms: Option<f64>,
+    /// Least, mean and largest timed call, in milliseconds.
+    pub minimum_ms: f64,
+    /// Mean of the timed calls, in milliseconds.
+    pub mean_ms: f64,
+    /// Largest timed call, in milliseconds.
+    pub maximum_ms: f64,
+    /// The confidence of the quantiles' bounds.
+    pub confidence: f64,
+    /// p50, p90, p99 and p99.9.
+    pub quantiles: Vec<LatencyQuantile>,
+    /// Lag-1 autocorrelation; the bounds assume about 0.
+    pub autocorrelation: Option<f64>,
+    /// The samples as `[lower_us, upper_us, count]` buckets of a high-dynamic-range
+    /// histogram with three significant figures, in microseconds.
+    pub histogram_us: Vec<(f64, f64, u64)>,
+    /// The evidence for or against a throttled processor during the timed calls.
+    pub throttling: Throttling,
+}
+
+/// Processor throttling of the own control group over the timed calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttling {
+    /// Whether the control group tells; false outside Linux containers.
+    pub known: bool,
+    /// Scheduling periods that ran into the quota.
+    pub throttled_periods: Option<u64>,
+    /// Microseconds spent throttled.
+    pub throttled_us: Option<u64>,
+    /// Processors that the quota allows; null when unlimited.
+    pub quota_millicpus: Option<u64>,
+}
+
+/// One file of the dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetFile {
+    /// The name relative to the dataset.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// What pins its content: an S3 ETag, or `sha256:` of a local file.
+    pub identity: String,
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetSection {
+    /// Where it was read from.
+    pub uri: String,
+    /// `sha256:` over names, sizes and identities, in name order.
+    pub digest: Option<String>,
+    /// All files, in name order; at most 1,000 are listed.
+    pub files: Vec<DatasetFile>,
+    /// How many files there are.
+    pub files_total: u64,
+    /// The sum of their sizes.
+    pub bytes_total: u64,
+    /// The sum of their rows.
+    pub rows_total: u64,
+    /// The label column.
+    pub label: String,
+    /// The feature columns, in the order that the model sees.
+    pub features: Vec<String>,
+    /// The width of a row as the model sees it.
+    pub width: u64,
+}
+
+/// What was scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelSection {
+    /// Where it was read from.
+    pub uri: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The file format.
+    pub format: String,
+    /// Loading it, in milliseconds.
+    pub load_ms: f64,
+    /// The element type of its output.
+    pub output_type: Option<String>,
+}
+
+/// Where the run took place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The version of the validator.
+    pub validator_version: String,
+    /// Operating system and processor architecture.
+    pub platform: String,
+    /// Processors available to the process.
+    pub processors: Option<u64>,
+    /// Threads that one call of the model may use.
+    pub model_threads: Option<u64>,
+    /// The version of the library that ran the model.
+    pub libtorch_version: Option<String>,
+    /// Largest resident memory of the validator itself.
+    pub parent_resident_bytes_max: Option<u64>,
+    /// Throttling over the whole run.
+    pub throttling: Throttling,
+}
+
+/// How long each part took, in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Listing and opening the dataset.
+    pub open_s: Option<f64>,
+    /// Fetching the model and loading it.
+    pub load_s: Option<f64>,
+    /// Reading and scoring all rows.
+    pub score_s: Option<f64>,
+    /// Sorting the scores and computing the metrics.
+    pub metrics_s: Option<f64>,
+    /// Warm-up and timed calls.
+    pub latency_s: Option<f64>,
+    /// The whole run.
+    pub total_s: f64,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorSection {
+    /// `usage`, `data`, `model` or `infrastructure`.
+    pub class: String,
+    /// What was being done and its causes, outermost first.
+    pub chain: Vec<String>,
+    /// Whether running the same command again may succeed.
+    pub retryable: bool,
+}

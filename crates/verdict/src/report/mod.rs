@@ -1,0 +1,18 @@
+//! The versioned JSON that `validator` writes and other programs read.
+//!
+//! [`Brief`] is the verdict in at most 4,096 bytes, as it goes into a Kubernetes termination
+//! message; [`Report`] embeds it and adds the evidence. Fields may be added within a schema
+//! version; a field that changes meaning or goes away raises it.
+
+mod brief;
+mod full;
+
+pub use brief::{
+    BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, BriefError, Check, DatasetSummary, ModelSummary,
+    Outcome, TERMINATION_MESSAGE_BYTES_MAX,
+};
+pub use full::{
+    AucSection, ConfigurationEntry, ConfigurationSource, DatasetFile, DatasetSection, Environment,
+    ErrorSection, LatencyQuantile, LatencySection, MetricsSection, ModelSection, REPORT_KIND,
+    Report, SCHEMA_VERSION, Throttling, Timings,
+};
