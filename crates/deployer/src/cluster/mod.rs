@@ -1,0 +1,14 @@
+//! The seam to what is deployed to: the Kubernetes API, or a folder of rendered manifests.
+//!
+//! An implementation serves one default namespace: objects that name none live there, unless their
+//! kind has no namespace.
+
+mod object;
+mod target;
+
+pub use object::{ObjectId, object_id};
+pub use target::{
+    Applied, ApplyOptions, ApplyStrategy, Capabilities, Cluster, ClusterError, DeleteOptions,
+    Diagnosis, DryRun, FIELD_MANAGER, NotReady, Propagation, RevisionScope, WaitOptions,
+    WaitStrategy,
+};

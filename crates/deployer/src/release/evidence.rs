@@ -1,0 +1,139 @@
+//! Our evidence of a revision: verdicts, logs, the reason of a failure, the journal.
+//!
+//! It lives in a record of its own beside Helm's, so that Helm's stays byte-compatible.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{GateVerdict, HookEvent, HookPhase, ReleaseName, Revision};
+
+/// The `owner` label of the companion record; Helm selects `owner=helm` and never sees it.
+pub const EVIDENCE_LABEL_OWNER: &str = "deployer";
+/// The most that is kept of one log, in bytes: its end, where failures are explained.
+pub const LOG_BYTES_MAX: usize = 32 << 10;
+
+/// What is known about how a revision came about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The version of this format.
+    pub schema_version: u32,
+    /// The release.
+    pub release: ReleaseName,
+    /// The revision.
+    pub revision: Revision,
+    /// What was done: `install`, `upgrade`, `rollback`, `uninstall`, `recover`.
+    pub operation: String,
+    /// Who did it: user and host.
+    pub operator: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; absent while it runs or when it was killed.
+    #[serde(default)]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The verdicts of its gates.
+    #[serde(default)]
+    pub verdicts: Vec<RecordedVerdict>,
+    /// Logs, events and conditions of hooks and of failing pods.
+    #[serde(default)]
+    pub logs: Vec<EvidenceLog>,
+    /// Why it failed.
+    #[serde(default)]
+    pub failure: Option<String>,
+    /// The steps, in order.
+    #[serde(default)]
+    pub journal: Vec<JournalEntry>,
+}
+
+/// The verdict of one gate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedVerdict {
+    /// The hook that gave it.
+    pub hook: String,
+    /// The event that it ran on.
+    pub event: HookEvent,
+    /// The UID of the Job that this revision created; absent for a local process.
+    #[serde(default)]
+    pub job_uid: Option<String>,
+    /// The verdict.
+    pub verdict: GateVerdict,
+}
+
+/// One captured text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceLog {
+    /// What it is about, such as `hook web-validate` or `pod web-7f (container app)`.
+    pub source: String,
+    /// How far its source came, for a hook.
+    #[serde(default)]
+    pub phase: HookPhase,
+    /// The end of the text, at most [`LOG_BYTES_MAX`] bytes.
+    pub text: String,
+    /// Whether its beginning is missing.
+    #[serde(default)]
+    pub truncated: bool,
+}
+
+impl EvidenceLog {
+    /// Keeps the end of `text`.
+    pub fn bounded(source: impl Into<String>, phase: HookPhase, text: &str) -> Self {
+        let mut start = text.len().saturating_sub(LOG_BYTES_MAX);
+        while !text.is_char_boundary(start) {
+            start += 1;
+        }
+        Self {
+            source: source.into(),
+            phase,
+            text: text[start..].to_owned(),
+            truncated: start > 0,
+        }
+    }
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub text: String,
+}
+
+impl Evidence {
+    /// The version of the format that is written.
+    pub const SCHEMA_VERSION: u32 = 1;
+    /// The most lines that a journal keeps.
+    const JOURNAL_ENTRIES_MAX: usize = 500;
+
+    /// Begins the evidence of an operation.
+    pub fn begin(
+        release: ReleaseName,
+        revision: Revision,
+        operation: impl Into<String>,
+        operator: impl Into<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            schema_version: Self::SCHEMA_VERSION,
+            release,
+            revision,
+            operation: operation.into(),
+            operator: operator.into(),
+            started_at: now,
+            finished_at: None,
+            verdicts: Vec::new(),
+            logs: Vec::new(),
+            failure: None,
+            journal: Vec::new(),
+        }
+    }
+
+    /// Adds a line to the journal, until it is full.
+    pub fn note(&mut self, at: DateTime<Utc>, text: impl Into<String>) {
+        if self.journal.len() < Self::JOURNAL_ENTRIES_MAX {
+            self.journal.push(JournalEntry {
+                at,
+                text: text.into(),
+            });
+        }
+    }
+}

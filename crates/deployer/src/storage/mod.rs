@@ -1,0 +1,11 @@
+//! The seam to where release records are kept, and who may write them.
+//!
+//! A store serves one namespace (and lists others). Every write of a record that exists names the
+//! version that it was read at; whoever wants to write first holds the release's lease.
+
+mod store;
+
+pub use store::{
+    BoxedError, EvidenceRecord, Lease, LeaseRequest, ListScope, ReleaseStore, ResourceVersion,
+    StorageError, Stored,
+};
