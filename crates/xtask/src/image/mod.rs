@@ -1,0 +1,3 @@
+//! OCI images: one staged folder, one recipe.
+
+pub(crate) mod digest;
