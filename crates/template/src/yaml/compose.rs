@@ -1,0 +1,379 @@
+//! From YAML events to data: anchors, merges, keys and scalars, as go-yaml v2 composes them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use libyaml_safer::{Encoding, ErrorKind, EventData, Parser};
+
+use super::{
+    data::Data,
+    error::YamlError,
+    number::float_shortest_f32,
+    resolve::{LONG_TAG, resolve_plain, resolve_tagged},
+};
+
+/// Deeper documents are refused, so that recursion over them cannot exhaust a stack.
+const DEPTH_MAX: usize = 500;
+
+/// Returns the first document; a text without one is null. What follows it is not read.
+pub(super) fn first_document(text: &str) -> Result<Data, YamlError> {
+    Ok(Stream::open(text)?.next_document()?.unwrap_or_default())
+}
+
+/// Returns every document of the stream.
+pub(super) fn all_documents(text: &str) -> Result<Vec<Data>, YamlError> {
+    let mut stream = Stream::open(text)?;
+    let mut documents = Vec::new();
+    while let Some(document) = stream.next_document()? {
+        documents.push(document);
+    }
+    Ok(documents)
+}
+
+/// A node before aliases are followed.
+enum Node {
+    Scalar {
+        text: String,
+        tag: Option<String>,
+        /// Plain, so that its meaning is resolved.
+        implicit: bool,
+    },
+    Sequence(Vec<Rc<Node>>),
+    /// Keys and values in turn.
+    Mapping(Vec<(Rc<Node>, Rc<Node>)>),
+    Alias {
+        target: Rc<Node>,
+    },
+}
+
+struct Stream<'text> {
+    parser: Parser<&'text [u8]>,
+    anchors: HashMap<String, Rc<Node>>,
+    /// Anchors whose nodes are still open: an alias to one would contain itself.
+    open_anchors: Vec<String>,
+}
+
+impl<'text> Stream<'text> {
+    fn open(text: &'text str) -> Result<Self, YamlError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut parser = Parser::new();
+        parser.set_encoding(Encoding::Utf8);
+        parser.set_input(text.as_bytes());
+        Ok(Self {
+            parser,
+            anchors: HashMap::new(),
+            open_anchors: Vec::new(),
+        })
+    }
+
+    fn event(&mut self) -> Result<EventData, YamlError> {
+        match self.parser.parse() {
+            Ok(event) => Ok(event.data),
+            Err(error) => Err(syntax_error(&error)),
+        }
+    }
+
+    fn next_document(&mut self) -> Result<Option<Data>, YamlError> {
+        loop {
+            match self.event()? {
+                EventData::StreamStart { .. } => {}
+                EventData::DocumentStart { .. } => break,
+                _ => return Ok(None),
+            }
+        }
+        self.anchors.clear();
+        self.open_anchors.clear();
+        let event = self.event()?;
+        let node = self.node(event, 0)?;
+        // The end of the document is checked too: `a: 1` followed by a stray `]` is an error.
+        self.event()?;
+        Decoder::default().value(&node).map(Some)
+    }
+
+    fn node(&mut self, event: EventData, depth: usize) -> Result<Rc<Node>, YamlError> {
+        if depth > DEPTH_MAX {
+            return Err(too_deep());
+        }
+        let (anchor, node) = match event {
+            EventData::Alias { anchor } => return self.alias(&anchor),
+            EventData::Scalar {
+                anchor,
+                tag,
+                value,
+                plain_implicit,
+                ..
+            } => {
+                let node = Node::Scalar {
+                    text: value,
+                    tag,
+                    implicit: plain_implicit,
+                };
+                (anchor, node)
+            }
+            EventData::SequenceStart { anchor, .. } => {
+                self.open_anchor(anchor.as_ref());
+                let items = self.sequence(depth)?;
+                self.close_anchor(anchor.as_ref());
+                (anchor, Node::Sequence(items))
+            }
+            EventData::MappingStart { anchor, .. } => {
+                self.open_anchor(anchor.as_ref());
+                let entries = self.mapping(depth)?;
+                self.close_anchor(anchor.as_ref());
+                (anchor, Node::Mapping(entries))
+            }
+            _ => return Err(YamlError::syntax(None, "unexpected event in a document")),
+        };
+        let node = Rc::new(node);
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        Ok(node)
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<Vec<Rc<Node>>, YamlError> {
+        let mut items = Vec::new();
+        loop {
+            match self.event()? {
+                EventData::SequenceEnd => return Ok(items),
+                event => items.push(self.node(event, depth + 1)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<Vec<(Rc<Node>, Rc<Node>)>, YamlError> {
+        let mut entries = Vec::new();
+        loop {
+            let event = self.event()?;
+            if event == EventData::MappingEnd {
+                return Ok(entries);
+            }
+            let key = self.node(event, depth + 1)?;
+            let event = self.event()?;
+            let value = self.node(event, depth + 1)?;
+            entries.push((key, value));
+        }
+    }
+
+    fn open_anchor(&mut self, anchor: Option<&String>) {
+        self.open_anchors.extend(anchor.cloned());
+    }
+
+    fn close_anchor(&mut self, anchor: Option<&String>) {
+        if anchor.is_some() {
+            self.open_anchors.pop();
+        }
+    }
+
+    fn alias(&mut self, anchor: &str) -> Result<Rc<Node>, YamlError> {
+        if self.open_anchors.iter().any(|open| open == anchor) {
+            return Err(YamlError::syntax(
+                None,
+                &format!("anchor '{anchor}' value contains itself"),
+            ));
+        }
+        match self.anchors.get(anchor) {
+            Some(target) => Ok(Rc::new(Node::Alias {
+                target: Rc::clone(target),
+            })),
+            None => Err(YamlError::syntax(
+                None,
+                &format!("unknown anchor '{anchor}' referenced"),
+            )),
+        }
+    }
+}
+
+fn too_deep() -> YamlError {
+    YamlError::syntax(None, &format!("exceeded max depth of {DEPTH_MAX}"))
+}
+
+/// The line is that of the problem; go-yaml counts it from one for errors of the scanner and from
+/// zero for those of the parser, and so do the texts that users know.
+fn syntax_error(error: &libyaml_safer::Error) -> YamlError {
+    let problem_line = error.problem_mark().map_or(0, |mark| mark.line);
+    let line = if problem_line != 0 {
+        problem_line + u64::from(error.kind() == ErrorKind::Scanner)
+    } else {
+        error.context_mark().map_or(0, |mark| mark.line)
+    };
+    YamlError::syntax((line != 0).then_some(line), error.problem())
+}
+
+/// Turns nodes into data, counting so that aliases cannot multiply without bound.
+#[derive(Default)]
+struct Decoder {
+    decoded: u64,
+    decoded_in_aliases: u64,
+    alias_depth: u64,
+    depth: usize,
+}
+
+impl Decoder {
+    fn value(&mut self, node: &Node) -> Result<Data, YamlError> {
+        self.count()?;
+        // Aliases nest deeper than the text does.
+        if self.depth > DEPTH_MAX {
+            return Err(too_deep());
+        }
+        self.depth += 1;
+        let data = self.value_within(node);
+        self.depth -= 1;
+        data
+    }
+
+    fn value_within(&mut self, node: &Node) -> Result<Data, YamlError> {
+        match node {
+            Node::Scalar {
+                text,
+                tag,
+                implicit,
+            } => scalar(text, tag.as_deref(), *implicit),
+            Node::Sequence(items) => {
+                let items: Result<Vec<Data>, YamlError> =
+                    items.iter().map(|item| self.value(item)).collect();
+                items.map(Data::List)
+            }
+            Node::Mapping(entries) => {
+                let mut map = BTreeMap::new();
+                self.entries(entries, &mut map)?;
+                Ok(Data::Map(map))
+            }
+            Node::Alias { target } => {
+                self.alias_depth += 1;
+                let data = self.value(target);
+                self.alias_depth -= 1;
+                data
+            }
+        }
+    }
+
+    fn entries(
+        &mut self,
+        entries: &[(Rc<Node>, Rc<Node>)],
+        map: &mut BTreeMap<String, Data>,
+    ) -> Result<(), YamlError> {
+        for (key, value) in entries {
+            if is_merge(key) {
+                self.merge(value, map)?;
+                continue;
+            }
+            let key = self.value(key)?;
+            if matches!(key, Data::List(_) | Data::Map(_)) {
+                let text = key.go_syntax();
+                return Err(YamlError::syntax(None, &format!("invalid map key: {text}")));
+            }
+            let value = self.value(value)?;
+            map.insert(key_text(&key, &value)?, value);
+        }
+        Ok(())
+    }
+
+    /// Merges `<<`: what stands in the map already is overwritten, what follows overwrites.
+    fn merge(&mut self, node: &Node, map: &mut BTreeMap<String, Data>) -> Result<(), YamlError> {
+        let wrong = || {
+            YamlError::syntax(
+                None,
+                "map merge requires map or sequence of maps as the value",
+            )
+        };
+        match node {
+            Node::Mapping(entries) => {
+                self.count()?;
+                self.entries(entries, map)
+            }
+            Node::Alias { target } => match target.as_ref() {
+                Node::Mapping(entries) => {
+                    self.alias_depth += 1;
+                    self.count()?;
+                    let merged = self.entries(entries, map);
+                    self.alias_depth -= 1;
+                    merged
+                }
+                _ => Err(wrong()),
+            },
+            Node::Sequence(items) => {
+                // Earlier maps take precedence over later ones.
+                for item in items.iter().rev() {
+                    match item.as_ref() {
+                        Node::Mapping(_) | Node::Alias { .. } => self.merge(item, map)?,
+                        _ => return Err(wrong()),
+                    }
+                }
+                Ok(())
+            }
+            Node::Scalar { .. } => Err(wrong()),
+        }
+    }
+
+    /// Source: go-yaml v2 decode.go: at most 99 % of a small document and 10 % of a very large one
+    /// may come out of aliases.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
+    fn count(&mut self) -> Result<(), YamlError> {
+        const LOW: f64 = 400_000.0;
+        const HIGH: f64 = 4_000_000.0;
+        self.decoded += 1;
+        self.decoded_in_aliases += u64::from(self.alias_depth > 0);
+        if self.decoded_in_aliases <= 100 || self.decoded <= 1000 {
+            return Ok(());
+        }
+        let decoded = self.decoded as f64;
+        let allowed = 0.99 - 0.89 * ((decoded - LOW) / (HIGH - LOW)).clamp(0.0, 1.0);
+        if self.decoded_in_aliases as f64 / decoded > allowed {
+            return Err(YamlError::syntax(
+                None,
+                "document contains excessive aliasing",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn scalar(text: &str, tag: Option<&str>, implicit: bool) -> Result<Data, YamlError> {
+    match tag {
+        None if implicit => Ok(resolve_plain(text).1),
+        None => Ok(Data::Text(text.to_owned())),
+        Some(tag) if tag.strip_prefix(LONG_TAG) == Some("binary") => binary(text),
+        Some(tag) => resolve_tagged(tag, text),
+    }
+}
+
+fn binary(text: &str) -> Result<Data, YamlError> {
+    use base64::Engine;
+    let packed: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(packed)
+        .map_err(|_| YamlError::syntax(None, "!!binary value contains invalid base64 data"))?;
+    Ok(Data::Text(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn is_merge(node: &Node) -> bool {
+    matches!(node, Node::Scalar { text, tag, implicit }
+        if text == "<<" && (*implicit || tag.as_deref() == Some("tag:yaml.org,2002:merge")))
+}
+
+fn key_text(key: &Data, value: &Data) -> Result<String, YamlError> {
+    match key {
+        Data::Text(text) => Ok(text.clone()),
+        Data::Bool(flag) => Ok(flag.to_string()),
+        Data::Int(number) => Ok(number.to_string()),
+        Data::Float(number) => Ok(match float_shortest_f32(*number).as_str() {
+            "+Inf" => ".inf".to_owned(),
+            "-Inf" => "-.inf".to_owned(),
+            "NaN" => ".nan".to_owned(),
+            text => text.to_owned(),
+        }),
+        Data::Null => Err(unsupported_key("%!s(<nil>)", "<nil>", value)),
+        Data::Uint(number) => Err(unsupported_key("uint64", &format!("{number:#x}"), value)),
+        Data::List(_) | Data::Map(_) => Err(YamlError::plain("invalid map key")),
+    }
+}
+
+fn unsupported_key(kind: &str, key: &str, value: &Data) -> YamlError {
+    YamlError::plain(format!(
+        "unsupported map key of type: {kind}, key: {key}, value: {}",
+        value.go_syntax()
+    ))
+}
