@@ -1,0 +1,140 @@
+//! Variations of the real validation set, each wrong in one way, written as Parquet.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::datasets;
+
+/// Some real rows of the validation set, to be spoilt.
+#[derive(Debug, Clone)]
+pub struct Table {
+    batch: RecordBatch,
+}
+
+impl Table {
+    /// Reads up to `rows` rows from the first file of the validation set.
+    ///
+    /// # Errors
+    /// Fails when the set is missing or unreadable.
+    pub fn validation(rows: usize) -> Result<Self> {
+        let folder = datasets::validation()?;
+        let mut files = std::fs::read_dir(&folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
+        files.retain(|path| path.extension().is_some_and(|suffix| suffix == "parquet"));
+        files.sort();
+        let Some(first) = files.first() else {
+            bail!("`{}` has no Parquet files", folder.display());
+        };
+        let mut reader = ParquetRecordBatchReaderBuilder::try_new(File::open(first)?)?
+            .with_batch_size(rows)
+            .build()?;
+        let batch = reader.next().context("the first file is empty")??;
+        Ok(Self { batch })
+    }
+
+    /// Returns the names of the feature columns, in file order.
+    pub fn features(&self) -> Vec<String> {
+        self.batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .filter(|name| name != datasets::LABEL)
+            .collect()
+    }
+
+    /// Returns the number of rows.
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Keeps no row at all.
+    #[must_use]
+    pub fn without_rows(&self) -> Self {
+        Self {
+            batch: self.batch.slice(0, 0),
+        }
+    }
+
+    /// Drops a column.
+    ///
+    /// # Errors
+    /// Fails when there is no such column.
+    pub fn without(&self, column: &str) -> Result<Self> {
+        let mut batch = self.batch.clone();
+        batch.remove_column(self.index(column)?);
+        Ok(Self { batch })
+    }
+
+    /// Replaces a column, or adds it last, by numbers; a `None` is a null.
+    ///
+    /// # Errors
+    /// Fails when the number of values differs from the number of rows.
+    pub fn with_numbers(&self, column: &str, values: Vec<Option<f64>>) -> Result<Self> {
+        self.with(column, Arc::new(Float64Array::from(values)))
+    }
+
+    /// Replaces a column, or adds it last, by whole numbers; a `None` is a null.
+    ///
+    /// # Errors
+    /// Fails when the number of values differs from the number of rows.
+    pub fn with_integers(&self, column: &str, values: Vec<Option<i64>>) -> Result<Self> {
+        self.with(column, Arc::new(Int64Array::from(values)))
+    }
+
+    /// Replaces a column, or adds it last, by text.
+    ///
+    /// # Errors
+    /// Fails when the number of values differs from the number of rows.
+    pub fn with_texts(&self, column: &str, values: Vec<&str>) -> Result<Self> {
+        self.with(column, Arc::new(StringArray::from(values)))
+    }
+
+    /// Writes the table as one Parquet file, making its folder.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut writer = ArrowWriter::try_new(File::create(path)?, self.batch.schema(), None)?;
+        writer.write(&self.batch)?;
+        writer.close()?;
+        Ok(())
+    }
+
+    fn with(&self, column: &str, values: ArrayRef) -> Result<Self> {
+        let schema = self.batch.schema();
+        let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+        let mut columns = self.batch.columns().to_vec();
+        let field = Arc::new(Field::new(column, values.data_type().clone(), true));
+        match self.index(column) {
+            Ok(index) => {
+                fields[index] = field;
+                columns[index] = values;
+            }
+            Err(_new_column) => {
+                fields.push(field);
+                columns.push(values);
+            }
+        }
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        Ok(Self { batch })
+    }
+
+    fn index(&self, column: &str) -> Result<usize> {
+        self.batch
+            .schema()
+            .index_of(column)
+            .with_context(|| format!("the validation set has no column `{column}`"))
+    }
+}
