@@ -1,7 +1,9 @@
 //! Hooks: their order, their run in the cluster or as local processes, and what is kept of them.
 
+mod order;
 mod runner;
 mod skip;
 
+pub use order::{has_policy, is_workload, ordered_hooks};
 pub use runner::{HookContext, HookError, HookObject, HookResult, HookRunner};
 pub use skip::SkippedHooks;

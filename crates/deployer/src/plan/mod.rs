@@ -1,1 +1,18 @@
 //! Turns what is deployed and what is wanted into typed steps, each with its undo (pure).
+//!
+//! The value that a dry run shows is the value that is executed; nothing here asks a cluster, and
+//! nothing decides again later.
+
+mod build;
+mod error;
+mod manifest;
+mod order;
+mod ownership;
+mod step;
+
+pub use build::{PlanInput, build, build_removal};
+pub use error::PlanError;
+pub use manifest::{ManifestError, ManifestObject, read_manifest, read_yaml, write_yaml};
+pub use order::{install_rank, uninstall_rank};
+pub use ownership::{OwnershipProblem, owned_by, ownership_problems, with_ownership};
+pub use step::{HookStep, ObjectAction, ObjectStep, Plan, Undo};

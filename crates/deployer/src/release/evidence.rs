@@ -5,6 +5,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::ObjectId;
+
 use super::{GateVerdict, HookEvent, HookPhase, ReleaseName, Revision};
 
 /// The `owner` label of the companion record; Helm selects `owner=helm` and never sees it.
@@ -25,6 +27,15 @@ pub struct Evidence {
     pub operation: String,
     /// Who did it: user and host.
     pub operator: String,
+    /// How far it came; what recovery goes by.
+    #[serde(default)]
+    pub milestone: Milestone,
+    /// How it is to be recovered.
+    #[serde(default)]
+    pub settings: RecoverySettings,
+    /// Objects that belonged to somebody else before; they are never deleted to undo.
+    #[serde(default)]
+    pub adopted: Vec<ObjectId>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended; absent while it runs or when it was killed.
@@ -42,6 +53,43 @@ pub struct Evidence {
     /// The steps, in order.
     #[serde(default)]
     pub journal: Vec<JournalEntry>,
+}
+
+/// How far an operation came. Written before what it names begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Milestone {
+    /// Recorded as pending; no object was changed.
+    #[default]
+    Begun,
+    /// Objects may have been changed.
+    Changing,
+    /// Everything was done, and only the records remain to be written.
+    Completed,
+}
+
+/// What a recovery must know of the operation that it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverySettings {
+    /// Whether what was changed is to be undone.
+    pub atomic: bool,
+    /// Whether an uninstall keeps the records.
+    pub keep_history: bool,
+    /// Whether hooks run.
+    pub run_hooks: bool,
+    /// How long each hook and each wait may take, in seconds.
+    pub timeout_s: u64,
+}
+
+impl Default for RecoverySettings {
+    fn default() -> Self {
+        Self {
+            atomic: false,
+            keep_history: false,
+            run_hooks: true,
+            timeout_s: 300,
+        }
+    }
 }
 
 /// The verdict of one gate.
@@ -118,6 +166,9 @@ impl Evidence {
             revision,
             operation: operation.into(),
             operator: operator.into(),
+            milestone: Milestone::Begun,
+            settings: RecoverySettings::default(),
+            adopted: Vec::new(),
             started_at: now,
             finished_at: None,
             verdicts: Vec::new(),

@@ -15,7 +15,8 @@ mod verdict;
 
 pub use codec::{CodecError, decode, encode};
 pub use evidence::{
-    EVIDENCE_LABEL_OWNER, Evidence, EvidenceLog, JournalEntry, LOG_BYTES_MAX, RecordedVerdict,
+    EVIDENCE_LABEL_OWNER, Evidence, EvidenceLog, JournalEntry, LOG_BYTES_MAX, Milestone,
+    RecordedVerdict, RecoverySettings,
 };
 pub use hook::{Hook, HookDeletePolicy, HookEvent, HookExecution, HookOutputLogPolicy, HookPhase};
 pub use labels::{

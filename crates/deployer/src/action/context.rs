@@ -1,0 +1,53 @@
+//! What every action works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::hook::HookRunner;
+use crate::progress::{ProgressEvent, ProgressSink};
+use crate::release::Namespace;
+use crate::storage::ReleaseStore;
+
+/// The target, the records, the hooks and the ways to tell and to be told.
+#[derive(Clone)]
+pub struct Deployer {
+    /// What is deployed to; its default namespace is `namespace`.
+    pub cluster: Arc<dyn Cluster>,
+    /// The records of `namespace`.
+    pub store: Arc<dyn ReleaseStore>,
+    /// What runs hooks.
+    pub hooks: Arc<dyn HookRunner>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub progress: Arc<dyn ProgressSink>,
+    /// Cancelled by the first Ctrl-C.
+    pub cancel: CancellationToken,
+    /// The namespace of the releases.
+    pub namespace: Namespace,
+    /// Who works here, readable and unique to the process (`alice@laptop/4711/5f3a`).
+    pub operator: String,
+    /// For how long the lease of a release is taken at a time.
+    pub lease_duration: Duration,
+}
+
+impl Deployer {
+    /// For how long a lease is taken at a time, unless told otherwise.
+    pub const LEASE_DURATION: Duration = Duration::from_secs(30);
+
+    pub(crate) fn tell(&self, event: ProgressEvent) {
+        self.progress.event(event);
+    }
+
+    pub(crate) fn stage(&self, text: impl Into<String>) {
+        self.tell(ProgressEvent::Stage { text: text.into() });
+    }
+
+    pub(crate) fn warn(&self, text: impl Into<String>) {
+        self.tell(ProgressEvent::Warning { text: text.into() });
+    }
+}

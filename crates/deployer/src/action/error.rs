@@ -1,0 +1,309 @@
+//! What can go wrong in an action, the state it leaves and the exit code that tells.
+
+use thiserror::Error;
+
+use super::{ExitCode, Operation, RenderError};
+use crate::cluster::ClusterError;
+use crate::hook::HookError;
+use crate::plan::PlanError;
+use crate::release::{
+    Evidence, GateOutcome, GateVerdict, HookEvent, LabelError, Namespace, ReleaseName, Revision,
+    Status,
+};
+use crate::storage::StorageError;
+
+/// Why an action did not do what was asked.
+#[derive(Debug, Error)]
+pub enum ActionError {
+    /// There is no such release.
+    #[error("release: not found: `{name}` in namespace `{namespace}`")]
+    NotFound {
+        name: ReleaseName,
+        namespace: Namespace,
+    },
+    /// There is no such revision.
+    #[error("release `{name}` has no revision {revision}")]
+    RevisionNotFound {
+        name: ReleaseName,
+        revision: Revision,
+        known: Vec<Revision>,
+    },
+    /// Install of a name that is taken.
+    #[error(
+        "cannot reuse a name that is still in use: release `{name}` is {status} in namespace `{namespace}`"
+    )]
+    NameInUse {
+        name: ReleaseName,
+        namespace: Namespace,
+        status: Status,
+    },
+    /// Upgrade of what was never deployed.
+    #[error("\"{name}\" has no deployed releases")]
+    NoDeployedReleases {
+        name: ReleaseName,
+        last: Option<Status>,
+    },
+    /// Uninstall of what is uninstalled.
+    #[error("the release named `{name}` is already deleted")]
+    AlreadyUninstalled { name: ReleaseName },
+    /// Rollback without anything to go back to.
+    #[error("release `{name}` has no revision to roll back to")]
+    NothingToRollBackTo { name: ReleaseName },
+    /// Left pending by something that is not us.
+    #[error(
+        "another operation (install/upgrade/rollback) is in progress: revision {revision} of release `{name}` is {status}"
+    )]
+    PendingElsewhere {
+        name: ReleaseName,
+        revision: Revision,
+        status: Status,
+    },
+    /// The namespace is not there.
+    #[error("namespace `{namespace}` not found")]
+    NamespaceNotFound { namespace: Namespace },
+    /// Labels that Helm sets itself.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+    /// The chart does not render.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The manifests cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The records cannot be read or written; nothing was changed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The target cannot be asked; nothing was changed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The operation began, was recorded, and failed.
+    #[error(transparent)]
+    Operation(Box<OperationFailure>),
+}
+
+/// An operation that began and failed.
+#[derive(Debug, Error)]
+#[error("{operation} of release `{release}` in namespace `{namespace}` {}", verb(.cause, .after))]
+pub struct OperationFailure {
+    /// What was done.
+    pub operation: Operation,
+    /// To which release.
+    pub release: ReleaseName,
+    /// Where.
+    pub namespace: Namespace,
+    /// The revision that did not come to be.
+    pub revision: Revision,
+    /// Why.
+    #[source]
+    pub cause: Cause,
+    /// The state left behind.
+    pub after: Aftermath,
+    /// What is kept of it: verdicts, logs, journal.
+    pub evidence: Box<Evidence>,
+    /// Clean-ups that failed besides.
+    pub also: Vec<String>,
+}
+
+fn verb(cause: &Cause, after: &Aftermath) -> String {
+    let failed = match cause {
+        Cause::Hook {
+            hook,
+            verdict: Some(verdict),
+            ..
+        } => match verdict.outcome() {
+            GateOutcome::Fail => format!("rejected by hook `{hook}`"),
+            _ => format!("stopped: hook `{hook}` could not judge"),
+        },
+        Cause::Cancelled => "cancelled".to_owned(),
+        _ => "failed".to_owned(),
+    };
+    match after {
+        Aftermath::RolledBack { .. } => {
+            format!("{failed}, and has been rolled back due to rollback-on-failure being set")
+        }
+        Aftermath::Uninstalled => {
+            format!("{failed}, and has been uninstalled due to rollback-on-failure being set")
+        }
+        Aftermath::RollbackFailed { .. } => format!("{failed}, and rolling back failed too"),
+        Aftermath::Untouched { .. } | Aftermath::Left { .. } => failed,
+    }
+}
+
+/// Why an operation failed.
+#[derive(Debug, Error)]
+pub enum Cause {
+    /// A hook ran and failed; a gate's verdict is there when it wrote one.
+    #[error("{event} hooks failed: {kind} {hook} failed: {reason}")]
+    Hook {
+        event: HookEvent,
+        hook: String,
+        kind: String,
+        reason: String,
+        verdict: Option<Box<GateVerdict>>,
+    },
+    /// A hook could not be run.
+    #[error("{event} hooks failed")]
+    HookNotRun {
+        event: HookEvent,
+        #[source]
+        source: HookError,
+    },
+    /// The target refused a change, or objects did not become ready.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A record could not be written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Ctrl-C.
+    #[error("interrupted by the user")]
+    Cancelled,
+}
+
+/// The state that a failed operation left behind.
+#[derive(Debug)]
+pub enum Aftermath {
+    /// No object was changed.
+    Untouched { deployed: Option<Revision> },
+    /// Objects were changed and stay so.
+    Left { deployed: Option<Revision> },
+    /// Everything is as in revision `to`, recorded as `revision`.
+    RolledBack { to: Revision, revision: Revision },
+    /// What a first install made was removed.
+    Uninstalled,
+    /// Undoing failed.
+    RollbackFailed {
+        error: Box<ActionError>,
+        deployed: Option<Revision>,
+    },
+}
+
+impl ActionError {
+    /// Returns the exit code that tells this error to scripts.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Operation(failure) => failure.exit_code(),
+            Self::Labels(_) | Self::Render(_) | Self::Plan(_) => ExitCode::Usage,
+            _ => ExitCode::Failed,
+        }
+    }
+
+    /// Returns what a person can do about it, and the state left behind.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Operation(failure) => failure.hints(),
+            Self::NotFound { namespace, .. } => vec![format!("see what is there with `deployer list -n {namespace}`, or `deployer list -A`")],
+            Self::RevisionNotFound { name, known, .. } => {
+                let known = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                vec![format!("the revisions of `{name}` are: {known}")]
+            }
+            Self::NameInUse { name, .. } => vec![
+                format!("change it with `deployer upgrade {name} CHART`, or choose another name"),
+                "nothing was changed".into(),
+            ],
+            Self::NoDeployedReleases { name, .. } => vec![format!("install it with `deployer upgrade --install {name} CHART`")],
+            Self::PendingElsewhere { .. } => vec![
+                "it was not begun by this deployer, so nothing tells whether it still runs".into(),
+                "when nothing works on it any more, take it over with `--recover` or `deployer recover`".into(),
+            ],
+            Self::NamespaceNotFound { namespace } => {
+                vec![format!("pass `--create-namespace`, or create it with `kubectl create namespace {namespace}`")]
+            }
+            Self::Plan(error) => error.hints(),
+            Self::Storage(error) => error.hints(),
+            Self::Cluster(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl OperationFailure {
+    /// Returns the exit code by what failed and what it left behind.
+    pub fn exit_code(&self) -> ExitCode {
+        match (&self.after, self.gate_outcome()) {
+            (Aftermath::RollbackFailed { .. }, _) => ExitCode::RollbackFailed,
+            (Aftermath::Left { .. }, _) => ExitCode::Failed,
+            (_, Some(GateOutcome::Fail)) => ExitCode::GateRefused,
+            (_, Some(GateOutcome::Inconclusive | GateOutcome::Error)) => {
+                ExitCode::GateCouldNotJudge
+            }
+            (Aftermath::RolledBack { .. } | Aftermath::Uninstalled, _) => ExitCode::RolledBack,
+            (Aftermath::Untouched { .. }, _) => ExitCode::Failed,
+        }
+    }
+
+    fn gate_outcome(&self) -> Option<GateOutcome> {
+        match &self.cause {
+            Cause::Hook { verdict, .. } => verdict.as_ref().map(|verdict| verdict.outcome()),
+            _ => None,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let mut hints = match &self.after {
+            Aftermath::Untouched {
+                deployed: Some(deployed),
+            } => {
+                vec![format!(
+                    "nothing was changed; revision {deployed} is still deployed"
+                )]
+            }
+            Aftermath::Untouched { deployed: None } => {
+                vec!["nothing was changed; nothing is deployed".into()]
+            }
+            Aftermath::Left { deployed } => {
+                let deployed = deployed.map_or("no revision is deployed".to_owned(), |revision| {
+                    format!("the record still names revision {revision} as deployed")
+                });
+                vec![
+                    format!(
+                        "what revision {} changed stays as it is; {deployed}",
+                        self.revision
+                    ),
+                    format!(
+                        "go back with `deployer rollback {}`, or upgrade again",
+                        self.release
+                    ),
+                ]
+            }
+            Aftermath::RolledBack { to, revision } => {
+                vec![format!(
+                    "everything is as in revision {to} again (recorded as revision {revision})"
+                )]
+            }
+            Aftermath::Uninstalled => {
+                vec!["what the install made was removed; nothing is deployed".into()]
+            }
+            Aftermath::RollbackFailed { error, .. } => vec![
+                format!("rolling back failed: {}", chain(error)),
+                format!(
+                    "when the cause is mended, run `deployer recover {}`",
+                    self.release
+                ),
+            ],
+        };
+        hints.extend(self.also.iter().map(|also| format!("besides, {also}")));
+        hints.push(format!(
+            "logs and verdict are kept: `deployer history {} --revision {}`",
+            self.release, self.revision
+        ));
+        match &self.cause {
+            Cause::Cluster(error) => hints.extend(error.hints()),
+            Cause::Storage(error) => hints.extend(error.hints()),
+            Cause::HookNotRun { source, .. } => hints.extend(source.hints()),
+            Cause::Hook { .. } | Cause::Cancelled => {}
+        }
+        hints
+    }
+}
+
+/// Writes an error and its causes on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
