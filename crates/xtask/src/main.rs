@@ -32,10 +32,37 @@ struct Cli {
 enum Task {
     /// Fetch libtorch into the cache, so that plain `cargo build` works
     Setup,
+    /// Run a real one-node Kubernetes for tests
+    #[command(subcommand)]
+    Cluster(ClusterTask),
+    /// Build the container images, without a container engine
+    Image(image::ImageArguments),
+    /// Be PID 1 of a test cluster
+    #[command(hide = true)]
+    ClusterInit {
+        /// Settings of the cluster
+        config: std::path::PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum ClusterTask {
+    /// Boot a cluster, building what is missing, and wait until it is ready
+    Up(cluster::UpArguments),
+    /// End a cluster and everything of it; also after a crash
+    Down(cluster::Choice),
+    /// Print the variables that end-to-end tests read, for `eval`
+    Env(cluster::Choice),
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let task = Cli::parse().command;
+    // PID 1 of a cluster has signal handlers of its own.
+    let outcome = match task {
+        Task::ClusterInit { config } => cluster::run_init(&config),
+        task => run(task),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::say(format_args!("error: {error:#}"));
@@ -50,15 +77,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(task: Task) -> Result<()> {
     let places = Places::find()?;
     process::watch_signals()?;
     let mut steps = Steps::new(&places);
-    match cli.command {
-        Task::Setup => {
-            setup::run(&places, &mut steps)?;
-            steps.table();
-            Ok(())
+    match task {
+        Task::Setup => setup::run(&places, &mut steps)?,
+        Task::Cluster(ClusterTask::Up(arguments)) => {
+            cluster::up(&places, &arguments, &mut steps)?;
+            output::say("variables for tests: eval \"$(cargo xtask cluster env)\"");
         }
+        Task::Cluster(ClusterTask::Down(choice)) => {
+            cluster::down(&places, choice.number, cluster::Talk::Plain)?
+        }
+        Task::Cluster(ClusterTask::Env(choice)) => {
+            for (name, value) in cluster::environment(&places, choice.number)?.0 {
+                output::data(format_args!("export {name}='{value}'"))?;
+            }
+        }
+        Task::Image(arguments) => {
+            setup::run(&places, &mut steps)?;
+            image::run(&places, &arguments)?;
+        }
+        Task::ClusterInit { config } => cluster::run_init(&config)?,
     }
+    steps.table();
+    Ok(())
 }
