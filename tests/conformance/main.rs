@@ -1,1 +1,217 @@
-//! Being written.
+//! The same chart through us and through Helm, compared byte for byte.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::cluster::{Helm, demand};
+use harness::command::{Output, Program};
+use harness::{binaries, skip, workspace};
+
+/// Helm built from source claims an ancient Kubernetes unless told.
+const KUBERNETES: &str = "1.34.4";
+
+/// One rendering: a chart with some values files and flags.
+struct Case {
+    chart: PathBuf,
+    values: Vec<PathBuf>,
+    flags: Vec<&'static str>,
+}
+
+impl Case {
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "template".to_owned(),
+            "team-fraud".to_owned(),
+            self.chart.display().to_string(),
+            "--namespace=fraud".to_owned(),
+            format!("--kube-version={KUBERNETES}"),
+        ];
+        let values = self
+            .values
+            .iter()
+            .map(|file| format!("--values={}", file.display()));
+        arguments.extend(values);
+        arguments.extend(self.flags.iter().map(|flag| (*flag).to_owned()));
+        arguments
+    }
+
+    fn render(&self, program: Program) -> Result<Output> {
+        program
+            .args(self.arguments())
+            .time_limit(Duration::from_secs(60))
+            .run()
+    }
+}
+
+/// Every committed chart with each of its overlays, and the switches that change the shape.
+fn cases() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for chart in charts()? {
+        let overlays = overlays(&chart)?;
+        let values = std::iter::once(Vec::new()).chain(overlays.into_iter().map(|file| vec![file]));
+        cases.extend(values.map(|values| Case {
+            chart: chart.clone(),
+            values,
+            flags: Vec::new(),
+        }));
+    }
+    let fraud_model = workspace::chart("fraud-model");
+    for flags in [
+        vec!["--set=gate.enabled=false"],
+        vec!["--set=fullnameOverride=other,serviceAccount.create=false"],
+        vec!["--set-json=gate.extraArgs=[\"--log-format\",\"json\"]"],
+        vec!["--set=gate.extraEnv.RUST_LOG=debug,gate.extraEnv.OMP_NUM_THREADS=1"],
+        vec!["--set=model.volume.hostPath=/srv/models,objectStore.region=eu-west-1"],
+        vec![
+            "--set=objectStore.endpointUrl=http://s3.internal:9000,objectStore.credentialsSecret=s3",
+        ],
+        vec![
+            "--set-string=gate.serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::1:role/gate",
+        ],
+        vec!["--is-upgrade", "--set=redis.enabled=true"],
+        vec!["--no-hooks"],
+        vec!["--show-only=templates/gate-job.yaml"],
+    ] {
+        cases.push(Case {
+            chart: fraud_model.clone(),
+            values: vec![fraud_model.join("ci/values-small-node.yaml")],
+            flags,
+        });
+    }
+    Ok(cases)
+}
+
+fn charts() -> Result<Vec<PathBuf>> {
+    let mut charts = vec![
+        workspace::test_chart("classic-gate"),
+        workspace::test_chart("config-only"),
+    ];
+    for entry in std::fs::read_dir(workspace::root().join("charts"))? {
+        let folder = entry?.path();
+        if folder.join("Chart.yaml").is_file() {
+            charts.push(folder);
+        }
+    }
+    charts.sort();
+    Ok(charts)
+}
+
+fn overlays(chart: &Path) -> Result<Vec<PathBuf>> {
+    let mut overlays = Vec::new();
+    for folder in [chart.to_path_buf(), chart.join("ci")] {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if name.starts_with("values-") && name.ends_with(".yaml") {
+                overlays.push(path);
+            }
+        }
+    }
+    overlays.sort();
+    Ok(overlays)
+}
+
+fn compare_with(helm: Helm) -> Result<()> {
+    let Some(program) = helm.program() else {
+        return skip::aloud(&format!("E2E_BIN has no `{}`", helm.name()));
+    };
+    let mut differences = Vec::new();
+    for case in cases()? {
+        let theirs = case.render(program.clone())?;
+        demand(theirs.code() == Some(0), || theirs.describe())?;
+        let ours = case.render(Program::new(binaries::path("deployer")?))?;
+        if ours.code() != Some(0) {
+            differences.push(ours.describe());
+        } else if ours.stdout != theirs.stdout {
+            let line = first_difference(&ours.stdout, &theirs.stdout);
+            differences.push(format!("{}\n{line}", ours.command));
+        }
+    }
+    demand(differences.is_empty(), || {
+        format!(
+            "{} renderings differ:\n{}",
+            differences.len(),
+            differences.join("\n\n")
+        )
+    })
+}
+
+fn first_difference(ours: &str, theirs: &str) -> String {
+    let mut theirs_lines = theirs.lines();
+    for (number, our_line) in ours.lines().enumerate() {
+        let their_line = theirs_lines.next();
+        if their_line != Some(our_line) {
+            let number = number + 1;
+            return format!("line {number}\n  ours   {our_line:?}\n  theirs {their_line:?}");
+        }
+    }
+    format!("ours ends before {:?}", theirs_lines.next())
+}
+
+#[test]
+fn charts_render_as_in_helm_3() -> Result<()> {
+    compare_with(Helm::V3)
+}
+
+#[test]
+fn charts_render_as_in_helm_4() -> Result<()> {
+    compare_with(Helm::V4)
+}
+
+#[test]
+fn what_helm_refuses_to_render_we_refuse() -> Result<()> {
+    let refused = [
+        ("does-not-render", "owner is empty"),
+        ("unknown-function", "noSuchFunction"),
+        ("invalid-yaml", "YAML parse error"),
+        ("endless-include", "endless"),
+        ("alias-bomb", "alias"),
+    ];
+    for (chart, part) in refused {
+        let case = Case {
+            chart: workspace::test_chart(chart),
+            values: Vec::new(),
+            flags: Vec::new(),
+        };
+        let ours = case
+            .render(Program::new(binaries::path("deployer")?))
+            .with_context(|| format!("chart `{chart}`"))?;
+        ours.is_orderly()?.says(&[part])?;
+        demand(ours.code() == Some(2), || ours.describe())?;
+        demand(ours.stdout.is_empty(), || ours.describe())?;
+        if let Some(helm) = Helm::V3.program() {
+            let theirs = case.render(helm)?;
+            demand(theirs.code() != Some(0), || theirs.describe())?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_packaged_schema_refuses_unknown_and_senseless_values() -> Result<()> {
+    for (flag, part) in [
+        ("--set=gate.minimumauc=0.9", "minimumauc"),
+        ("--set-string=gate.minimumAuc=nan", "minimumAuc"),
+        ("--set=gate.maximumP99LatencyMs=0", "maximumP99LatencyMs"),
+        ("--set=replicaCount=two", "replicaCount"),
+        ("--set=modle.path=/models/model.pt", "modle"),
+    ] {
+        let case = Case {
+            chart: workspace::chart("fraud-model"),
+            values: Vec::new(),
+            flags: vec![flag],
+        };
+        let ours = case.render(Program::new(binaries::path("deployer")?))?;
+        ours.is_orderly()?.says(&[part, "schema"])?;
+        demand(ours.code() == Some(2), || ours.describe())?;
+    }
+    Ok(())
+}

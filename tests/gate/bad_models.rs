@@ -53,3 +53,39 @@ fn a_missing_model_is_named() -> Result<()> {
         .refuses(2, &["/no/such/model.pt"])?;
     Ok(())
 }
+
+/// Judges one of the committed hostile models.
+fn hostile(name: &str, parts: &[&str]) -> Result<()> {
+    let file = harness::workspace::root()
+        .join("datasets/hostile/models")
+        .join(name);
+    Gate::of("champion")?
+        .env("MINIMUM_AUC", "0.5")
+        .model(&file)
+        .refuses(4, parts)?;
+    Ok(())
+}
+
+#[test]
+fn a_model_that_raises_is_refused_with_its_message() -> Result<()> {
+    hostile("raises.pt", &["negative amounts are not supported"])
+}
+
+#[test]
+fn a_model_that_answers_nan_is_refused() -> Result<()> {
+    hostile("nan.pt", &["NaN"])
+}
+
+#[test]
+fn a_model_that_crashes_its_process_is_a_verdict_of_the_gate() -> Result<()> {
+    hostile("crash.pt", &["model"])
+}
+
+#[test]
+fn what_is_no_torchscript_is_called_by_its_name() -> Result<()> {
+    hostile("state_dict.pt", &["state"])?;
+    hostile("exported.pt2", &["torch.export"])?;
+    hostile("corrupt.pt", &["corrupt.pt"])?;
+    hostile("bad_pickle.pt", &["bad_pickle.pt"])?;
+    hostile("pointer.pt", &["pointer.pt"])
+}

@@ -1,0 +1,1 @@
+{{- define "endless" -}}{{ include "endless" . }}{{- end -}}
