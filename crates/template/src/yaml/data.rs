@@ -43,6 +43,28 @@ impl Data {
         }
     }
 
+    /// Returns the plain data of a template value; host objects become what they serialize to.
+    pub fn from_value(value: &Value) -> Self {
+        match value {
+            Value::Nil => Self::Null,
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Int(number) | Value::Int64(number) => Self::Int(*number),
+            Value::Uint(number) => Self::Uint(*number),
+            Value::Float(number) => Self::Float(*number),
+            Value::Str(text) => Self::Text(text.to_string()),
+            Value::Bytes(bytes) => Self::Text(super::scalar::base64_standard(bytes)),
+            Value::List(items) => Self::List(items.borrow().iter().map(Self::from_value).collect()),
+            Value::Map(entries) => Self::Map(
+                entries
+                    .borrow()
+                    .iter()
+                    .map(|(key, value)| (key.to_string(), Self::from_value(value)))
+                    .collect(),
+            ),
+            Value::Object(object) => Self::from_value(&object.serialized()),
+        }
+    }
+
     /// Returns the text that a Go field of type `string` gets from this scalar: numbers and
     /// booleans are printed, a null is empty. `None` for lists and maps.
     pub fn to_text(&self) -> Option<String> {

@@ -1,0 +1,233 @@
+//! Reading charts from directories and archives; every size is bounded and no path leaves the chart.
+//!
+//! This is the one module of the crate that reads files, together with `values::read`.
+
+mod archive;
+mod directory;
+mod ignore;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use template::yaml::{self, Data, YamlError};
+
+pub use archive::{load_archive, read_archive};
+pub use ignore::IgnoreRules;
+
+use crate::{
+    metadata::{Lock, Metadata},
+    model::{Chart, File},
+};
+
+/// The most that a chart may hold after decompression, in bytes.
+pub const CHART_BYTES_MAX: u64 = 100 * 1024 * 1024;
+/// The most that one file of a chart may hold, in bytes.
+pub const FILE_BYTES_MAX: u64 = 5 * 1024 * 1024;
+/// The most files that a chart may hold.
+pub const FILES_MAX: usize = 50_000;
+/// How deep subcharts may nest.
+const SUBCHART_DEPTH_MAX: usize = 32;
+
+/// A chart that cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("path {path:?} not found")]
+    NotFound { path: String },
+    #[error("error reading {path}")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot load {name}: {source}")]
+    Yaml {
+        name: &'static str,
+        source: YamlError,
+    },
+    #[error("error unpacking subchart {name} in {parent}: {source}")]
+    Subchart {
+        name: String,
+        parent: String,
+        source: Box<LoadError>,
+    },
+    /// What Helm refuses, in its words.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl LoadError {
+    fn refused(message: impl Into<String>) -> Self {
+        Self::Refused(message.into())
+    }
+}
+
+/// Loads a chart from a directory or a `.tgz`; subcharts in `charts/` are loaded with it.
+///
+/// # Errors
+/// [`LoadError`]: nothing there, not a chart, too large, or a path that leaves the chart.
+pub fn load(path: &Path) -> Result<Chart, LoadError> {
+    let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => LoadError::NotFound {
+            path: path.display().to_string(),
+        },
+        _ => LoadError::Read {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    if metadata.is_dir() {
+        return from_files(directory::read(path)?);
+    }
+    archive::load_file(path)
+}
+
+/// Builds a chart from files whose names are relative to it.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_files(files: Vec<File>) -> Result<Chart, LoadError> {
+    build(files, 0)
+}
+
+fn build(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
+    if depth > SUBCHART_DEPTH_MAX {
+        return Err(LoadError::refused(format!(
+            "subcharts nest deeper than {SUBCHART_DEPTH_MAX} levels"
+        )));
+    }
+    let mut chart = Chart {
+        raw: files.clone(),
+        ..Chart::default()
+    };
+    let mut has_metadata = false;
+    for file in files.iter().filter(|file| file.name == "Chart.yaml") {
+        has_metadata = true;
+        apply_metadata(&mut chart.metadata, file, "Chart.yaml")?;
+        if chart.metadata.api_version.is_empty() {
+            chart.metadata.api_version = "v1".to_owned();
+        }
+    }
+    let mut subcharts: BTreeMap<String, Vec<File>> = BTreeMap::new();
+    for file in files {
+        has_metadata |= matches!(
+            file.name.as_str(),
+            "requirements.yaml" | "requirements.lock"
+        );
+        place(&mut chart, &mut subcharts, file)?;
+    }
+    if !has_metadata {
+        return Err(LoadError::refused("Chart.yaml file is missing"));
+    }
+    chart.metadata.validate().map_err(LoadError::Refused)?;
+    for (name, files) in subcharts {
+        if name.starts_with(['_', '.']) {
+            continue;
+        }
+        let child = build_subchart(&chart, &name, files, depth);
+        let child = child.map_err(|source| LoadError::Subchart {
+            name,
+            parent: chart.name().to_owned(),
+            source: Box::new(source),
+        })?;
+        chart.dependencies.push(child);
+    }
+    Ok(chart)
+}
+
+fn apply_metadata(
+    metadata: &mut Metadata,
+    file: &File,
+    name: &'static str,
+) -> Result<(), LoadError> {
+    metadata
+        .apply(&file.text())
+        .map_err(|source| LoadError::Yaml { name, source })
+}
+
+/// Puts one file where it belongs in the chart.
+fn place(
+    chart: &mut Chart,
+    subcharts: &mut BTreeMap<String, Vec<File>>,
+    file: File,
+) -> Result<(), LoadError> {
+    match file.name.as_str() {
+        "Chart.yaml" => {}
+        "Chart.lock" => chart.lock = Some(parse_lock(&file, "Chart.lock")?),
+        "values.yaml" => chart.values = Some(parse_values(&file)?),
+        "values.schema.json" => chart.schema = Some(Arc::clone(&file.data)),
+        "requirements.yaml" => {
+            apply_metadata(&mut chart.metadata, &file, "requirements.yaml")?;
+            if chart.metadata.api_version == "v1" {
+                chart.files.push(file);
+            }
+        }
+        "requirements.lock" => {
+            chart.lock = Some(parse_lock(&file, "requirements.lock")?);
+            if chart.metadata.api_version == "v1" {
+                chart.files.push(file);
+            }
+        }
+        name if name.starts_with("templates/") => chart.templates.push(file),
+        name if name.starts_with("charts/") && !name.ends_with(".prov") => {
+            let inner = name["charts/".len()..].to_owned();
+            let first = inner.split('/').next().unwrap_or_default().to_owned();
+            subcharts.entry(first).or_default().push(File {
+                name: inner,
+                data: file.data,
+            });
+        }
+        _ => chart.files.push(file),
+    }
+    Ok(())
+}
+
+fn parse_lock(file: &File, name: &'static str) -> Result<Lock, LoadError> {
+    Lock::parse(&file.text()).map_err(|source| LoadError::Yaml { name, source })
+}
+
+fn parse_values(file: &File) -> Result<Data, LoadError> {
+    let name = "values.yaml";
+    let data = yaml::parse_data(&file.text()).map_err(|source| LoadError::Yaml { name, source })?;
+    match data {
+        Data::Null => Ok(Data::Map(BTreeMap::new())),
+        Data::Map(_) => Ok(data),
+        other => Err(LoadError::Yaml {
+            name,
+            source: YamlError::wrong_kind(other.json_kind(), "map[string]interface {}"),
+        }),
+    }
+}
+
+fn build_subchart(
+    chart: &Chart,
+    name: &str,
+    mut files: Vec<File>,
+    depth: usize,
+) -> Result<Chart, LoadError> {
+    if name.ends_with(".tgz") {
+        let file = files.swap_remove(0);
+        if file.name != name {
+            let parent = chart.name();
+            return Err(LoadError::refused(format!(
+                "error unpacking subchart tar in {parent}: expected {name}, got {}",
+                file.name
+            )));
+        }
+        return build(read_archive(file.data.as_ref())?, depth + 1);
+    }
+    // What stands beside the subcharts, such as a README, has no second part and is left out.
+    let files = files
+        .into_iter()
+        .filter_map(|file| {
+            let (_, inner) = file.name.split_once('/')?;
+            Some(File {
+                name: inner.to_owned(),
+                data: file.data,
+            })
+        })
+        .collect();
+    build(files, depth + 1)
+}

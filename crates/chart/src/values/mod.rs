@@ -1,0 +1,260 @@
+//! The values of a release: files, `--set` and its family, and how they meet those of the charts.
+
+mod coalesce;
+mod lookup;
+mod set;
+mod text;
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use serde_json::Value as Json;
+use template::{Map, Value, yaml};
+
+pub use coalesce::{Mode, coalesce_tables, coalesce_values};
+pub use lookup::{path_value, table};
+pub use set::{SetError, SetKind, set};
+pub(crate) use text::go_text;
+
+/// Where the values of a release come from, each kind in the order in which it was given.
+///
+/// Later kinds override earlier ones, in the order of the fields.
+#[derive(Debug, Clone, Default)]
+pub struct ValuesOptions {
+    /// Values to start from, such as those of the deployed revision.
+    pub base: Option<Json>,
+    /// `-f`: the name, for error texts, and the YAML text.
+    pub files: Vec<(String, String)>,
+    /// `--set-json`: `key=json,key=json`.
+    pub set_json: Vec<String>,
+    /// `--set`: `key=value,key[0].key=value`.
+    pub set: Vec<String>,
+    /// `--set-string`: as `--set`, but every value is text.
+    pub set_string: Vec<String>,
+    /// `--set-file`: the expression with paths, and the content of each path that it names.
+    pub set_file: Vec<SetFile>,
+    /// `--set-literal`: `key=value` where the value is taken as it is.
+    pub set_literal: Vec<String>,
+}
+
+/// One `--set-file`, with the files already read.
+#[derive(Debug, Clone, Default)]
+pub struct SetFile {
+    /// `key=path,key=path`.
+    pub expression: String,
+    /// The content by path; see [`read_set_file`].
+    pub contents: BTreeMap<String, String>,
+}
+
+/// Values that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValuesError {
+    #[error("failed to parse {name}: {source}")]
+    File {
+        name: String,
+        source: yaml::YamlError,
+    },
+    #[error("failed parsing {flag} data: {source}")]
+    Set {
+        flag: &'static str,
+        source: SetError,
+    },
+    #[error("failed parsing --set-json data {expression}")]
+    SetJson {
+        expression: String,
+        #[source]
+        source: SetError,
+    },
+    #[error("{name}: {problem}")]
+    Read { name: String, problem: String },
+}
+
+impl ValuesOptions {
+    /// Merges everything into the values that the user gave, without those of the charts.
+    ///
+    /// # Errors
+    /// [`ValuesError`] with Helm's wording; nothing is left half done.
+    pub fn merge(&self) -> Result<Map, ValuesError> {
+        let mut values = match &self.base {
+            Some(base) => yaml::from_json(base).as_map().unwrap_or_default(),
+            None => Map::default(),
+        };
+        for (name, text) in &self.files {
+            let file = yaml::parse_map(text).map_err(|source| ValuesError::File {
+                name: name.clone(),
+                source,
+            })?;
+            values = merge_maps(&values, &file);
+        }
+        for expression in &self.set_json {
+            set(expression, SetKind::Json, &values).map_err(|source| ValuesError::SetJson {
+                expression: expression.clone(),
+                source,
+            })?;
+        }
+        let apply = |flag, expressions: &[String], kind: SetKind<'_>| {
+            expressions.iter().try_for_each(|expression| {
+                set(expression, kind, &values).map_err(|source| ValuesError::Set { flag, source })
+            })
+        };
+        apply("--set", &self.set, SetKind::Typed)?;
+        apply("--set-string", &self.set_string, SetKind::Text)?;
+        for file in &self.set_file {
+            let read = |path: &str| match file.contents.get(path) {
+                Some(content) => Ok(content.clone()),
+                None => Err(format!("open {path}: no such file or directory")),
+            };
+            set(&file.expression, SetKind::File(&read), &values).map_err(|source| {
+                ValuesError::Set {
+                    flag: "--set-file",
+                    source,
+                }
+            })?;
+        }
+        apply("--set-literal", &self.set_literal, SetKind::Literal)?;
+        Ok(values)
+    }
+
+    /// As [`Self::merge`], as the JSON that a release record keeps in `config`.
+    ///
+    /// # Errors
+    /// As [`Self::merge`].
+    pub fn to_json(&self) -> Result<Json, ValuesError> {
+        Ok(yaml::to_json(&Value::Map(self.merge()?)))
+    }
+}
+
+/// Reads a values file; `-` is standard input.
+///
+/// # Errors
+/// [`ValuesError::Read`] in the words of Helm.
+pub fn read(name: &str) -> Result<String, ValuesError> {
+    let bytes = if name.trim() == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(name)
+    };
+    let bytes = bytes.map_err(|error| ValuesError::Read {
+        name: format!("open {name}"),
+        problem: match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => error.to_string(),
+        },
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads the files that a `--set-file` expression names.
+///
+/// # Errors
+/// [`ValuesError`] for a file that cannot be read, or an expression that is not well formed.
+pub fn read_set_file(expression: &str) -> Result<SetFile, ValuesError> {
+    let contents = std::cell::RefCell::new(BTreeMap::new());
+    let load = |path: &str| {
+        let content = read(path).map_err(|error| error.to_string())?;
+        contents.borrow_mut().insert(path.to_owned(), content);
+        Ok(String::new())
+    };
+    set(expression, SetKind::File(&load), &Map::default()).map_err(|source| ValuesError::Set {
+        flag: "--set-file",
+        source,
+    })?;
+    Ok(SetFile {
+        expression: expression.to_owned(),
+        contents: contents.into_inner(),
+    })
+}
+
+/// Merges two maps; where both have a map the entries are merged, else the second wins.
+fn merge_maps(first: &Map, second: &Map) -> Map {
+    let mut merged = first.borrow().clone();
+    for (key, value) in second.borrow().iter() {
+        let value = match (merged.get(key), value) {
+            (Some(Value::Map(below)), Value::Map(above)) => Value::Map(merge_maps(below, above)),
+            _ => value.clone(),
+        };
+        merged.insert(Rc::clone(key), value);
+    }
+    Rc::new(std::cell::RefCell::new(merged))
+}
+
+/// Returns a copy that shares no map or list with the original.
+pub(crate) fn deep_copy(value: &Value) -> Value {
+    match value {
+        Value::Map(map) => Value::Map(deep_copy_map(map)),
+        Value::List(list) => Value::list(list.borrow().iter().map(deep_copy).collect()),
+        other => other.clone(),
+    }
+}
+
+/// As [`deep_copy`], of a map.
+pub(crate) fn deep_copy_map(map: &Map) -> Map {
+    let copy = map
+        .borrow()
+        .iter()
+        .map(|(key, value)| (Rc::clone(key), deep_copy(value)))
+        .collect();
+    Rc::new(std::cell::RefCell::new(copy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_values_override_each_other_in_helms_order() {
+        let options = ValuesOptions {
+            base: None,
+            files: vec![
+                ("a.yaml".into(), "a: {x: 1, w: 1}\nl: [1, 2]\n".into()),
+                ("b.yaml".into(), "a: {w: 2}\nl: [3]\n".into()),
+            ],
+            set_json: vec!["j={\"k\":[1,null]},a.x=5".into()],
+            set: vec!["a.z=7,n=null,l[1]=x".into()],
+            set_string: vec!["s=1".into()],
+            set_file: vec![],
+            set_literal: vec!["t=a,b=c".into()],
+        };
+        let expected = r#"{"a":{"w":2,"x":5,"z":7},"j":{"k":[1,null]},"l":[3,"x"],"n":null,"s":"1","t":"a,b=c"}"#;
+        assert_eq!(options.to_json().unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn errors_are_worded_as_helm_words_them() {
+        let options = |set: &str, json: &str, file: &str| ValuesOptions {
+            files: vec![("v.yaml".into(), file.into())],
+            set: vec![set.into()],
+            set_json: vec![json.into()],
+            ..ValuesOptions::default()
+        };
+        let table = [
+            (
+                options("a", "", ""),
+                "failed parsing --set data: key \"a\" has no value",
+            ),
+            (options("", "a={", ""), "failed parsing --set-json data a={"),
+            (
+                options("", "", "- 1"),
+                "failed to parse v.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}",
+            ),
+        ];
+        for (options, expected) in table {
+            assert_eq!(options.merge().unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn set_file_reads_the_files_that_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cert.pem");
+        std::fs::write(&path, "line, with = all\n").unwrap();
+        let options = ValuesOptions {
+            set_file: vec![read_set_file(&format!("tls.cert={}", path.display())).unwrap()],
+            ..ValuesOptions::default()
+        };
+        let expected = r#"{"tls":{"cert":"line, with = all\n"}}"#;
+        assert_eq!(options.to_json().unwrap().to_string(), expected);
+        assert!(read_set_file("a=/does/not/exist").is_err());
+    }
+}
