@@ -1,0 +1,316 @@
+//! Answers the gate's requests, one after the other, until the socket closes.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use validator::scorer::memory::SharedMemory;
+use validator::scorer::protocol::{
+    self, Failure, LoadRequest, Loaded, Measured, Reply, Request, Rows, read_message, write_message,
+};
+use validator::scorer::{
+    ElementType, LatencyPlan, OutputSelection, SandboxReport, sandbox, transport,
+};
+
+use crate::measure::{FirstCall, measure};
+use crate::output::{Scores, select};
+use crate::torch::{self, Input, Model, TorchError};
+
+/// Element types tried for a model without parameters that refuses f32.
+const OTHER_TYPES: [ElementType; 3] = [ElementType::F64, ElementType::Bf16, ElementType::F16];
+
+/// Runs until the gate closes the socket.
+///
+/// # Errors
+/// Those of the socket, and a first message that is not the one to load.
+pub(crate) fn serve() -> io::Result<()> {
+    sandbox::die_with_parent()?;
+    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    // Plain read and write, which stay allowed when the calls on sockets are not.
+    let mut socket = File::from(stdin);
+    let hello = Reply::Hello {
+        version: protocol::VERSION,
+        runtime: format!("libtorch {}", env!("BUILT_WITH_LIBTORCH")),
+    };
+    write_message(&mut socket, &hello, &[])?;
+    let [memory, model_file] = transport::receive_files(&socket)?;
+    let (Request::Load(request), _) = read_message(&mut socket, 0)? else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the first request must load",
+        ));
+    };
+    let memory = SharedMemory::from_file(memory);
+    match Session::load(memory, File::from(model_file), &request) {
+        Ok((mut session, loaded)) => {
+            write_message(&mut socket, &Reply::Loaded(loaded), &[])?;
+            torch::without_gradients(|| session.answer_all(&mut socket))
+        }
+        Err(reply) => write_message(&mut socket, &reply, &[]),
+    }
+}
+
+struct Session {
+    model: Model,
+    memory: SharedMemory,
+    threads: usize,
+    selection: OutputSelection,
+    first_call: Option<FirstCall>,
+    /// Width that has been accepted; other widths are looked at anew.
+    accepted_width: Option<usize>,
+}
+
+impl Session {
+    fn load(
+        memory: SharedMemory,
+        mut model_file: File,
+        request: &LoadRequest,
+    ) -> Result<(Self, Loaded), Reply> {
+        let sandbox = if request.sandbox {
+            sandbox::restrict(model_file.as_fd(), request.memory_limit_bytes)
+        } else {
+            SandboxReport::default()
+        };
+        torch::set_interop_threads();
+        torch::set_threads(request.threads);
+        let started = Instant::now();
+        let model = Model::load(&mut model_file).map_err(|error| {
+            if error.out_of_memory {
+                Reply::Failed(Failure::OutOfMemory {
+                    message: error.message,
+                })
+            } else {
+                Reply::LoadFailed {
+                    message: error.message,
+                }
+            }
+        })?;
+        let loaded = Loaded {
+            expected_width: model.expected_width(),
+            element_type: model.element_type(),
+            parameters: model.parameters(),
+            load_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            sandbox,
+        };
+        let session = Self {
+            model,
+            memory,
+            threads: request.threads,
+            selection: request.selection.clone(),
+            first_call: None,
+            accepted_width: None,
+        };
+        Ok((session, loaded))
+    }
+
+    fn answer_all(&mut self, socket: &mut File) -> io::Result<()> {
+        loop {
+            let request = match read_message::<Request>(socket, 0) {
+                Ok((request, _)) => request,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let (reply, payload) = self.answer(request);
+            write_message(socket, &reply, &payload)?;
+        }
+    }
+
+    fn answer(&mut self, request: Request) -> (Reply, Vec<u8>) {
+        let answer = match request {
+            Request::Load(_) => Err(Failure::Internal {
+                what: "a model is loaded already".into(),
+            }),
+            Request::Score(rows) => self.score(rows),
+            Request::Measure { rows, plan } => self.measure(rows, &plan),
+        };
+        answer.unwrap_or_else(|failure| (Reply::Failed(failure), Vec::new()))
+    }
+
+    fn score(&mut self, rows: Rows) -> Result<(Reply, Vec<u8>), Failure> {
+        let input = self.input(rows)?;
+        let started = Instant::now();
+        let output = match self.model.call(&input) {
+            Ok(output) => output,
+            Err(error) => {
+                drop(input);
+                self.explain(error, rows)?;
+                let input = self.input(rows)?;
+                self.model.call(&input).map_err(raised)?
+            }
+        };
+        self.first_call.get_or_insert(FirstCall {
+            nanoseconds: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            rows: rows.rows,
+        });
+        self.accept_width(rows.width)?;
+        let Scores {
+            values,
+            columns,
+            element_type,
+            kind,
+        } = select(output, &self.selection, rows.rows)?;
+        let payload = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let reply = Reply::Scored {
+            columns,
+            element_type,
+            kind,
+        };
+        Ok((reply, payload))
+    }
+
+    fn measure(&mut self, rows: Rows, plan: &LatencyPlan) -> Result<(Reply, Vec<u8>), Failure> {
+        if plan.batch == 0 || rows.rows < plan.batch {
+            return Err(Failure::Plan {
+                what: format!("{} rows for calls of {} rows", rows.rows, plan.batch),
+            });
+        }
+        drop(self.input(rows)?);
+        torch::set_threads(plan.threads);
+        let result = self.measure_once(rows, plan);
+        torch::set_threads(self.threads);
+        let (measured, samples) = match result {
+            Ok(measured) => measured,
+            Err(error) => {
+                self.explain(error, rows)?;
+                self.measure_once(rows, plan).map_err(raised)?
+            }
+        };
+        let payload = samples
+            .iter()
+            .flat_map(|sample| sample.to_le_bytes())
+            .collect();
+        Ok((Reply::Measured(measured), payload))
+    }
+
+    fn measure_once(
+        &mut self,
+        rows: Rows,
+        plan: &LatencyPlan,
+    ) -> Result<(Measured, Vec<u64>), TorchError> {
+        let input = self.model.input(self.memory.start(rows.values()), rows)?;
+        measure(&self.model, &input, rows, plan, &mut self.first_call)
+    }
+
+    fn input(&mut self, rows: Rows) -> Result<Input, Failure> {
+        let internal = |what: String| Failure::Internal { what };
+        self.memory
+            .follow(rows.bytes())
+            .map_err(|error| internal(format!("shared memory: {error}")))?;
+        let start = self.memory.start(rows.values());
+        self.model.input(start, rows).map_err(raised)
+    }
+
+    /// Finds out why a call raised: returns `Ok` when another element type cures it.
+    fn explain(&mut self, error: TorchError, rows: Rows) -> Result<(), Failure> {
+        if error.out_of_memory {
+            return Err(raised(error));
+        }
+        if self.model.parameters() == 0 && is_type_mismatch(&error.message) {
+            let original = self.model.element_type();
+            for element_type in OTHER_TYPES {
+                self.model.set_element_type(element_type);
+                let input = self.input(rows)?;
+                if self.model.call(&input).is_ok() {
+                    return Ok(());
+                }
+            }
+            self.model.set_element_type(original);
+        }
+        let told = width_in_message(&error.message, rows.width);
+        let guessed = self
+            .model
+            .expected_width()
+            .filter(|width| *width != rows.width && self.takes(*width));
+        if told.is_none() && guessed.is_none() {
+            return Err(raised(error));
+        }
+        Err(Failure::WrongWidth {
+            expected: guessed.or(told),
+            message: Some(error.message),
+        })
+    }
+
+    /// Refuses a single column that the model has merely stretched to its own width.
+    fn accept_width(&mut self, width: usize) -> Result<(), Failure> {
+        if self.accepted_width == Some(width) {
+            return Ok(());
+        }
+        if let Some(expected) = self.model.expected_width()
+            && width == 1
+            && expected != 1
+            && self.takes(expected)
+        {
+            return Err(Failure::WrongWidth {
+                expected: Some(expected),
+                message: None,
+            });
+        }
+        self.accepted_width = Some(width);
+        Ok(())
+    }
+
+    /// Asks the model whether it takes rows of this width.
+    fn takes(&self, width: usize) -> bool {
+        let rows = Rows { rows: 2, width };
+        self.model
+            .zeros(rows)
+            .and_then(|input| self.model.call(&input))
+            .is_ok()
+    }
+}
+
+fn raised(error: TorchError) -> Failure {
+    let message = error.message;
+    if error.out_of_memory {
+        Failure::OutOfMemory { message }
+    } else {
+        Failure::Raised { message }
+    }
+}
+
+fn is_type_mismatch(message: &str) -> bool {
+    ["same dtype", "expected scalar type", "Expected scalar type"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
+/// Reads the width that the model wants out of libtorch's text about sizes that do not match.
+fn width_in_message(message: &str, given: usize) -> Option<usize> {
+    let products = message
+        .split_once("shapes cannot be multiplied (")
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .and_then(|(shapes, _)| {
+            let (left, right) = shapes.split_once(" and ")?;
+            let left: usize = left.split_once('x')?.1.parse().ok()?;
+            let right: usize = right.split_once('x')?.0.parse().ok()?;
+            (left == given).then_some(right)
+        });
+    let sizes = || {
+        let number = |name: &str| -> Option<usize> {
+            let (_, rest) = message.split_once(name)?;
+            rest.split_once(')')?.0.parse().ok()
+        };
+        let (one, other) = (number("of tensor a (")?, number("of tensor b (")?);
+        (one == given).then_some(other)
+    };
+    products.or_else(sizes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_is_read_from_what_libtorch_says() {
+        let product = "RuntimeError: mat1 and mat2 shapes cannot be multiplied (4x30 and 512x8)";
+        assert_eq!(width_in_message(product, 30), Some(512));
+        assert_eq!(width_in_message(product, 31), None);
+        let sizes = "The size of tensor a (30) must match the size of tensor b (512) at non-singleton dimension 1";
+        assert_eq!(width_in_message(sizes, 30), Some(512));
+        assert_eq!(width_in_message("negative amounts", 30), None);
+    }
+}
