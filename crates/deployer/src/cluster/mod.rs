@@ -3,9 +3,16 @@
 //! An implementation serves one default namespace: objects that name none live there, unless their
 //! kind has no namespace.
 
+mod directory;
+pub(crate) mod fault;
+pub mod kube;
+mod memory;
 mod object;
 mod target;
 
+pub use directory::DirectoryCluster;
+pub use fault::{Fault, FaultPlan, FaultyCluster};
+pub use memory::{MemoryCluster, NEVER_READY_ANNOTATION};
 pub use object::{ObjectId, object_id};
 pub use target::{
     Applied, ApplyOptions, ApplyStrategy, Capabilities, Cluster, ClusterError, DeleteOptions,

@@ -1,5 +1,6 @@
 //! Hooks: their order, their run in the cluster or as local processes, and what is kept of them.
 
+pub mod cluster;
 mod order;
 mod runner;
 mod skip;
