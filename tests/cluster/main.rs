@@ -1,1 +1,12 @@
-//! Being written.
+//! The whole chain on a real cluster: hook Jobs with the real images, data on S3, readiness of real
+//! pods, and Helm 3 and 4 working on the same releases.
+//!
+//! Needs what `cargo xtask cluster env` prints; see tests/README.md.
+
+mod atomic;
+mod chain;
+mod classic;
+mod evidence;
+mod interop;
+mod local_hooks;
+mod stage;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Field, Schema};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -54,6 +54,23 @@ impl Table {
     /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.batch.num_rows()
+    }
+
+    /// Returns the features of each row, in file order.
+    ///
+    /// # Errors
+    /// Fails when a feature is no number.
+    pub fn feature_rows(&self) -> Result<Vec<Vec<f64>>> {
+        let mut rows = vec![Vec::new(); self.rows()];
+        for name in self.features() {
+            let column = self.batch.column(self.index(&name)?);
+            let numbers = arrow::compute::cast(column, &DataType::Float64)?;
+            let numbers = numbers.as_primitive::<Float64Type>();
+            for (row, value) in rows.iter_mut().zip(numbers.values()) {
+                row.push(*value);
+            }
+        }
+        Ok(rows)
     }
 
     /// Keeps no row at all.
