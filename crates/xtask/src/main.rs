@@ -1,13 +1,16 @@
 //! `cargo xtask`: set-up and chores. Sets up libtorch, runs the demo and the tests, boots a real Kubernetes for
 //! them, and builds the images. It depends on nothing heavy, so that it builds in seconds on a fresh machine.
 
+mod clean;
 mod cluster;
+mod demo;
 mod image;
 mod output;
 mod places;
 mod process;
 mod setup;
 mod steps;
+mod test_command;
 mod tools;
 
 use anyhow::Result;
@@ -32,11 +35,17 @@ struct Cli {
 enum Task {
     /// Fetch libtorch into the cache, so that plain `cargo build` works
     Setup,
+    /// Install, upgrade and refuse models on real data, without a cluster
+    Demo,
+    /// Check formatting and lints, and run every test, on a real cluster where one can run
+    Test(test_command::TestArguments),
     /// Run a real one-node Kubernetes for tests
     #[command(subcommand)]
     Cluster(ClusterTask),
     /// Build the container images, without a container engine
     Image(image::ImageArguments),
+    /// Take every cluster down and delete what is kept in the cache folder
+    Clean(clean::CleanArguments),
     /// Be PID 1 of a test cluster
     #[command(hide = true)]
     ClusterInit {
@@ -83,6 +92,10 @@ fn run(task: Task) -> Result<()> {
     let mut steps = Steps::new(&places);
     match task {
         Task::Setup => setup::run(&places, &mut steps)?,
+        Task::Demo => demo::run(&places, &mut steps)?,
+        // It prints its steps before its verdict.
+        Task::Test(arguments) => return test_command::run(&places, &arguments, &mut steps),
+        Task::Clean(arguments) => clean::run(&places, &arguments)?,
         Task::Cluster(ClusterTask::Up(arguments)) => {
             cluster::up(&places, &arguments, &mut steps)?;
             output::say("variables for tests: eval \"$(cargo xtask cluster env)\"");
@@ -91,8 +104,15 @@ fn run(task: Task) -> Result<()> {
             cluster::down(&places, choice.number, cluster::Talk::Plain)?
         }
         Task::Cluster(ClusterTask::Env(choice)) => {
-            for (name, value) in cluster::environment(&places, choice.number)?.0 {
+            let variables = cluster::environment(&places, choice.number)?;
+            for (name, value) in &variables.0 {
                 output::data(format_args!("export {name}='{value}'"))?;
+            }
+            let images = variables
+                .get("E2E_REGISTRY")
+                .map(|registry| image::list(&places, registry));
+            if let Some(path) = images.filter(|path| path.is_file()) {
+                output::data(format_args!("export E2E_IMAGES='{}'", path.display()))?;
             }
         }
         Task::Image(arguments) => {

@@ -26,7 +26,7 @@ use std::time::Instant;
 #[derive(Args, Debug, Clone)]
 pub(crate) struct ImageArguments {
     /// Push to this registry over plain HTTP, such as 127.0.0.1:5050, instead of writing OCI archives
-    #[arg(long, value_name = "REGISTRY", env = "E2E_REGISTRY")]
+    #[arg(long, value_name = "REGISTRY")]
     pub(crate) push: Option<String>,
     /// Profile to build the binaries with
     #[arg(long, value_enum, default_value = "release")]

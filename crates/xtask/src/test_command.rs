@@ -1,0 +1,218 @@
+//! `cargo xtask test`: formatting, lints, and every test, on a real cluster where one can run.
+
+mod tally;
+
+use crate::cluster::{self, Talk, Variables};
+use crate::image::{self, ImageArguments, Profile};
+use crate::output::{heading, say};
+use crate::places::Places;
+use crate::process;
+use crate::setup;
+use crate::steps::Steps;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::Command;
+use tally::Tally;
+
+/// What to test.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct TestArguments {
+    /// Without a cluster: what needs one is skipped, aloud
+    #[arg(long)]
+    quick: bool,
+    /// Leave the cluster up afterwards, for a look or for the next run
+    #[arg(long)]
+    keep_cluster: bool,
+    /// Number of the cluster to boot or to reuse [default: the first free one]
+    #[arg(long, env = "E2E_CLUSTER_NUMBER", value_parser = clap::value_parser!(u8).range(0..100))]
+    cluster_number: Option<u8>,
+    /// Run only tests whose name contains this, without the checks of format and lints
+    filter: Option<String>,
+}
+
+/// What the tests find in their environment.
+#[derive(Debug, Default)]
+struct Environment {
+    variables: Vec<(&'static str, String)>,
+    /// The number of the cluster that was booted here, if any.
+    number: Option<u8>,
+}
+
+/// Runs the checks and the tests; the cluster is taken down whatever happens.
+///
+/// # Errors
+/// When a check or a test fails, or something is left behind.
+pub(crate) fn run(places: &Places, arguments: &TestArguments, steps: &mut Steps) -> Result<()> {
+    let without = if arguments.quick {
+        Some("--quick was given".to_owned())
+    } else {
+        cluster::why_impossible(places)
+    };
+    if let Some(reason) = &without {
+        say(format_args!(
+            "NOTE: tests that need the cluster are skipped: {reason}"
+        ));
+    }
+    let mut tally = Tally::default();
+    let mut environment = Environment::default();
+    let outcome = stages(
+        places,
+        arguments,
+        without.is_none(),
+        steps,
+        &mut environment,
+        &mut tally,
+    );
+    // From here on a signal ends nothing any more: what was started is put away first.
+    let interrupted = process::take_interrupt();
+    let cleared = clear(places, arguments, &environment);
+    steps.table();
+    if let Some(reason) = &without {
+        say(format_args!(
+            "NOTE: tests that need the cluster were skipped: {reason}"
+        ));
+    }
+    for name in &tally.failures {
+        say(format_args!("failed: {name}"));
+    }
+    say(&tally);
+    if let Some(interrupted) = interrupted {
+        return cleared.and(Err(interrupted.into()));
+    }
+    if let (Err(_), Err(also)) = (&outcome, &cleared) {
+        say(format_args!("error: {also:#}"));
+    }
+    outcome.and(cleared)
+}
+
+fn stages(
+    places: &Places,
+    arguments: &TestArguments,
+    on_cluster: bool,
+    steps: &mut Steps,
+    environment: &mut Environment,
+    tally: &mut Tally,
+) -> Result<()> {
+    setup::run(places, steps)?;
+    let cargo = |words: &[&str]| {
+        let mut command = Command::new("cargo");
+        command.current_dir(&places.root).args(words);
+        command
+    };
+    if arguments.filter.is_none() {
+        steps
+            .run("check the format", || {
+                process::run(&mut cargo(&["fmt", "--all", "--check"])).map(|()| None)
+            })
+            .context("`cargo fmt --all` mends it")?;
+        let lints = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "--deny",
+            "warnings",
+        ];
+        steps.run("check the lints", || {
+            process::run(&mut cargo(&lints)).map(|()| None)
+        })?;
+    }
+    steps.run("build binaries and tests", || {
+        process::run(&mut cargo(&["build", "--workspace", "--bins", "--locked"]))?;
+        process::run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
+        Ok(None)
+    })?;
+    if on_cluster {
+        *environment = provide_cluster(places, arguments, steps)?;
+    }
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(&arguments.filter);
+    command.envs(
+        environment
+            .variables
+            .iter()
+            .map(|(name, value)| (*name, value)),
+    );
+    if on_cluster {
+        command.env("E2E_REQUIRE", "1");
+    } else {
+        command.env_remove("KUBECONFIG_E2E");
+    }
+    steps.run("run the tests", || tally.run(&mut command).map(|()| None))
+}
+
+/// Boots the cluster, builds the images and pushes them to its registry.
+fn provide_cluster(
+    places: &Places,
+    arguments: &TestArguments,
+    steps: &mut Steps,
+) -> Result<Environment> {
+    let number = match arguments.cluster_number {
+        Some(number) => number,
+        None => cluster::first_free(places)?,
+    };
+    let Variables(mut variables) = cluster::up(places, &cluster::UpArguments::full(number), steps)?;
+    let mut environment = Environment {
+        variables: Vec::new(),
+        number: Some(number),
+    };
+    let registry = variables
+        .iter()
+        .find(|(name, _)| *name == "E2E_REGISTRY")
+        .map(|(_, value)| value.clone());
+    let images = match registry {
+        Some(registry) => push_images(places, registry, steps),
+        // A cluster of the user's own, with images that the user has put where it finds them.
+        None => std::env::var("E2E_IMAGES").map(PathBuf::from).context(
+            "KUBECONFIG_E2E names a cluster, but neither E2E_REGISTRY nor E2E_IMAGES is set",
+        ),
+    };
+    match images {
+        Ok(path) => {
+            variables.push(("E2E_IMAGES", path.display().to_string()));
+            environment.variables = variables;
+            Ok(environment)
+        }
+        Err(error) => {
+            clear(places, arguments, &environment)?;
+            Err(error)
+        }
+    }
+}
+
+fn push_images(places: &Places, registry: String, steps: &mut Steps) -> Result<PathBuf> {
+    let list = image::list(places, &registry);
+    let arguments = ImageArguments {
+        push: Some(registry),
+        profile: Profile::Dev,
+        stage_only: false,
+        names: Vec::new(),
+    };
+    steps.run("build and push the images", || {
+        image::run(places, &arguments).map(|_| None)
+    })?;
+    Ok(list)
+}
+
+/// Takes the cluster down and looks for what it may have left.
+fn clear(places: &Places, arguments: &TestArguments, environment: &Environment) -> Result<()> {
+    let Some(number) = environment.number else {
+        return Ok(());
+    };
+    if arguments.keep_cluster {
+        say(format_args!(
+            "cluster {number} is left up: `cargo xtask cluster down --number {number}` ends it"
+        ));
+        return Ok(());
+    }
+    cluster::down(places, number, Talk::Plain)?;
+    heading("look for leftovers");
+    let left = cluster::leftovers(places, number)?;
+    if !left.is_empty() {
+        bail!("left behind by the tests:\n  {}", left.join("\n  "));
+    }
+    say("    nothing is left");
+    Ok(())
+}
