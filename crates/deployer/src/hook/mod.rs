@@ -1,10 +1,12 @@
 //! Hooks: their order, their run in the cluster or as local processes, and what is kept of them.
 
 pub mod cluster;
+mod events;
 mod order;
 mod runner;
 mod skip;
 
+pub use events::{EventReport, HookFailure, run_event};
 pub use order::{has_policy, is_workload, ordered_hooks};
 pub use runner::{HookContext, HookError, HookObject, HookResult, HookRunner};
 pub use skip::SkippedHooks;

@@ -1,0 +1,30 @@
+//! The Kubernetes API as a target: requests, discovery, apply, waiting, diagnosis.
+//!
+//! [`rest`] alone opens connections; `ready`, `pods` and `merge` are pure and judge JSON values.
+//! Nothing here prints, and nothing here knows of releases.
+
+mod apply;
+mod connect;
+mod diagnose;
+mod discovery;
+mod error;
+mod merge;
+mod mirror;
+mod pods;
+mod ready;
+mod rest;
+mod session;
+mod target;
+mod wait;
+
+pub use connect::{Connection, configure};
+pub use discovery::{ApiKind, Discovery};
+pub use error::{ApiCause, KubeError};
+pub use rest::{PatchKind, Rest};
+pub use session::KubeCluster;
+
+pub(crate) use mirror::{Mirror, MirrorQuery};
+pub(crate) use pods::pod_trouble;
+pub(crate) use rest::escape;
+pub(crate) use session::list_pages;
+pub(crate) use target::CREATION_MARK;

@@ -1,0 +1,200 @@
+//! What keeps a pod from running, and whether waiting can help (pure).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+/// How long an image that cannot be pulled for an unclear reason is given.
+const PULL_GRACE: Duration = Duration::from_secs(30);
+/// How long a missing Secret or ConfigMap is given: another controller may be about to make it.
+const CONFIGURATION_GRACE: Duration = Duration::from_secs(15);
+/// How long a pod that fits on no node is given: an autoscaler may be about to add one.
+const UNSCHEDULABLE_GRACE: Duration = Duration::from_secs(60);
+/// Restarts after which a crash loop is taken for what it is: three crashes in a row.
+const CRASHES_RESTARTS: i64 = 2;
+
+/// What is wrong with a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PodTrouble {
+    /// The container concerned, empty when it is the pod as a whole.
+    pub(crate) container: String,
+    /// The reason in Kubernetes' words, such as `ImagePullBackOff`.
+    pub(crate) reason: String,
+    /// The detail, such as which image.
+    pub(crate) message: String,
+    /// Whether waiting longer cannot help.
+    pub(crate) is_final: bool,
+}
+
+impl PodTrouble {
+    /// Says it in one line.
+    pub(crate) fn sentence(&self, pod: &str) -> String {
+        let mut text = format!("pod `{pod}`");
+        if !self.container.is_empty() {
+            text.push_str(&format!(", container `{}`", self.container));
+        }
+        text.push_str(&format!(": {}", self.reason));
+        if !self.message.is_empty() {
+            text.push_str(&format!(": {}", self.message));
+        }
+        text
+    }
+}
+
+/// Returns what is wrong with a pod, the gravest first; `None` when it runs or may soon.
+pub(crate) fn pod_trouble(pod: &Value, now: DateTime<Utc>) -> Option<PodTrouble> {
+    let age = age_of(&pod["metadata"]["creationTimestamp"], now);
+    let statuses = ["initContainerStatuses", "containerStatuses"]
+        .into_iter()
+        .flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
+    let mut troubles: Vec<PodTrouble> = statuses
+        .filter_map(|status| container_trouble(status, age))
+        .collect();
+    troubles.extend(scheduling_trouble(pod, now));
+    troubles.into_iter().max_by_key(|trouble| trouble.is_final)
+}
+
+fn age_of(timestamp: &Value, now: DateTime<Utc>) -> Duration {
+    timestamp
+        .as_str()
+        .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
+        .and_then(|moment| (now - moment.with_timezone(&Utc)).to_std().ok())
+        .unwrap_or_default()
+}
+
+fn container_trouble(status: &Value, age: Duration) -> Option<PodTrouble> {
+    let waiting = &status["state"]["waiting"];
+    let reason = waiting["reason"].as_str()?;
+    let message = waiting["message"].as_str().unwrap_or_default();
+    let restarts = status["restartCount"].as_i64().unwrap_or_default();
+    let is_final = match reason {
+        "InvalidImageName" | "ErrImageNeverPull" => true,
+        "ErrImagePull" | "ImagePullBackOff" => age >= PULL_GRACE || pull_cannot_succeed(message),
+        "CreateContainerConfigError" => age >= CONFIGURATION_GRACE,
+        "CreateContainerError" | "RunContainerError" | "StartError" => age >= CONFIGURATION_GRACE,
+        "CrashLoopBackOff" => restarts >= CRASHES_RESTARTS,
+        _ => return None,
+    };
+    let message = if reason == "CrashLoopBackOff" {
+        last_crash(status).unwrap_or_else(|| message.to_owned())
+    } else {
+        message.to_owned()
+    };
+    Some(PodTrouble {
+        container: status["name"].as_str().unwrap_or_default().to_owned(),
+        reason: reason.to_owned(),
+        message,
+        is_final,
+    })
+}
+
+/// A registry that says "there is no such image" says the same in a minute.
+fn pull_cannot_succeed(message: &str) -> bool {
+    [
+        "not found",
+        "manifest unknown",
+        "does not exist",
+        "access denied",
+        "unauthorized",
+        "denied:",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+fn last_crash(status: &Value) -> Option<String> {
+    let ended = &status["lastState"]["terminated"];
+    let code = ended["exitCode"].as_i64()?;
+    let restarts = status["restartCount"].as_i64().unwrap_or_default();
+    let reason = ended["reason"].as_str().unwrap_or("Error");
+    let mut text = format!("exited with code {code} ({reason}), restarted {restarts} times");
+    if let Some(message) = ended["message"]
+        .as_str()
+        .map(str::trim)
+        .filter(|m| !m.is_empty())
+    {
+        text.push_str(&format!(": {}", message.lines().last().unwrap_or_default()));
+    }
+    Some(text)
+}
+
+fn scheduling_trouble(pod: &Value, now: DateTime<Utc>) -> Option<PodTrouble> {
+    let conditions = pod["status"]["conditions"].as_array()?;
+    let scheduled = conditions.iter().find(|condition| {
+        condition["type"] == "PodScheduled"
+            && condition["status"] == "False"
+            && condition["reason"] == "Unschedulable"
+    })?;
+    Some(PodTrouble {
+        container: String::new(),
+        reason: "Unschedulable".to_owned(),
+        message: scheduled["message"].as_str().unwrap_or_default().to_owned(),
+        is_final: age_of(&scheduled["lastTransitionTime"], now) >= UNSCHEDULABLE_GRACE,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(status: Value) -> Value {
+        json!({"metadata": {"name": "web", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "status": {"containerStatuses": [status]}})
+    }
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_767_225_600 + seconds, 0).expect("a moment")
+    }
+
+    fn waiting(reason: &str, message: &str, restarts: i64) -> Value {
+        pod(json!({"name": "app", "restartCount": restarts,
+            "state": {"waiting": {"reason": reason, "message": message}},
+            "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}))
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_final_at_once_and_a_slow_registry_is_not() {
+        let missing = waiting("ImagePullBackOff", "pull: not found", 0);
+        assert!(pod_trouble(&missing, at(1)).expect("trouble").is_final);
+        let slow = waiting("ErrImagePull", "i/o timeout", 0);
+        assert!(!pod_trouble(&slow, at(1)).expect("trouble").is_final);
+        assert!(pod_trouble(&slow, at(31)).expect("trouble").is_final);
+    }
+
+    #[test]
+    fn a_crash_loop_is_final_after_the_third_crash_and_names_the_exit_code() {
+        assert!(
+            !pod_trouble(&waiting("CrashLoopBackOff", "", 1), at(5))
+                .expect("trouble")
+                .is_final
+        );
+        let trouble = pod_trouble(&waiting("CrashLoopBackOff", "", 2), at(20)).expect("trouble");
+        assert!(trouble.is_final);
+        assert_eq!(
+            trouble.sentence("web"),
+            "pod `web`, container `app`: CrashLoopBackOff: exited with code 3 (Error), restarted 2 times"
+        );
+    }
+
+    #[test]
+    fn a_pod_that_starts_is_no_trouble() {
+        assert_eq!(
+            pod_trouble(&waiting("ContainerCreating", "", 0), at(1)),
+            None
+        );
+        assert_eq!(
+            pod_trouble(&pod(json!({"state": {"running": {}}})), at(1)),
+            None
+        );
+    }
+
+    #[test]
+    fn unschedulable_is_final_past_its_grace() {
+        let pod = json!({"metadata": {"name": "web"}, "status": {"conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
+        assert!(!pod_trouble(&pod, at(10)).expect("trouble").is_final);
+        assert!(pod_trouble(&pod, at(61)).expect("trouble").is_final);
+    }
+}

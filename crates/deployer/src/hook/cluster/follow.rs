@@ -1,0 +1,242 @@
+//! From the creation of a hook's Job or Pod to its end: watch, logs, outcome, evidence.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::logs::LogFollower;
+use super::outcome::{Outcome, exit_codes, outcome, verdict_of};
+use super::{HookContext, HookError};
+use crate::cluster::kube::{KubeCluster, Mirror, MirrorQuery, escape};
+use crate::cluster::{ObjectId, object_id};
+use crate::progress::ProgressEvent;
+use crate::release::{GateVerdict, Hook, HookPhase};
+
+/// Longest time between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long the last log lines may take after the end.
+const LAST_LINES: Duration = Duration::from_secs(5);
+/// Bytes of log kept, the end of it.
+const LOG_BYTES_MAX: usize = 1 << 20;
+
+/// How a workload ended.
+pub(super) struct Ending {
+    pub(super) phase: HookPhase,
+    pub(super) reason: Option<String>,
+    pub(super) verdict: Option<GateVerdict>,
+    pub(super) log: String,
+    /// Whether it goes on by itself and has to be stopped.
+    pub(super) must_stop: bool,
+}
+
+/// Where the object and its pods are watched.
+struct Watched {
+    namespace: String,
+    name: String,
+    uid: String,
+    object: MirrorQuery,
+    pods: Option<MirrorQuery>,
+}
+
+/// Follows what was created until it ends, the time is up, or the operation is cancelled.
+pub(super) async fn follow(
+    cluster: &KubeCluster,
+    hook: &Hook,
+    created: &Value,
+    context: &HookContext<'_>,
+) -> Result<Ending, HookError> {
+    let watched = watch_plan(cluster, hook, created).await?;
+    let deadline = Instant::now() + context.timeout;
+    let mut mirror = Mirror::new();
+    mirror.show(&cluster.rest(), watched.object.clone());
+    if let Some(pods) = &watched.pods {
+        mirror.show(&cluster.rest(), pods.clone());
+    }
+    let mut logs = LogFollower::new(cluster.rest());
+    let mut log = Log::default();
+    let tell = |log: &mut Log, line: String| {
+        context.progress.event(ProgressEvent::HookLog {
+            hook: hook.name.clone(),
+            line: line.clone(),
+        });
+        log.push(&line);
+    };
+    let (phase, mut reason, must_stop) = loop {
+        let live = mirror.object(&watched.object, &watched.namespace, &watched.name);
+        let pods = watched.pods_in(&mirror, live.as_ref().and_then(Option::as_ref));
+        pods.iter().for_each(|pod| logs.see(pod));
+        match judge(live, &pods, &watched.uid) {
+            Outcome::Running => {}
+            Outcome::Succeeded => break (HookPhase::Succeeded, None, false),
+            Outcome::Failed(reason) => break (HookPhase::Failed, Some(reason), false),
+            Outcome::CannotStart(reason) => break (HookPhase::Failed, Some(reason), true),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let reason = format!("timed out after {} s", context.timeout.as_secs());
+            break (HookPhase::Failed, Some(reason), true);
+        }
+        tokio::select! {
+            () = context.cancel.cancelled() => {
+                break (HookPhase::Unknown, Some("interrupted".to_owned()), true);
+            }
+            line = logs.next_line() => tell(&mut log, line),
+            () = mirror.changed(left.min(LOOK_AGAIN)) => {}
+        }
+    };
+    let pods = final_pods(cluster, &watched).await;
+    pods.iter().for_each(|pod| logs.see(pod));
+    let last_lines = if must_stop {
+        Duration::from_millis(500)
+    } else {
+        LAST_LINES
+    };
+    for line in logs.finish(last_lines).await {
+        tell(&mut log, line);
+    }
+    let verdict = verdict_of(&pods);
+    if phase != HookPhase::Succeeded {
+        reason = reason.map(|reason| explained(reason, verdict.as_ref(), &pods));
+        // Captured before anything is deleted: later nobody could tell.
+        for line in trouble_lines(cluster, created, &pods).await {
+            log.push(&line);
+        }
+    }
+    Ok(Ending {
+        phase,
+        reason,
+        verdict,
+        log: log.text,
+        must_stop,
+    })
+}
+
+fn judge(live: Option<Option<Value>>, pods: &[Value], uid: &str) -> Outcome {
+    match live {
+        None => Outcome::Running,
+        Some(Some(object)) if object["metadata"]["uid"] == uid => {
+            outcome(&object, pods, Utc::now())
+        }
+        Some(_) => Outcome::Failed("it was deleted by somebody else while it ran".to_owned()),
+    }
+}
+
+/// What the verdict says is why; otherwise what the Job and its containers say.
+fn explained(reason: String, verdict: Option<&GateVerdict>, pods: &[Value]) -> String {
+    let said = verdict
+        .map(|verdict| verdict.reasons().join("; "))
+        .unwrap_or_default();
+    if !said.is_empty() {
+        return said;
+    }
+    match exit_codes(pods) {
+        Some(codes) => format!("{reason}; {codes}"),
+        None => reason,
+    }
+}
+
+async fn watch_plan(
+    cluster: &KubeCluster,
+    hook: &Hook,
+    created: &Value,
+) -> Result<Watched, HookError> {
+    let lost = |source: crate::storage::BoxedError| HookError::Watch {
+        hook: hook.name.clone(),
+        doing: "finding where it lives".to_owned(),
+        source,
+    };
+    let id: ObjectId =
+        object_id(created).ok_or_else(|| lost("the server answered without a name".into()))?;
+    let kind = cluster
+        .kind(&id.api_version, &id.kind)
+        .await
+        .map_err(|error| lost(Box::new(error)))?;
+    let namespace = cluster.namespace_of(&id).to_owned();
+    let uid = created["metadata"]["uid"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let pods = (id.kind == "Job").then(|| MirrorQuery {
+        path: format!("/api/v1/namespaces/{namespace}/pods"),
+        // The label of this very Job: pods of an earlier one of that name do not carry it.
+        labels: format!("controller-uid={uid}"),
+        fields: String::new(),
+    });
+    Ok(Watched {
+        object: MirrorQuery {
+            path: kind.collection(&namespace),
+            labels: String::new(),
+            fields: format!("metadata.name={}", id.name),
+        },
+        namespace,
+        name: id.name,
+        uid,
+        pods,
+    })
+}
+
+impl Watched {
+    fn pods_in(&self, mirror: &Mirror, object: Option<&Value>) -> Vec<Value> {
+        match (&self.pods, object) {
+            (Some(query), _) => mirror.objects(query),
+            (None, Some(pod)) if pod["metadata"]["uid"] == self.uid.as_str() => vec![pod.clone()],
+            (None, _) => Vec::new(),
+        }
+    }
+}
+
+/// Looks once more: the Job's end may have been seen before that of its pods.
+async fn final_pods(cluster: &KubeCluster, watched: &Watched) -> Vec<Value> {
+    let query = watched.pods.as_ref().unwrap_or(&watched.object);
+    let selector = if query.labels.is_empty() {
+        format!("fieldSelector={}", escape(&query.fields))
+    } else {
+        format!("labelSelector={}", escape(&query.labels))
+    };
+    let mut pods = cluster
+        .list(&query.path, &selector)
+        .await
+        .unwrap_or_default();
+    if watched.pods.is_none() {
+        pods.retain(|pod| pod["metadata"]["uid"] == watched.uid.as_str());
+    }
+    pods
+}
+
+async fn trouble_lines(cluster: &KubeCluster, created: &Value, pods: &[Value]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for object in std::iter::once(created).chain(pods) {
+        for event in cluster.events_of(object).await {
+            if event.starts_with("event Warning") {
+                lines.push(format!(
+                    "{} {}: {event}",
+                    object["kind"].as_str().unwrap_or("Pod"),
+                    object["metadata"]["name"].as_str().unwrap_or_default()
+                ));
+            }
+        }
+    }
+    lines
+}
+
+/// The end of a log, bounded.
+#[derive(Default)]
+struct Log {
+    text: String,
+}
+
+impl Log {
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+        if self.text.len() > 2 * LOG_BYTES_MAX {
+            let mut start = self.text.len() - LOG_BYTES_MAX;
+            while !self.text.is_char_boundary(start) {
+                start += 1;
+            }
+            self.text.drain(..start);
+        }
+    }
+}
