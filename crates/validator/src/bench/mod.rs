@@ -1,0 +1,218 @@
+//! Measures single-row latency on real rows and says what the timings show.
+//!
+//! The calls are timed inside the scorer's process; the raw nanoseconds come back and decide.
+//! The histogram is for the report alone.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use ndarray::ArrayView2;
+use verdict::decision::Estimate;
+use verdict::latency::{QuantileQuestion, autocorrelation, quantile};
+use verdict::report::{LatencyQuantile, LatencySection, Throttling};
+
+use crate::scorer::{Arrivals, LatencyPlan, LatencySamples, Scorer, ScorerError};
+
+/// The quantiles of the report.
+const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+/// Significant decimal figures of the report's histogram.
+const HISTOGRAM_FIGURES: u8 = 3;
+/// At most this many histogram buckets go into the report.
+const BUCKETS_MAX: usize = 2000;
+
+/// What the timed calls gave.
+#[derive(Debug)]
+pub struct Measurement {
+    /// For the report.
+    pub section: LatencySection,
+    /// The p99 and its bounds, in milliseconds; nothing when no call was timed.
+    pub p99: Option<Estimate>,
+    /// Most resident memory of the scorer, bytes.
+    pub scorer_resident_bytes_max: Option<u64>,
+    /// Whether the time budget ended the run early.
+    pub budget_exhausted: bool,
+}
+
+/// Returns the plan for single rows, one after the other, within a time budget.
+#[must_use]
+pub fn plan(threads: usize, budget: Duration) -> LatencyPlan {
+    LatencyPlan {
+        threads,
+        budget,
+        warm_up_budget: LatencyPlan::default().warm_up_budget.min(budget),
+        ..LatencyPlan::default()
+    }
+}
+
+/// Measures and summarises; `rows` has shape `[rows, width]`, at least one row.
+///
+/// # Errors
+/// [`ScorerError`] as the scorer gives it.
+pub fn measure(
+    scorer: &mut dyn Scorer,
+    rows: ArrayView2<'_, f32>,
+    plan: &LatencyPlan,
+    confidence: f64,
+) -> Result<Measurement, ScorerError> {
+    let samples = scorer.measure(rows, plan)?;
+    Ok(summarise(&samples, plan, rows.nrows(), confidence))
+}
+
+/// Says what the timings show.
+#[must_use]
+pub fn summarise(
+    samples: &LatencySamples,
+    plan: &LatencyPlan,
+    distinct_rows: usize,
+    confidence: f64,
+) -> Measurement {
+    let mut sorted = samples.nanoseconds.clone();
+    sorted.sort_unstable();
+    let quantiles = QUANTILES
+        .into_iter()
+        .filter_map(|which| {
+            let question = QuantileQuestion {
+                quantile: which,
+                confidence,
+            };
+            let estimate = quantile(&sorted, question)?;
+            Some(LatencyQuantile {
+                quantile: which,
+                value_ms: milliseconds(estimate.value_ns),
+                upper_bound_ms: estimate.upper_ns.map(milliseconds),
+                lower_bound_ms: estimate.lower_ns.map(milliseconds),
+            })
+        })
+        .collect::<Vec<_>>();
+    let p99 = quantiles
+        .iter()
+        .find(|entry| entry.quantile == QuantileQuestion::P99.quantile)
+        .map(|entry| Estimate {
+            value: entry.value_ms,
+            lower: entry.lower_bound_ms,
+            upper: entry.upper_bound_ms,
+            confidence,
+            samples: sorted.len() as u64,
+        });
+    let mean_ns =
+        sorted.iter().map(|&ns| ns as f64).sum::<f64>() / (sorted.len().max(1) as f64);
+    let section = LatencySection {
+        scenario: match plan.arrivals {
+            Arrivals::Closed => "closed",
+            Arrivals::Constant { .. } => "constant",
+            Arrivals::Poisson { .. } => "poisson",
+        }
+        .to_owned(),
+        batch_rows: samples.batch as u64,
+        samples: sorted.len() as u64,
+        warm_up_calls: samples.warm_up_calls as u64,
+        warm_up_stable: samples.warm_up_stable,
+        distinct_rows: distinct_rows as u64,
+        first_call_ms: Some(samples.first_call.as_secs_f64() * 1e3),
+        model_load_ms: Some(samples.load.as_secs_f64() * 1e3),
+        minimum_ms: sorted.first().copied().map_or(0.0, milliseconds),
+        mean_ms: mean_ns / 1e6,
+        maximum_ms: sorted.last().copied().map_or(0.0, milliseconds),
+        confidence,
+        quantiles,
+        autocorrelation: autocorrelation(&samples.nanoseconds),
+        histogram_us: histogram(&sorted),
+        throttling: samples.throttling.map_or_else(Throttling::default, |evidence| Throttling {
+            known: true,
+            throttled_periods: Some(evidence.throttled_periods),
+            throttled_us: Some(evidence.throttled_us),
+            quota_millicpus: None,
+        }),
+    };
+    Measurement {
+        section,
+        p99,
+        scorer_resident_bytes_max: samples.peak_memory_bytes,
+        budget_exhausted: samples.budget_exhausted,
+    }
+}
+
+fn milliseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e6
+}
+
+/// Returns `(lower_us, upper_us, count)` of every bucket that is not empty.
+fn histogram(samples_ns: &[u64]) -> Vec<(f64, f64, u64)> {
+    let Ok(mut histogram) = Histogram::<u64>::new(HISTOGRAM_FIGURES) else {
+        return Vec::new();
+    };
+    for &sample in samples_ns {
+        histogram.saturating_record(sample);
+    }
+    let mut step = 1;
+    while histogram.iter_recorded().count().div_ceil(step) > BUCKETS_MAX {
+        step *= 2;
+    }
+    let mut buckets: Vec<(f64, f64, u64)> = Vec::new();
+    for (index, bucket) in histogram.iter_recorded().enumerate() {
+        let value = bucket.value_iterated_to();
+        let lower = histogram.lowest_equivalent(value) as f64 / 1e3;
+        let upper = histogram.highest_equivalent(value) as f64 / 1e3;
+        let count = bucket.count_since_last_iteration();
+        match buckets.last_mut() {
+            Some(last) if index % step != 0 => {
+                last.1 = upper;
+                last.2 += count;
+            }
+            _ => buckets.push((lower, upper, count)),
+        }
+    }
+    buckets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(nanoseconds: Vec<u64>) -> LatencySamples {
+        LatencySamples {
+            nanoseconds,
+            warm_up_calls: 40,
+            warm_up_stable: true,
+            warm_up: Duration::from_millis(4),
+            load: Duration::from_millis(30),
+            first_call: Duration::from_millis(12),
+            first_call_rows: 1,
+            elapsed: Duration::from_secs(1),
+            budget_exhausted: false,
+            backlog: 0,
+            overhead_ns: 50.0,
+            peak_memory_bytes: Some(1),
+            throttling: None,
+            batch: 1,
+            threads: 1,
+        }
+    }
+
+    #[test]
+    fn the_upper_bound_comes_from_the_raw_samples() {
+        let nanoseconds: Vec<u64> = (1..=2000).map(|call| call * 1_000_003).collect();
+        let found = summarise(&samples(nanoseconds), &LatencyPlan::default(), 7, 0.95);
+        let p99 = found.p99.expect("2,000 samples");
+        assert_eq!(p99.value, 1980.0 * 1.000_003);
+        assert_eq!(p99.upper, Some(1988.0 * 1.000_003));
+        assert_eq!(found.section.quantiles.len(), 4);
+        assert_eq!(found.section.distinct_rows, 7);
+        let counted: u64 = found.section.histogram_us.iter().map(|bucket| bucket.2).sum();
+        assert_eq!(counted, 2000);
+    }
+
+    #[test]
+    fn too_few_calls_have_a_value_and_no_upper_bound() {
+        let found = summarise(&samples(vec![5_000; 298]), &LatencyPlan::default(), 1, 0.95);
+        let p99 = found.p99.expect("samples");
+        assert_eq!((p99.value, p99.upper), (0.005, None));
+    }
+
+    #[test]
+    fn no_call_at_all_has_no_estimate() {
+        let found = summarise(&samples(vec![]), &LatencyPlan::default(), 1, 0.95);
+        assert!(found.p99.is_none());
+        assert!(found.section.histogram_us.is_empty());
+    }
+}

@@ -1,0 +1,229 @@
+//! Objects below an S3 prefix.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+
+use super::ranges::RequestPlan;
+use super::s3_client::S3Client;
+use super::s3_error::classify;
+use super::source::{FILES_MAX, Object, ObjectSource, SourceError, check_ranges, is_hidden};
+
+/// Requests of one call that are under way at a time.
+const REQUESTS_CONCURRENT_MAX: usize = 8;
+/// Attempts to read a body to its end, beyond the client's own retries of the request.
+const BODY_ATTEMPTS_MAX: u32 = 3;
+
+/// All objects below a prefix of a bucket, or a single object.
+#[derive(Debug, Clone)]
+pub struct S3Source {
+    client: S3Client,
+    bucket: String,
+    prefix: String,
+    page_keys_max: Option<i32>,
+}
+
+impl S3Source {
+    /// Returns a source; a prefix means itself as an object or everything below `prefix/`,
+    /// never a sibling whose name merely begins alike.
+    #[must_use]
+    pub fn new(client: S3Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Self {
+        Self {
+            client,
+            bucket: bucket.into(),
+            prefix: prefix.into(),
+            page_keys_max: None,
+        }
+    }
+
+    /// Asks for smaller pages of a listing than the store's own.
+    #[must_use]
+    pub fn with_page_keys_max(mut self, keys: i32) -> Self {
+        self.page_keys_max = Some(keys);
+        self
+    }
+
+    fn key_of(&self, uri: &str) -> String {
+        let root = format!("s3://{}/", self.bucket);
+        uri.strip_prefix(&root).unwrap_or(uri).to_owned()
+    }
+
+    /// Returns the name of a key relative to this place; nothing for what is not below it,
+    /// for folder markers and for hidden names.
+    fn relative_name(&self, key: &str) -> Option<String> {
+        let name = if key == self.prefix {
+            return (!key.ends_with('/'))
+                .then(|| key.rsplit('/').next().unwrap_or(key).to_owned());
+        } else if self.prefix.is_empty() || self.prefix.ends_with('/') {
+            key.strip_prefix(&self.prefix)?
+        } else {
+            key.strip_prefix(&self.prefix)?.strip_prefix('/')?
+        };
+        (!name.is_empty() && !name.ends_with('/') && !is_hidden(name)).then(|| name.to_owned())
+    }
+
+    async fn list_all(&self) -> Result<Vec<Object>, SourceError> {
+        let uri = self.uri();
+        let mut objects = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self
+                .client
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(&self.prefix)
+                .set_max_keys(self.page_keys_max)
+                .set_continuation_token(next.take())
+                .send()
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => return Err(classify(&self.client, &uri, &self.bucket, error).await),
+            };
+            for entry in page.contents() {
+                let Some(key) = entry.key() else { continue };
+                let Some(name) = self.relative_name(key) else {
+                    continue;
+                };
+                objects.push(Object {
+                    name,
+                    uri: format!("s3://{}/{key}", self.bucket),
+                    bytes: u64::try_from(entry.size().unwrap_or_default()).unwrap_or_default(),
+                    pin: entry.e_tag().unwrap_or_default().to_owned(),
+                });
+                if objects.len() > FILES_MAX {
+                    return Err(SourceError::TooManyFiles { uri });
+                }
+            }
+            next = page.next_continuation_token().map(str::to_owned);
+            if next.is_none() || page.is_truncated() == Some(false) {
+                break;
+            }
+        }
+        objects.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(objects)
+    }
+
+    async fn read_part(&self, object: &Object, range: Range<u64>) -> Result<Bytes, SourceError> {
+        let mut attempt = 1;
+        loop {
+            match self.read_part_once(object, &range).await {
+                Err(SourceError::Failed { uri, source }) if attempt < BODY_ATTEMPTS_MAX => {
+                    tracing::debug!(%uri, attempt, error = %source, "reading a body failed");
+                    tokio::time::sleep(Duration::from_millis(200 * u64::from(attempt))).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn read_part_once(
+        &self,
+        object: &Object,
+        range: &Range<u64>,
+    ) -> Result<Bytes, SourceError> {
+        let pin = (!object.pin.is_empty()).then(|| object.pin.clone());
+        let answer = self
+            .client
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.key_of(&object.uri))
+            .range(format!("bytes={}-{}", range.start, range.end - 1))
+            .set_if_match(pin)
+            .send()
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if is_changed(&error) => {
+                return Err(SourceError::Changed {
+                    uri: object.uri.clone(),
+                });
+            }
+            Err(error) => {
+                return Err(classify(&self.client, &object.uri, &self.bucket, error).await);
+            }
+        };
+        let body = answer.body.collect().await.map_err(|error| SourceError::Failed {
+            uri: object.uri.clone(),
+            source: error.into(),
+        })?;
+        let bytes = body.into_bytes();
+        let wanted = range.end - range.start;
+        if bytes.len() as u64 != wanted {
+            return Err(SourceError::Failed {
+                uri: object.uri.clone(),
+                source: format!("asked for {wanted} bytes, got {}", bytes.len()).into(),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Looks up one object by its key, whatever its name.
+    ///
+    /// # Errors
+    /// [`SourceError`]; [`SourceError::NotFound`] when there is none.
+    pub async fn object(&self) -> Result<Object, SourceError> {
+        let uri = self.uri();
+        let head = self
+            .client
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(&self.prefix)
+            .send()
+            .await;
+        match head {
+            Ok(head) => Ok(Object {
+                name: self.prefix.rsplit('/').next().unwrap_or_default().to_owned(),
+                bytes: u64::try_from(head.content_length().unwrap_or_default())
+                    .unwrap_or_default(),
+                pin: head.e_tag().unwrap_or_default().to_owned(),
+                uri,
+            }),
+            Err(error) => Err(classify(&self.client, &uri, &self.bucket, error).await),
+        }
+    }
+}
+
+fn is_changed(error: &SdkError<GetObjectError>) -> bool {
+    error.code() == Some("PreconditionFailed")
+        || error
+            .raw_response()
+            .is_some_and(|response| response.status().as_u16() == 412)
+}
+
+impl ObjectSource for S3Source {
+    fn uri(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix)
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Object>, SourceError>> {
+        self.list_all().boxed()
+    }
+
+    fn read<'a>(
+        &'a self,
+        object: &'a Object,
+        ranges: &'a [Range<u64>],
+    ) -> BoxFuture<'a, Result<Vec<Bytes>, SourceError>> {
+        async move {
+            check_ranges(object, ranges)?;
+            let plan = RequestPlan::new(ranges);
+            let fetched: Vec<Bytes> = futures::stream::iter(plan.parts.clone())
+                .map(|part| self.read_part(object, part))
+                .buffered(REQUESTS_CONCURRENT_MAX)
+                .try_collect()
+                .await?;
+            Ok(plan.cut(&fetched, ranges))
+        }
+        .boxed()
+    }
+}

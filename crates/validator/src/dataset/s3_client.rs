@@ -1,0 +1,79 @@
+//! The S3 client: standard credential chain, ring-based TLS, bounded waits and retries.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+
+/// Attempts of one request, the first included; waits between them grow from about a second.
+const ATTEMPTS_MAX: u32 = 4;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
+/// What an S3 without regions, and AWS's own first region, call themselves.
+const REGION_DEFAULT: &str = "us-east-1";
+
+/// An S3 client and what its messages need.
+#[derive(Debug, Clone)]
+pub struct S3Client {
+    pub(super) client: Client,
+    pub(super) config: SdkConfig,
+    /// Where requests go, for messages.
+    pub(super) endpoint: String,
+}
+
+impl S3Client {
+    /// Makes a client from the environment, the shared configuration files and the roles of
+    /// the machine, as every AWS tool does. `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL` name
+    /// another server; buckets are then addressed by path, as they are where
+    /// `AWS_S3_FORCE_PATH_STYLE` says so. No request is made yet.
+    pub async fn from_environment() -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .read_timeout(READ_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            )
+            .load()
+            .await;
+        Self::from_config(config)
+    }
+
+    /// Makes a client from a configuration.
+    #[must_use]
+    pub fn from_config(config: SdkConfig) -> Self {
+        let mut settings = aws_sdk_s3::config::Builder::from(&config);
+        let custom = std::env::var("AWS_ENDPOINT_URL_S3")
+            .ok()
+            .filter(|endpoint| !endpoint.is_empty())
+            .or_else(|| config.endpoint_url().map(str::to_owned));
+        if let Some(endpoint) = &custom {
+            settings = settings.endpoint_url(endpoint).force_path_style(true);
+        } else if is_true("AWS_S3_FORCE_PATH_STYLE") {
+            settings = settings.force_path_style(true);
+        }
+        let region = config.region().cloned().unwrap_or_else(|| Region::new(REGION_DEFAULT));
+        let endpoint =
+            custom.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+        Self {
+            client: Client::from_conf(settings.region(region).build()),
+            config,
+            endpoint,
+        }
+    }
+}
+
+fn is_true(variable: &str) -> bool {
+    std::env::var(variable)
+        .is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes"))
+}

@@ -1,0 +1,115 @@
+//! What an S3 failure means to the person who has to mend it.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::ProvideCredentials;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use super::s3_client::S3Client;
+use super::source::{Cause, SourceError};
+
+/// What the store itself said, without the client's own layers around it.
+#[derive(Debug, thiserror::Error)]
+#[error("{status} {code}: {message}")]
+struct Said {
+    status: u16,
+    code: String,
+    message: String,
+}
+
+/// Turns a failed request into the error that a person can act on. Credentials are asked
+/// for again when the request never left, since the failed request does not tell.
+pub(super) async fn classify<E>(
+    client: &S3Client,
+    uri: &str,
+    bucket: &str,
+    error: SdkError<E>,
+) -> SourceError
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let uri = uri.to_owned();
+    let Some(response) = error.raw_response() else {
+        return classify_unanswered(client, uri, error).await;
+    };
+    let status = response.status().as_u16();
+    // A HEAD has no body and so no code; its status must do.
+    let code = error.code().unwrap_or(match status {
+        404 => "NoSuchKey",
+        403 => "AccessDenied",
+        _ => "",
+    });
+    let said = Said {
+        status,
+        code: code.to_owned(),
+        message: error.message().unwrap_or("no further word").to_owned(),
+    };
+    let source: Cause = said.into();
+    match code {
+        "NoSuchBucket" | "InvalidBucketName" => SourceError::NoSuchBucket {
+            bucket: bucket.to_owned(),
+            uri,
+        },
+        "NoSuchKey" | "NotFound" => SourceError::NotFound { uri },
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
+            SourceError::ExpiredCredentials { uri, source }
+        }
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            SourceError::WrongRegion { uri, source }
+        }
+        "SlowDown" | "RequestTimeTooSkewed" | "RequestTimeout" => {
+            SourceError::Failed { uri, source }
+        }
+        _ if status == 401 || status == 403 => SourceError::Denied { uri, source },
+        _ if (300..400).contains(&status) => SourceError::WrongRegion { uri, source },
+        _ => SourceError::Failed { uri, source },
+    }
+}
+
+async fn classify_unanswered<E>(
+    client: &S3Client,
+    uri: String,
+    error: SdkError<E>,
+) -> SourceError
+where
+    E: Error + Send + Sync + 'static,
+{
+    let is_timeout = matches!(error, SdkError::TimeoutError(_));
+    if !is_timeout && let Some(provider) = client.config.credentials_provider() {
+        match provider.provide_credentials().await {
+            Ok(_) => {}
+            Err(source @ (CredentialsError::ProviderError(_) | CredentialsError::ProviderTimedOut(_))) => {
+                return SourceError::Failed {
+                    uri,
+                    source: innermost_words(&source).into(),
+                };
+            }
+            Err(source) => {
+                return SourceError::NoCredentials {
+                    uri,
+                    source: innermost_words(&source).into(),
+                };
+            }
+        }
+    }
+    SourceError::Unreachable {
+        uri,
+        endpoint: client.endpoint.clone(),
+        source: innermost_words(&error).into(),
+    }
+}
+
+/// Returns the distinct messages of the innermost two causes: the outer layers only say that
+/// there is an inner one.
+fn innermost_words(error: &dyn Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push(cause.to_string());
+        source = cause.source();
+    }
+    words.dedup();
+    let start = words.len().saturating_sub(2);
+    words.split_off(start).join(": ")
+}

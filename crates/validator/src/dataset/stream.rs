@@ -1,0 +1,452 @@
+//! Streams a dataset as checked rows, in file order, with the next row groups read ahead.
+//!
+//! Each row group is fetched and decoded by a task of its own; a budget of bytes and a short
+//! queue bound what is in memory, whatever the size of the dataset. The consumer sees rows in
+//! one order only, so what it reports does not depend on which task was quicker.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use parquet::errors::ParquetError;
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use verdict::report::DatasetFile;
+
+use super::columns::{ColumnSelection, Columns, resolve_like_first};
+use super::error::DatasetError;
+use super::reader::{ObjectReader, source_error};
+use super::source::{Object, ObjectSource};
+use super::values::{LabelsSeen, Place, RowBatch, ValueError, convert};
+
+/// Footers that are read ahead.
+const FOOTERS_AHEAD: usize = 8;
+/// Row groups that are read ahead, the one being consumed not counted.
+const ROW_GROUPS_AHEAD: usize = 3;
+/// Decoded batches that wait for the consumer in each row group.
+const BATCHES_AHEAD: usize = 2;
+/// Encoded bytes of row groups in memory; a single larger row group is read alone.
+const BUDGET_BYTES: u64 = 256 * 1024 * 1024;
+/// Decoded size that a batch aims at.
+const BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_ROWS_MAX: usize = 8192;
+const BATCH_ROWS_MIN: usize = 16;
+/// Rows of a batch where the width is only known once a row is decoded.
+const BATCH_ROWS_UNKNOWN_WIDTH: usize = 1024;
+
+/// A file whose footer has been read.
+#[derive(Clone, Debug)]
+pub(super) struct OpenFile {
+    pub(super) reader: ObjectReader,
+    pub(super) metadata: ArrowReaderMetadata,
+}
+
+/// Reads a file's footer.
+pub(super) async fn open_file(
+    source: Arc<dyn ObjectSource>,
+    object: Arc<Object>,
+) -> Result<OpenFile, DatasetError> {
+    let file = object.uri.clone();
+    let mut reader = ObjectReader::new(source, object);
+    // Decoding foreign bytes may panic inside the reader; a task of its own contains that.
+    let opened = tokio::spawn(async move {
+        let options = ArrowReaderOptions::new();
+        let metadata = reader.get_metadata(Some(&options)).await?;
+        let metadata = ArrowReaderMetadata::try_new(metadata, options)?;
+        Ok::<_, ParquetError>(OpenFile { reader, metadata })
+    });
+    match opened.await {
+        Ok(Ok(open)) => Ok(open),
+        Ok(Err(error)) => Err(match source_error(error) {
+            Ok(error) => DatasetError::Source(error),
+            Err(error) => DatasetError::NotParquet {
+                file,
+                source: error.into(),
+            },
+        }),
+        Err(error) => Err(DatasetError::NotParquet {
+            file,
+            source: gave_up(&error).into(),
+        }),
+    }
+}
+
+fn gave_up(error: &tokio::task::JoinError) -> String {
+    if error.is_panic() {
+        "the Parquet decoder gave up on malformed bytes".to_owned()
+    } else {
+        "reading was cancelled".to_owned()
+    }
+}
+
+/// What all tasks need to know.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) source: Arc<dyn ObjectSource>,
+    pub(super) files: Vec<Arc<Object>>,
+    pub(super) selection: ColumnSelection,
+    /// Label and features of the first file, which sets them for all.
+    pub(super) columns: Columns,
+    pub(super) first: OpenFile,
+}
+
+enum Item {
+    File(Arc<Object>),
+    RowGroup(mpsc::Receiver<Message>),
+    Failed(DatasetError),
+}
+
+enum Message {
+    Batch(RowBatch),
+    Failed(DatasetError),
+    /// The row group is complete; the digest covers its features and labels.
+    Done([u8; 32]),
+}
+
+/// The rows of a dataset, in file order.
+#[derive(Debug)]
+pub struct RowBatches {
+    items: mpsc::Receiver<Item>,
+    row_group: Option<mpsc::Receiver<Message>>,
+    current: Option<CurrentFile>,
+    label: String,
+    vector_column: String,
+    labels_seen: LabelsSeen,
+    width: Option<usize>,
+    evidence: Evidence,
+    total: Sha256,
+}
+
+#[derive(Debug)]
+struct CurrentFile {
+    object: Arc<Object>,
+    rows: u64,
+    row_groups: usize,
+    digest: Sha256,
+}
+
+/// What was read, once all of it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The first files, in name order; see [`FILES_LISTED_MAX`].
+    pub files: Vec<DatasetFile>,
+    /// How many files there were.
+    pub files_total: u64,
+    /// The sum of their sizes.
+    pub bytes_total: u64,
+    /// The sum of their rows.
+    pub rows_total: u64,
+    /// `sha256:` over the names and the digests of all files; a file's digest covers the
+    /// numbers that the model saw and the labels, so it is the same wherever the file lies.
+    pub digest: String,
+}
+
+/// At most this many files are listed in a report.
+pub const FILES_LISTED_MAX: usize = 1000;
+
+impl RowBatches {
+    pub(super) fn start(plan: Plan) -> Self {
+        let (sender, items) = mpsc::channel(ROW_GROUPS_AHEAD);
+        let batches = Self {
+            items,
+            row_group: None,
+            current: None,
+            label: plan.selection.label.clone(),
+            vector_column: plan.columns.feature_names().join(","),
+            labels_seen: LabelsSeen::default(),
+            width: plan.columns.width(),
+            evidence: Evidence::default(),
+            total: Sha256::new(),
+        };
+        tokio::spawn(coordinate(plan, sender));
+        batches
+    }
+
+    /// Returns the next rows, or nothing at the end. Must be called outside of async tasks.
+    ///
+    /// # Errors
+    /// [`DatasetError`] for the first problem in file order; the stream is over then.
+    pub fn next_blocking(&mut self) -> Result<Option<RowBatch>, DatasetError> {
+        loop {
+            let Some(row_group) = &mut self.row_group else {
+                match self.items.blocking_recv() {
+                    Some(Item::RowGroup(receiver)) => self.row_group = Some(receiver),
+                    Some(Item::File(object)) => self.begin_file(object),
+                    Some(Item::Failed(error)) => return Err(error),
+                    None => {
+                        self.end_file();
+                        return Ok(None);
+                    }
+                }
+                continue;
+            };
+            match row_group.blocking_recv() {
+                Some(Message::Batch(batch)) => return self.accept(batch).map(Some),
+                Some(Message::Failed(error)) => return Err(error),
+                Some(Message::Done(digest)) => {
+                    self.row_group = None;
+                    if let Some(current) = &mut self.current {
+                        current.row_groups += 1;
+                        current.digest.update(digest);
+                    }
+                }
+                None => {
+                    let current = self.current.as_ref();
+                    return Err(DatasetError::Damaged {
+                        file: current.map_or_else(String::new, |file| file.object.uri.clone()),
+                        row_group: current.map_or(0, |file| file.row_groups),
+                        source: "the Parquet decoder gave up on malformed bytes".into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Returns what was read; complete once [`Self::next_blocking`] returned nothing.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        let mut evidence = self.evidence.clone();
+        evidence.digest = format!("sha256:{}", hex::encode(self.total.clone().finalize()));
+        evidence
+    }
+
+    fn begin_file(&mut self, object: Arc<Object>) {
+        self.end_file();
+        self.current = Some(CurrentFile {
+            object,
+            rows: 0,
+            row_groups: 0,
+            digest: Sha256::new(),
+        });
+    }
+
+    fn end_file(&mut self) {
+        let Some(file) = self.current.take() else {
+            return;
+        };
+        let digest = file.digest.finalize();
+        self.total.update((file.object.name.len() as u64).to_le_bytes());
+        self.total.update(file.object.name.as_bytes());
+        self.total.update(file.rows.to_le_bytes());
+        self.total.update(digest);
+        self.evidence.files_total += 1;
+        self.evidence.bytes_total += file.object.bytes;
+        self.evidence.rows_total += file.rows;
+        if self.evidence.files.len() < FILES_LISTED_MAX {
+            self.evidence.files.push(DatasetFile {
+                name: file.object.name.clone(),
+                bytes: file.object.bytes,
+                rows: file.rows,
+                identity: format!("sha256:{}", hex::encode(digest)),
+            });
+        }
+    }
+
+    fn accept(&mut self, batch: RowBatch) -> Result<RowBatch, DatasetError> {
+        let values_error = |source| DatasetError::Values {
+            file: batch.file.to_string(),
+            source,
+        };
+        self.labels_seen
+            .merge(batch.labels_seen, &self.label)
+            .map_err(values_error)?;
+        let found = batch.features().ncols();
+        let expected = *self.width.get_or_insert(found);
+        if found != expected {
+            return Err(values_error(ValueError::VectorWidth {
+                column: self.vector_column.clone(),
+                row: batch.first_row,
+                found,
+                expected,
+            }));
+        }
+        if let Some(current) = &mut self.current {
+            current.rows += batch.labels.len() as u64;
+        }
+        Ok(batch)
+    }
+}
+
+/// Opens files ahead, starts one task for each row group, hands both over in order.
+async fn coordinate(plan: Plan, items: mpsc::Sender<Item>) {
+    let plan = Arc::new(plan);
+    let budget = Arc::new(Semaphore::new(kibibytes(BUDGET_BYTES) as usize));
+    let files: Vec<_> = plan.files.iter().cloned().enumerate().collect();
+    let opened = futures::stream::iter(files)
+        .map(|(index, object)| {
+            let plan = Arc::clone(&plan);
+            async move {
+                let open = if index == 0 {
+                    plan.first.clone()
+                } else {
+                    open_file(Arc::clone(&plan.source), Arc::clone(&object)).await?
+                };
+                Ok::<_, DatasetError>((object, open))
+            }
+        })
+        .buffered(FOOTERS_AHEAD);
+    let outcome = opened
+        .try_for_each(|(object, open)| start_file(&plan, &budget, &items, object, open))
+        .await;
+    if let Err(error) = outcome {
+        // The consumer may have gone; then nobody waits for the error.
+        let _ = items.send(Item::Failed(error)).await;
+    }
+}
+
+async fn start_file(
+    plan: &Plan,
+    budget: &Arc<Semaphore>,
+    items: &mpsc::Sender<Item>,
+    object: Arc<Object>,
+    open: OpenFile,
+) -> Result<(), DatasetError> {
+    let columns_error = |source| DatasetError::Columns {
+        file: object.uri.clone(),
+        source,
+    };
+    let first_file = &plan.files[0].name;
+    let columns = resolve_like_first(
+        open.metadata.schema(),
+        &plan.selection,
+        &plan.columns,
+        first_file,
+    )
+    .map_err(columns_error)?;
+    if items.send(Item::File(Arc::clone(&object))).await.is_err() {
+        return Ok(());
+    }
+    let mut first_row = 0;
+    for row_group in 0..open.metadata.metadata().num_row_groups() {
+        let declared = open.metadata.metadata().row_group(row_group);
+        let rows = u64::try_from(declared.num_rows()).unwrap_or_default();
+        let job = RowGroupJob {
+            file: Arc::from(object.uri.as_str()),
+            open: open.clone(),
+            columns: columns.clone(),
+            features: plan.columns.feature_names(),
+            selection: plan.selection.clone(),
+            row_group,
+            first_row,
+            rows,
+        };
+        first_row += rows;
+        let cost = kibibytes(job.encoded_bytes()).clamp(1, kibibytes(BUDGET_BYTES));
+        let Ok(permit) = Arc::clone(budget).acquire_many_owned(cost).await else {
+            return Ok(());
+        };
+        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+        tokio::spawn(job.run(sender, permit));
+        if items.send(Item::RowGroup(receiver)).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn kibibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes / 1024).unwrap_or(u32::MAX)
+}
+
+struct RowGroupJob {
+    file: Arc<str>,
+    open: OpenFile,
+    columns: Columns,
+    features: Vec<String>,
+    selection: ColumnSelection,
+    row_group: usize,
+    first_row: u64,
+    rows: u64,
+}
+
+impl RowGroupJob {
+    /// Returns the size of the columns that will be fetched.
+    fn encoded_bytes(&self) -> u64 {
+        let metadata = self.open.metadata.metadata();
+        let schema = metadata.file_metadata().schema_descr();
+        let wanted = self.columns.indices();
+        let chunks = metadata.row_group(self.row_group).columns().iter();
+        chunks
+            .enumerate()
+            .filter(|(leaf, _)| wanted.contains(&schema.get_column_root_idx(*leaf)))
+            .map(|(_, chunk)| u64::try_from(chunk.compressed_size()).unwrap_or_default())
+            .sum()
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.columns.width().map_or(BATCH_ROWS_UNKNOWN_WIDTH, |width| {
+            (BATCH_BYTES / size_of::<f32>() / width.max(1)).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)
+        })
+    }
+
+    async fn run(self, sender: mpsc::Sender<Message>, permit: OwnedSemaphorePermit) {
+        let message = match self.decode(&sender).await {
+            Ok(Some(digest)) => Message::Done(digest),
+            Ok(None) => return,
+            Err(error) => Message::Failed(error),
+        };
+        // The consumer may have gone after an earlier error.
+        let _ = sender.send(message).await;
+        drop(permit);
+    }
+
+    /// Sends all batches; returns nothing when the consumer has gone.
+    async fn decode(
+        &self,
+        sender: &mpsc::Sender<Message>,
+    ) -> Result<Option<[u8; 32]>, DatasetError> {
+        let damaged = |error: ParquetError| match source_error(error) {
+            Ok(error) => DatasetError::Source(error),
+            Err(error) => DatasetError::Damaged {
+                file: self.file.to_string(),
+                row_group: self.row_group,
+                source: error.into(),
+            },
+        };
+        let schema = self.open.metadata.metadata().file_metadata().schema_descr_ptr();
+        let projection = ProjectionMask::roots(&schema, self.columns.indices());
+        let mut batches = ParquetRecordBatchStreamBuilder::new_with_metadata(
+            self.open.reader.clone(),
+            self.open.metadata.clone(),
+        )
+        .with_row_groups(vec![self.row_group])
+        .with_projection(projection)
+        .with_batch_size(self.batch_rows())
+        .build()
+        .map_err(damaged)?;
+        // Labels apart from features, so that the size of batches does not show.
+        let (mut of_features, mut of_labels) = (Sha256::new(), Sha256::new());
+        let mut rows = 0;
+        while let Some(batch) = batches.try_next().await.map_err(damaged)? {
+            let place = Place {
+                file: &self.file,
+                first_row: self.first_row + rows,
+                vector_width: self.columns.width(),
+            };
+            let batch = convert(&batch, &self.selection, &self.features, place).map_err(
+                |source| DatasetError::Values {
+                    file: self.file.to_string(),
+                    source,
+                },
+            )?;
+            rows += batch.labels.len() as u64;
+            let labels: Vec<u8> = batch.labels.iter().map(|&label| label.into()).collect();
+            of_labels.update(labels);
+            of_features.update(batch.feature_bytes());
+            if sender.send(Message::Batch(batch)).await.is_err() {
+                return Ok(None);
+            }
+        }
+        if rows != self.rows {
+            return Err(DatasetError::Damaged {
+                file: self.file.to_string(),
+                row_group: self.row_group,
+                source: format!("its footer promises {} rows, it has {rows}", self.rows).into(),
+            });
+        }
+        let digest = of_features.chain_update(of_labels.finalize());
+        Ok(Some(digest.finalize().into()))
+    }
+}

@@ -1,0 +1,273 @@
+//! Scores all rows and gathers what the metrics and the latency measurement need.
+//!
+//! Raw outputs are ranked as they come: nothing here squashes, rounds or averages them.
+
+mod sample;
+
+use ndarray::{ArrayView2, Axis};
+use verdict::exit::ExitCode;
+use verdict::score::{ScoreAccumulator, ScoreSlice};
+
+use crate::dataset::{DatasetError, RowBatch, RowBatches};
+use crate::scorer::{ElementType, OutputKind, RawScores, Scorer, ScorerError};
+
+pub use sample::RowSample;
+
+/// What scoring all rows gave.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// All raw outputs and labels.
+    pub scores: ScoreAccumulator,
+    /// How many rows were scored.
+    pub rows: u64,
+    /// Rows from all over the dataset, for measuring latency.
+    pub sample: RowSample,
+    /// Numbers a row.
+    pub width: usize,
+    /// Element type of the model's output.
+    pub element_type: ElementType,
+    /// Which part of the model's output was ranked.
+    pub kind: OutputKind,
+    /// How many outputs were infinite.
+    pub infinite: u64,
+}
+
+/// Why rows cannot be scored.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// The rows cannot be had.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The dataset's rows are not what the model takes.
+    #[error("the dataset has {given} features a row, but the model takes {}", expected_text(*expected))]
+    Width {
+        /// Numbers a row in the dataset.
+        given: usize,
+        /// Numbers a row that the model takes, where it tells.
+        expected: Option<usize>,
+        /// What the model itself said, where it did.
+        #[source]
+        source: Option<ModelSaid>,
+    },
+    /// The model failed on some rows.
+    #[error("scoring rows {first_row} to {last_row} of `{file}` failed")]
+    Scoring {
+        /// The file.
+        file: String,
+        /// The first row, counted from 0 within the file.
+        first_row: u64,
+        /// The last row.
+        last_row: u64,
+        /// What happened.
+        #[source]
+        source: ScorerError,
+    },
+    /// A NaN from finite features.
+    #[error("the model returned NaN for row {row} of `{file}`, whose features are all finite ({count} such rows in this batch of {rows})")]
+    NanScore {
+        /// The file.
+        file: String,
+        /// The first row, counted from 0 within the file.
+        row: u64,
+        /// How many there were in the batch.
+        count: usize,
+        /// The size of the batch.
+        rows: usize,
+    },
+    /// A NaN from infinite features.
+    #[error("the model returned NaN for row {row} of `{file}`, which has infinite features")]
+    NanFromInfiniteFeatures {
+        /// The file.
+        file: String,
+        /// The row, counted from 0 within the file.
+        row: u64,
+    },
+    /// More or fewer outputs than rows.
+    #[error("the model returned {values} outputs for {rows} rows of `{file}`")]
+    Shape {
+        /// The file.
+        file: String,
+        /// How many numbers came back.
+        values: usize,
+        /// How many rows went in.
+        rows: usize,
+    },
+}
+
+/// A model's own words.
+#[derive(Debug, thiserror::Error)]
+#[error("the model said: {0}")]
+pub struct ModelSaid(pub String);
+
+impl EvaluateError {
+    /// Returns the exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Dataset(error) => error.exit_code(),
+            Self::Width { .. } | Self::NanFromInfiniteFeatures { .. } => ExitCode::Data,
+            Self::Scoring { source, .. } => scorer_exit_code(source),
+            Self::NanScore { .. } | Self::Shape { .. } => ExitCode::Model,
+        }
+    }
+
+    /// Returns what a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Dataset(error) => error.hint(),
+            Self::Width { .. } => Some(
+                "name the features by `--features A,B,C`, leave columns out by `--ignore-columns ID`, or use the dataset that belongs to this model".into(),
+            ),
+            Self::Scoring { source, .. } => source.hint(),
+            Self::NanScore { .. } => Some(
+                "look for divisions by zero, logarithms or unfinished training in the model; it would serve NaN too".into(),
+            ),
+            Self::NanFromInfiniteFeatures { .. } => {
+                Some("drop or cap infinite features where the dataset is written".into())
+            }
+            Self::Shape { .. } => {
+                Some("a model for this gate returns one number for each row".into())
+            }
+        }
+    }
+}
+
+fn expected_text(expected: Option<usize>) -> String {
+    expected.map_or_else(|| "another number".to_owned(), |width| width.to_string())
+}
+
+/// Returns the exit code for a failure of the scorer.
+#[must_use]
+pub fn scorer_exit_code(error: &ScorerError) -> ExitCode {
+    match error {
+        ScorerError::WrongWidth { .. } => ExitCode::Data,
+        ScorerError::ScorerMissing { .. } | ScorerError::Plan { .. } => ExitCode::Usage,
+        ScorerError::ModelUnreadable { source, .. } => match source.kind() {
+            std::io::ErrorKind::NotFound
+            | std::io::ErrorKind::NotADirectory
+            | std::io::ErrorKind::IsADirectory
+            | std::io::ErrorKind::PermissionDenied => ExitCode::Usage,
+            _ => ExitCode::Infrastructure,
+        },
+        ScorerError::Spawn { .. } | ScorerError::DidNotStart { .. } => ExitCode::Infrastructure,
+        _ => ExitCode::Model,
+    }
+}
+
+/// Scores every row that `batches` yields; `progress` is told of each batch's rows.
+///
+/// Blocks; must run outside of async tasks.
+///
+/// # Errors
+/// [`EvaluateError`] for the first problem in file order. The scorer may be gone then.
+pub fn evaluate(
+    batches: &mut RowBatches,
+    scorer: &mut dyn Scorer,
+    mut progress: impl FnMut(u64),
+) -> Result<Option<Evaluation>, EvaluateError> {
+    let mut evaluation: Option<Evaluation> = None;
+    while let Some(batch) = batches.next_blocking()? {
+        if batch.labels.is_empty() {
+            continue;
+        }
+        let width = batch.features().ncols();
+        if evaluation.is_none() {
+            refuse_other_width(width, scorer.model().expected_width)?;
+        }
+        let raw = scorer
+            .score(batch.features())
+            .map_err(|error| scoring_error(error, &batch))?;
+        check_scores(&raw, &batch)?;
+        let evaluation = evaluation.get_or_insert_with(|| Evaluation {
+            scores: ScoreAccumulator::new(),
+            rows: 0,
+            sample: RowSample::new(width),
+            width,
+            element_type: raw.element_type,
+            kind: raw.kind,
+            infinite: 0,
+        });
+        let slice = if raw.exact_in_f32() {
+            ScoreSlice::Widened(&raw.values)
+        } else {
+            ScoreSlice::Double(&raw.values)
+        };
+        evaluation
+            .scores
+            .extend(slice, &batch.labels)
+            .map_err(|_| shape_error(&raw, &batch))?;
+        evaluation.rows += batch.labels.len() as u64;
+        evaluation.infinite += raw.values.iter().filter(|v| v.is_infinite()).count() as u64;
+        evaluation.sample.offer(batch.features());
+        progress(batch.labels.len() as u64);
+    }
+    Ok(evaluation)
+}
+
+fn refuse_other_width(given: usize, expected: Option<usize>) -> Result<(), EvaluateError> {
+    match expected {
+        Some(expected) if expected != given => Err(EvaluateError::Width {
+            given,
+            expected: Some(expected),
+            source: None,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn scoring_error(error: ScorerError, batch: &RowBatch) -> EvaluateError {
+    match error {
+        ScorerError::WrongWidth {
+            given,
+            expected,
+            message,
+        } => EvaluateError::Width {
+            given,
+            expected,
+            source: message.map(ModelSaid),
+        },
+        source => EvaluateError::Scoring {
+            file: batch.file.to_string(),
+            first_row: batch.first_row,
+            last_row: batch.first_row + (batch.labels.len() as u64).saturating_sub(1),
+            source,
+        },
+    }
+}
+
+fn shape_error(raw: &RawScores, batch: &RowBatch) -> EvaluateError {
+    EvaluateError::Shape {
+        file: batch.file.to_string(),
+        values: raw.values.len(),
+        rows: batch.labels.len(),
+    }
+}
+
+fn check_scores(raw: &RawScores, batch: &RowBatch) -> Result<(), EvaluateError> {
+    let rows = batch.labels.len();
+    if raw.columns != 1 || raw.values.len() != rows {
+        return Err(shape_error(raw, batch));
+    }
+    let Some(position) = raw.values.iter().position(|value| value.is_nan()) else {
+        return Ok(());
+    };
+    let row = batch.first_row + position as u64;
+    let file = batch.file.to_string();
+    if !is_finite_row(batch.features(), position) {
+        return Err(EvaluateError::NanFromInfiniteFeatures { file, row });
+    }
+    Err(EvaluateError::NanScore {
+        file,
+        row,
+        count: raw.values.iter().filter(|value| value.is_nan()).count(),
+        rows,
+    })
+}
+
+fn is_finite_row(features: ArrayView2<'_, f32>, row: usize) -> bool {
+    features
+        .index_axis(Axis(0), row)
+        .iter()
+        .all(|value| value.is_finite())
+}
