@@ -46,8 +46,9 @@ pub struct ModelInfo {
     pub sha256: String,
     /// Size of the file, bytes.
     pub bytes: u64,
-    /// Number of input features that the model's first linear layer takes; `None` where the
-    /// weights do not tell. The final word is the model's own, on the first call.
+    /// Number of input features; `None` until a first batch has been scored, for TorchScript
+    /// does not declare it. Rows of another width end in [`ScorerError::WrongWidth`], which names
+    /// the width that the model takes.
     pub expected_width: Option<usize>,
     /// Element type of the model's parameters; batches are cast to it in the child.
     pub element_type: ElementType,

@@ -229,7 +229,6 @@ impl ScorerProcess {
     }
 
     fn note_loaded(&mut self, loaded: Loaded) {
-        self.model.expected_width = loaded.expected_width;
         self.model.element_type = loaded.element_type;
         self.model.parameters = loaded.parameters;
         self.model.load = Duration::from_nanos(loaded.load_ns);
@@ -392,6 +391,7 @@ impl Scorer for ScorerProcess {
                     return Err(self.end(unexpected()));
                 }
                 self.check_pair(kind)?;
+                self.model.expected_width = Some(rows.width);
                 let values = payload
                     .chunks_exact(size_of::<f64>())
                     .map(|bytes| f64::from_le_bytes(bytes.try_into().expect("chunks of eight")))

@@ -87,7 +87,6 @@ pub enum Reply {
 /// What is known of the model once it is loaded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Loaded {
-    pub expected_width: Option<usize>,
     pub element_type: ElementType,
     pub parameters: u64,
     pub load_ns: u64,

@@ -8,6 +8,7 @@ mod measure;
 mod output;
 mod serve;
 mod torch;
+mod width;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -16,6 +16,7 @@ use validator::scorer::{
 use crate::measure::{FirstCall, measure};
 use crate::output::{Scores, select};
 use crate::torch::{self, Input, Model, TorchError};
+use crate::width;
 
 /// Element types tried for a model without parameters that refuses f32.
 const OTHER_TYPES: [ElementType; 3] = [ElementType::F64, ElementType::Bf16, ElementType::F16];
@@ -87,7 +88,6 @@ impl Session {
             }
         })?;
         let loaded = Loaded {
-            expected_width: model.expected_width(),
             element_type: model.element_type(),
             parameters: model.parameters(),
             load_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
@@ -220,18 +220,13 @@ impl Session {
             }
             self.model.set_element_type(original);
         }
-        let told = width_in_message(&error.message, rows.width);
-        let guessed = self
-            .model
-            .expected_width()
-            .filter(|width| *width != rows.width && self.takes(*width));
-        if told.is_none() && guessed.is_none() {
-            return Err(raised(error));
+        match width::explain(&self.model, rows.width, &error.message) {
+            Some(expected) => Err(Failure::WrongWidth {
+                expected,
+                message: Some(error.message),
+            }),
+            None => Err(raised(error)),
         }
-        Err(Failure::WrongWidth {
-            expected: guessed.or(told),
-            message: Some(error.message),
-        })
     }
 
     /// Refuses a single column that the model has merely stretched to its own width.
@@ -239,10 +234,8 @@ impl Session {
         if self.accepted_width == Some(width) {
             return Ok(());
         }
-        if let Some(expected) = self.model.expected_width()
-            && width == 1
-            && expected != 1
-            && self.takes(expected)
+        if width == 1
+            && let Some(expected) = width::only_other(&self.model)
         {
             return Err(Failure::WrongWidth {
                 expected: Some(expected),
@@ -251,15 +244,6 @@ impl Session {
         }
         self.accepted_width = Some(width);
         Ok(())
-    }
-
-    /// Asks the model whether it takes rows of this width.
-    fn takes(&self, width: usize) -> bool {
-        let rows = Rows { rows: 2, width };
-        self.model
-            .zeros(rows)
-            .and_then(|input| self.model.call(&input))
-            .is_ok()
     }
 }
 
@@ -276,41 +260,4 @@ fn is_type_mismatch(message: &str) -> bool {
     ["same dtype", "expected scalar type", "Expected scalar type"]
         .iter()
         .any(|text| message.contains(text))
-}
-
-/// Reads the width that the model wants out of libtorch's text about sizes that do not match.
-fn width_in_message(message: &str, given: usize) -> Option<usize> {
-    let products = message
-        .split_once("shapes cannot be multiplied (")
-        .and_then(|(_, rest)| rest.split_once(')'))
-        .and_then(|(shapes, _)| {
-            let (left, right) = shapes.split_once(" and ")?;
-            let left: usize = left.split_once('x')?.1.parse().ok()?;
-            let right: usize = right.split_once('x')?.0.parse().ok()?;
-            (left == given).then_some(right)
-        });
-    let sizes = || {
-        let number = |name: &str| -> Option<usize> {
-            let (_, rest) = message.split_once(name)?;
-            rest.split_once(')')?.0.parse().ok()
-        };
-        let (one, other) = (number("of tensor a (")?, number("of tensor b (")?);
-        (one == given).then_some(other)
-    };
-    products.or_else(sizes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_width_is_read_from_what_libtorch_says() {
-        let product = "RuntimeError: mat1 and mat2 shapes cannot be multiplied (4x30 and 512x8)";
-        assert_eq!(width_in_message(product, 30), Some(512));
-        assert_eq!(width_in_message(product, 31), None);
-        let sizes = "The size of tensor a (30) must match the size of tensor b (512) at non-singleton dimension 1";
-        assert_eq!(width_in_message(sizes, 30), Some(512));
-        assert_eq!(width_in_message("negative amounts", 30), None);
-    }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Model {
     module: CModule,
     element_type: ElementType,
     parameters: u64,
-    expected_width: Option<usize>,
+    weight_widths: Vec<usize>,
     /// Whether the output is a plain tensor; learned on the first call, it saves a detour.
     returns_tensor: std::cell::Cell<bool>,
 }
@@ -100,10 +100,11 @@ impl Model {
             .iter()
             .find_map(|(_, tensor)| element_type(tensor.f_kind().ok()?))
             .unwrap_or(ElementType::F32);
-        let expected_width = parameters
+        let weight_widths = parameters
             .iter()
-            .filter(|(name, tensor)| name.ends_with("weight") && tensor.dim() == 2)
-            .find_map(|(_, tensor)| usize::try_from(*tensor.size().get(1)?).ok());
+            .filter(|(_, tensor)| tensor.dim() == 2)
+            .filter_map(|(_, tensor)| usize::try_from(*tensor.size().get(1)?).ok())
+            .collect();
         let parameters = parameters
             .iter()
             .map(|(_, tensor)| tensor.numel() as u64)
@@ -112,7 +113,7 @@ impl Model {
             module,
             element_type,
             parameters,
-            expected_width,
+            weight_widths,
             returns_tensor: std::cell::Cell::new(true),
         })
     }
@@ -129,9 +130,9 @@ impl Model {
         self.parameters
     }
 
-    /// Returns the width of the first two-dimensional weight: a guess, the call decides.
-    pub(crate) fn expected_width(&self) -> Option<usize> {
-        self.expected_width
+    /// Returns the input widths of all two-dimensional weights, in the order of declaration.
+    pub(crate) fn weight_widths(&self) -> &[usize] {
+        &self.weight_widths
     }
 
     /// Wraps shared rows as they lie; copies only to cast to the model's element type.
@@ -164,7 +165,7 @@ impl Model {
         if self.returns_tensor.get() {
             match self.module.forward_ts(std::slice::from_ref(&input.0)) {
                 Ok(tensor) => return Ok(Output::Tensor(Matrix(tensor))),
-                Err(TchError::Torch(text)) if !text.contains("Expected Tensor but got") => {
+                Err(TchError::Torch(text)) if !text.contains("did not return a tensor") => {
                     return Err(TchError::Torch(text).into());
                 }
                 // Not a tensor: take the general way, now and for all later calls.
