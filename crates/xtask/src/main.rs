@@ -117,7 +117,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Image(arguments) => {
             setup::run(&places, &mut steps)?;
-            image::run(&places, &arguments)?;
+            image::run(&places, &arguments, image::Build::Packages)?;
         }
         Task::ClusterInit { config } => cluster::run_init(&config)?,
     }

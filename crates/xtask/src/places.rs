@@ -1,6 +1,7 @@
 //! Where things lie: the checkout, the cache folder, the build folder.
 
 use anyhow::{Context, Result};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The folders that every command works with; all absolute.
@@ -76,4 +77,22 @@ pub(crate) fn bytes_below(path: &Path) -> u64 {
         .flatten()
         .map(|entry| bytes_below(&entry.path()))
         .sum()
+}
+
+/// Waits for, and holds, an exclusive lock on the file `path` until dropped.
+///
+/// # Errors
+/// When the file cannot be made or locked.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path)
+        .with_context(|| format!("failed to open the lock `{}`", path.display()))?;
+    if file.try_lock().is_err() {
+        crate::output::say(format_args!(
+            "another xtask is at work here; waiting for it ({})",
+            path.display()
+        ));
+        file.lock()
+            .with_context(|| format!("failed to lock `{}`", path.display()))?;
+    }
+    Ok(file)
 }

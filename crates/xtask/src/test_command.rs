@@ -3,7 +3,7 @@
 mod tally;
 
 use crate::cluster::{self, Talk, Variables};
-use crate::image::{self, ImageArguments, Profile};
+use crate::image::{self, Build, ImageArguments, Profile};
 use crate::output::{heading, say};
 use crate::places::Places;
 use crate::process;
@@ -119,10 +119,10 @@ fn stages(
             process::run(&mut cargo(&lints)).map(|()| None)
         })?;
     }
+    // One selection of targets throughout: another one would build dependencies anew with other features.
+    let everything = ["build", "--workspace", "--all-targets", "--locked"];
     steps.run("build binaries and tests", || {
-        process::run(&mut cargo(&["build", "--workspace", "--bins", "--locked"]))?;
-        process::run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
-        Ok(None)
+        process::run(&mut cargo(&everything)).map(|()| None)
     })?;
     if on_cluster {
         *environment = provide_cluster(places, arguments, steps)?;
@@ -140,7 +140,9 @@ fn stages(
     } else {
         command.env_remove("KUBECONFIG_E2E");
     }
-    steps.run("run the tests", || tally.run(&mut command).map(|()| None))
+    steps.run("run the tests", || {
+        tally.run(&mut command, |line| say(line)).map(|()| None)
+    })
 }
 
 /// Boots the cluster, builds the images and pushes them to its registry.
@@ -191,7 +193,7 @@ fn push_images(places: &Places, registry: String, steps: &mut Steps) -> Result<P
         names: Vec::new(),
     };
     steps.run("build and push the images", || {
-        image::run(places, &arguments).map(|_| None)
+        image::run(places, &arguments, Build::Workspace).map(|_| None)
     })?;
     Ok(list)
 }

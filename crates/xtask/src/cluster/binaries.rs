@@ -92,14 +92,12 @@ pub(super) fn asset(name: &str) -> Option<PathBuf> {
     Some(folder.join(name)).filter(|path| path.is_file())
 }
 
-/// Builds what is missing; each program is renamed into place when it is whole.
+/// Builds what is missing into the folder, which exists; each program is renamed into place when it is whole.
 ///
 /// # Errors
 /// When Go is missing or a build fails.
 pub(super) fn provide(places: &Places, full: bool, steps: &mut Steps) -> Result<()> {
     let folder = places.cluster_binaries();
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to make `{}`", folder.display()))?;
     let node: &[&str] = if full { &NODE } else { &[] };
     let missing = |name: &&str| asset(name).is_none() && !folder.join(name).is_file();
     let kubernetes: Vec<&str> = CONTROL_PLANE

@@ -23,6 +23,7 @@ const NEEDS: [(&str, &str); 8] = [
 
 /// Debian's switch against starting services at installation.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+const ASIDE: &str = "/usr/sbin/policy-rc.d.before-xtask";
 
 /// Returns the packages that are missing.
 pub(super) fn missing() -> Vec<&'static str> {
@@ -83,18 +84,17 @@ pub(super) fn provide(steps: &mut Steps) -> Result<()> {
     })
 }
 
-/// Keeps services from starting while it lives; what was there before is put back.
-struct Policy {
-    before: Option<(Vec<u8>, u32)>,
-}
+/// Keeps services from starting while it lives; what was there before is moved aside and put back.
+struct Policy;
 
 impl Policy {
     fn put() -> Result<Self> {
-        let before = match (fs::read(POLICY), fs::metadata(POLICY)) {
-            (Ok(text), Ok(metadata)) => Some((text, metadata.permissions().mode())),
-            _ => None,
-        };
-        let policy = Self { before };
+        // What a killed run moved aside is the machine's own policy.
+        if Path::new(POLICY).exists() && !Path::new(ASIDE).exists() {
+            fs::rename(POLICY, ASIDE)
+                .with_context(|| format!("failed to move `{POLICY}` aside"))?;
+        }
+        let policy = Self;
         fs::write(POLICY, "#!/bin/sh\nexit 101\n")
             .and_then(|()| fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)))
             .with_context(|| format!("failed to write `{POLICY}`"))?;
@@ -104,10 +104,10 @@ impl Policy {
 
 impl Drop for Policy {
     fn drop(&mut self) {
-        let restored = match &self.before {
-            Some((text, mode)) => fs::write(POLICY, text)
-                .and_then(|()| fs::set_permissions(POLICY, fs::Permissions::from_mode(*mode))),
-            None => fs::remove_file(POLICY),
+        let restored = if Path::new(ASIDE).exists() {
+            fs::rename(ASIDE, POLICY)
+        } else {
+            fs::remove_file(POLICY)
         };
         if let Err(error) = restored {
             crate::output::say(format_args!(

@@ -7,7 +7,7 @@ use super::init::Phase;
 use super::{binaries, certificates, debian, files};
 use crate::image;
 use crate::output::{heading, say};
-use crate::places::Places;
+use crate::places::{Places, lock};
 use crate::process;
 use crate::steps::Steps;
 use crate::tools;
@@ -120,15 +120,7 @@ pub(crate) fn up(places: &Places, arguments: &UpArguments, steps: &mut Steps) ->
         say(format_args!("cluster {} is up already", running.name));
         return Ok(Variables::of(&running));
     }
-    if !arguments.light {
-        if let Some(reason) = why_impossible(places) {
-            bail!(
-                "no full cluster can run here: {reason}\n(`--light` runs API server and controllers alone)"
-            );
-        }
-        debian::provide(steps)?;
-    }
-    binaries::provide(places, !arguments.light, steps)?;
+    provide(places, arguments.light, steps)?;
     down(places, number, Talk::Quiet)?;
     let config = Config::new(places, arguments)?;
     let name = format!(
@@ -148,6 +140,23 @@ pub(crate) fn up(places: &Places, arguments: &UpArguments, steps: &mut Steps) ->
         "its logs are in `{}`",
         config.state.join("log").display()
     )))
+}
+
+/// Installs and builds what the cluster is made of; one xtask at a time.
+fn provide(places: &Places, light: bool, steps: &mut Steps) -> Result<()> {
+    let folder = places.cluster_binaries();
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make `{}`", folder.display()))?;
+    let _lock = lock(&folder.join(".lock"))?;
+    if !light {
+        if let Some(reason) = why_impossible(places) {
+            bail!(
+                "no full cluster can run here: {reason}\n(`--light` runs API server and controllers alone)"
+            );
+        }
+        debian::provide(steps)?;
+    }
+    binaries::provide(places, !light, steps)
 }
 
 /// Whether `down` speaks of what it does not find.

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use layer::Layer;
 use layout::Image;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,11 +74,25 @@ impl Name {
     }
 }
 
+/// How the binaries come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// The packages that the images need.
+    Packages,
+    /// All targets of the workspace, as the tests build them: another selection would select other features of
+    /// the dependencies, and build them anew.
+    Workspace,
+}
+
 /// Builds the binaries, stages, packs, and writes or pushes the images. Returns the pushed references by name.
 ///
 /// # Errors
 /// When the build fails, a library is not found, or the registry refuses.
-pub(crate) fn run(places: &Places, arguments: &ImageArguments) -> Result<BTreeMap<String, String>> {
+pub(crate) fn run(
+    places: &Places,
+    arguments: &ImageArguments,
+    selection: Build,
+) -> Result<BTreeMap<String, String>> {
     let all = [Name::Validator, Name::Deployer, Name::ModelServer];
     let names = if arguments.names.is_empty() {
         &all[..]
@@ -93,7 +107,7 @@ pub(crate) fn run(places: &Places, arguments: &ImageArguments) -> Result<BTreeMa
             .collect::<Vec<_>>()
             .join(", ")
     ));
-    build(places, names, arguments.profile)?;
+    build(places, names, arguments.profile, selection)?;
     let folder = places.target.join("images");
     let binaries = places
         .target
@@ -176,17 +190,22 @@ pub(crate) fn write_single_program(program: &Path, reference: &str, archive: &Pa
     Image::with_entrypoint(layers, &format!("/{name}"))?.write(archive, reference)
 }
 
-fn build(places: &Places, names: &[Name], profile: Profile) -> Result<()> {
+fn build(places: &Places, names: &[Name], profile: Profile, selection: Build) -> Result<()> {
     let mut command = Command::new("cargo");
     command
         .current_dir(&places.root)
-        .args(["build", "--locked", "--bins"]);
-    let mut packages: Vec<&str> = names.iter().map(|name| name.text()).collect();
-    if names.contains(&Name::ModelServer) && !names.contains(&Name::Validator) {
-        packages.push("validator");
-    }
-    for package in packages {
-        command.args(["--package", package]);
+        .args(["build", "--locked"]);
+    if selection == Build::Workspace {
+        command.args(["--workspace", "--all-targets"]);
+    } else {
+        // The scorer is a binary of the validator.
+        let scorer = names
+            .contains(&Name::ModelServer)
+            .then_some(Name::Validator);
+        let packages: BTreeSet<Name> = names.iter().copied().chain(scorer).collect();
+        command
+            .arg("--bins")
+            .args(packages.iter().flat_map(|name| ["--package", name.text()]));
     }
     if profile == Profile::Release {
         command.arg("--release");

@@ -163,7 +163,7 @@ fn fetch(folder: &Path, steps: &mut Steps) -> Result<()> {
         .context("python3 has no pip: install it (Debian: apt-get install python3-pip; else: python3 -m ensurepip)")?;
     let parent = folder.parent().context("the cache folder has a parent")?;
     fs::create_dir_all(parent).with_context(|| format!("failed to make `{}`", parent.display()))?;
-    let _lock = lock(&parent.join(".lock"))?;
+    let _lock = crate::places::lock(&parent.join(".lock"))?;
     if is_whole(folder) {
         return Ok(());
     }
@@ -320,18 +320,6 @@ fn point(link: &Path, folder: &Path) -> Result<()> {
                 folder.display()
             )
         })
-}
-
-/// Waits for, and holds, an exclusive lock on `path` until dropped.
-fn lock(path: &Path) -> Result<File> {
-    let file = File::create(path)
-        .with_context(|| format!("failed to open the lock `{}`", path.display()))?;
-    if file.try_lock().is_err() {
-        say("another xtask is fetching libtorch; waiting for it");
-        file.lock()
-            .with_context(|| format!("failed to lock `{}`", path.display()))?;
-    }
-    Ok(file)
 }
 
 #[cfg(test)]

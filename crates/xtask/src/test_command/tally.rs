@@ -1,6 +1,5 @@
 //! Counts what `cargo test` reports while it passes the report on.
 
-use crate::output::say;
 use crate::process::{self, shown};
 use anyhow::{Context, Result, bail};
 use std::fmt::{self, Display};
@@ -30,11 +29,11 @@ impl Display for Tally {
 }
 
 impl Tally {
-    /// Runs `cargo test`, shows its output line by line and counts.
+    /// Runs `cargo test`, hands its output on line by line and counts.
     ///
     /// # Errors
     /// When it cannot be started, is interrupted, or fails.
-    pub(super) fn run(&mut self, command: &mut Command) -> Result<()> {
+    pub(super) fn run(&mut self, command: &mut Command, mut show: impl FnMut(&str)) -> Result<()> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process::start(command)?;
         let (sender, lines) = mpsc::channel();
@@ -47,7 +46,7 @@ impl Tally {
         ];
         for line in lines {
             self.count(&line);
-            say(line);
+            show(&line);
         }
         for reader in readers.into_iter().flatten() {
             // A reader ends with its pipe and cannot fail.
@@ -134,9 +133,13 @@ mod tests {
     fn a_failing_run_is_counted_and_reported() {
         let mut tally = Tally::default();
         let script = "echo 'test result: FAILED. 1 passed; 2 failed; 0 ignored'; exit 101";
+        let mut shown = Vec::new();
         let error = tally
-            .run(Command::new("sh").args(["-c", script]))
+            .run(Command::new("sh").args(["-c", script]), |line| {
+                shown.push(line.to_owned())
+            })
             .unwrap_err();
+        assert_eq!(shown.len(), 1);
         assert!(error.to_string().contains("exit status: 101"), "{error}");
         assert_eq!(tally.to_string(), "1 passed, 2 failed, 0 skipped");
     }
