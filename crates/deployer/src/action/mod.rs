@@ -4,17 +4,39 @@
 //! What went wrong is an [`ActionError`], which knows the state left behind, the hints and the
 //! exit code.
 
+mod apply;
+mod attempt;
+mod change;
 mod context;
 mod error;
 mod exit;
+mod install;
+mod lease;
 mod options;
+mod outcome;
+mod planning;
+mod read;
+mod recover;
 mod render;
+mod restore;
+mod retry;
+mod rollback;
+mod undo;
+mod uninstall;
+mod upgrade;
 
 pub use context::Deployer;
 pub use error::{ActionError, Aftermath, Cause, OperationFailure};
 pub use exit::ExitCode;
+pub use install::{install, names};
 pub use options::{
     ChangeOptions, DryRunMode, InstallOptions, Operation, RollbackOptions, ServerSide,
     UninstallOptions, UpgradeOptions, ValuesReuse,
 };
+pub use outcome::{Outcome, Uninstalled};
+pub use read::{ReleaseStatus, RevisionReport, get, history, list, status};
+pub use recover::{Recovered, recover};
 pub use render::{ChartSource, RenderError, RenderRequest, RenderedChart};
+pub use rollback::rollback;
+pub use uninstall::uninstall;
+pub use upgrade::upgrade;

@@ -1,0 +1,119 @@
+//! Executes the object steps of a plan: wave after wave, in parallel inside a wave.
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+
+use super::{Cause, Deployer};
+use crate::cluster::{ApplyOptions, ApplyStrategy, ClusterError, DeleteOptions, DryRun, ObjectId};
+use crate::plan::{ObjectAction, ObjectStep};
+use crate::progress::ProgressEvent;
+use crate::release::ApplyMethod;
+
+/// How many requests are under way at once.
+const CONCURRENCY_MAX: usize = 16;
+
+/// How steps are executed.
+#[derive(Debug, Clone)]
+pub(super) struct StepOptions {
+    /// By whom objects are merged.
+    pub(super) method: ApplyMethod,
+    /// Whether fields of other managers are taken over.
+    pub(super) force_conflicts: bool,
+    /// Whether it is only tried.
+    pub(super) dry_run: DryRun,
+    /// Stops it between two steps; what is under way is waited for.
+    pub(super) cancel: CancellationToken,
+}
+
+/// Executes steps, which are sorted by wave.
+///
+/// After a failure or a cancellation no further step begins, and this returns only when those
+/// under way have ended: nothing changes any more behind the caller's back.
+pub(super) async fn execute(
+    deployer: &Deployer,
+    steps: &[ObjectStep],
+    options: &StepOptions,
+) -> Result<(), Cause> {
+    for wave in steps.chunk_by(|left, right| left.wave == right.wave) {
+        execute_wave(deployer, wave, options).await?;
+    }
+    Ok(())
+}
+
+async fn execute_wave(
+    deployer: &Deployer,
+    wave: &[ObjectStep],
+    options: &StepOptions,
+) -> Result<(), Cause> {
+    let mut waiting = wave.iter();
+    let mut running = FuturesUnordered::new();
+    let mut failure: Option<Cause> = None;
+    loop {
+        while failure.is_none() && running.len() < CONCURRENCY_MAX {
+            let Some(step) = waiting.next() else { break };
+            if options.cancel.is_cancelled() {
+                failure = Some(Cause::Cancelled);
+                break;
+            }
+            running.push(execute_step(deployer, step, options));
+        }
+        match running.next().await {
+            Some(Err(error)) => failure = failure.or(Some(Cause::Cluster(error))),
+            Some(Ok(())) => {}
+            None => break,
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+async fn execute_step(
+    deployer: &Deployer,
+    step: &ObjectStep,
+    options: &StepOptions,
+) -> Result<(), ClusterError> {
+    match (step.action, &step.desired) {
+        (ObjectAction::Create | ObjectAction::Patch | ObjectAction::Adopt, Some(desired)) => {
+            let strategy = match options.method {
+                ApplyMethod::ServerSide => ApplyStrategy::ServerSide,
+                ApplyMethod::ClientSide => ApplyStrategy::ClientSide {
+                    original: step.original.clone().map(Box::new),
+                },
+            };
+            let apply = ApplyOptions {
+                strategy,
+                force_conflicts: options.force_conflicts,
+                dry_run: options.dry_run,
+            };
+            let applied = deployer.cluster.apply(desired, &apply).await?;
+            deployer.tell(ProgressEvent::Applied {
+                object: step.object.clone(),
+                change: applied.change,
+            });
+        }
+        (ObjectAction::Delete, _) if options.dry_run == DryRun::Off => {
+            if deployer
+                .cluster
+                .delete(&step.object, &DeleteOptions::default())
+                .await?
+            {
+                deployer.tell(ProgressEvent::Deleted {
+                    object: step.object.clone(),
+                });
+            }
+        }
+        (ObjectAction::Keep, _) => deployer.tell(ProgressEvent::Note {
+            text: format!("{} was kept due to the resource policy", step.object),
+        }),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Returns what a plan's steps delete.
+pub(super) fn deleted(steps: &[ObjectStep]) -> Vec<(ObjectId, Option<String>)> {
+    let deleted = steps
+        .iter()
+        .filter(|step| step.action == ObjectAction::Delete);
+    deleted.map(|step| (step.object.clone(), None)).collect()
+}

@@ -1,0 +1,389 @@
+//! A revision that is being brought about: its record, its evidence, and the steps between.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::apply::{StepOptions, execute};
+use super::lease::LeaseGuard;
+use super::retry::{create, repeated, update};
+use super::{ActionError, Cause, Deployer, Operation, OperationFailure};
+use crate::action::Aftermath;
+use crate::cluster::{DryRun, RevisionScope, WaitOptions, WaitStrategy};
+use crate::hook::{HookContext, HookFailure, run_event};
+use crate::plan::{ObjectAction, Plan};
+use crate::progress::ProgressEvent;
+use crate::release::{
+    Evidence, EvidenceLog, Hook, HookEvent, HookPhase, Milestone, RecordTime, RecoverySettings,
+    Release, Status,
+};
+use crate::storage::{StorageError, Stored};
+
+/// How an attempt goes about its work.
+#[derive(Debug, Clone)]
+pub(super) struct AttemptSettings {
+    pub(super) wait: WaitStrategy,
+    pub(super) wait_for_jobs: bool,
+    pub(super) timeout: Duration,
+    pub(super) run_hooks: bool,
+    pub(super) force_conflicts: bool,
+    pub(super) recovery: RecoverySettings,
+    pub(super) cancel: CancellationToken,
+}
+
+/// An operation on one revision, from its pending record to its end.
+pub(super) struct Attempt<'a> {
+    pub(super) deployer: &'a Deployer,
+    pub(super) lease: &'a LeaseGuard,
+    pub(super) operation: Operation,
+    /// The record as it is stored.
+    pub(super) record: Stored,
+    /// Its hooks with the outcomes that are not stored yet.
+    hooks: Vec<Hook>,
+    pub(super) evidence: Evidence,
+    pub(super) settings: AttemptSettings,
+    pub(super) also: Vec<String>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Writes the evidence, then the pending record: a pending record without our evidence is
+    /// somebody else's.
+    pub(super) async fn open(
+        deployer: &'a Deployer,
+        lease: &'a LeaseGuard,
+        operation: Operation,
+        release: Release,
+        settings: AttemptSettings,
+    ) -> Result<Self, StorageError> {
+        let now = deployer.clock.now();
+        let operator = deployer.operator.clone();
+        let mut evidence = Evidence::begin(
+            release.name.clone(),
+            release.version,
+            operation.to_string(),
+            operator,
+            now,
+        );
+        evidence.settings = settings.recovery.clone();
+        evidence.note(now, format!("{operation} begun"));
+        lease.ensure().await?;
+        repeated(|| deployer.store.put_evidence(&evidence)).await?;
+        let record = create(deployer, &release).await?;
+        deployer.tell(recorded(&release));
+        Ok(Self::resume(
+            deployer, lease, operation, record, evidence, settings,
+        ))
+    }
+
+    /// Continues with a record that exists.
+    pub(super) fn resume(
+        deployer: &'a Deployer,
+        lease: &'a LeaseGuard,
+        operation: Operation,
+        record: Stored,
+        evidence: Evidence,
+        settings: AttemptSettings,
+    ) -> Self {
+        let hooks = record.release.hooks.clone();
+        Self {
+            deployer,
+            lease,
+            operation,
+            record,
+            hooks,
+            evidence,
+            settings,
+            also: Vec::new(),
+        }
+    }
+
+    /// Runs the plan: pre hooks, changes, the wait, post hooks.
+    pub(super) async fn carry_out(&mut self, plan: &Plan) -> Result<(), Cause> {
+        let (before, after) = events_of(self.operation);
+        self.run_hooks(before).await?;
+        self.change(plan).await?;
+        self.await_ready(plan).await?;
+        self.run_hooks(after).await
+    }
+
+    /// Runs the hooks of an event and keeps their logs and verdicts.
+    pub(super) async fn run_hooks(&mut self, event: HookEvent) -> Result<(), Cause> {
+        let has_hooks = self.hooks.iter().any(|hook| hook.events.contains(&event));
+        if !self.settings.run_hooks || !has_hooks {
+            return Ok(());
+        }
+        self.deployer.stage(format!("running {event} hooks"));
+        let release = self.record.release.clone();
+        let context = HookContext {
+            release: &release.name,
+            namespace: &release.namespace,
+            revision: release.version,
+            event: event.clone(),
+            timeout: self.settings.timeout,
+            progress: &*self.deployer.progress,
+            cancel: &self.settings.cancel,
+        };
+        let report = run_event(&*self.deployer.hooks, &mut self.hooks, &context).await;
+        self.evidence.logs.extend(report.logs);
+        self.evidence.verdicts.extend(report.verdicts);
+        self.also.extend(report.warnings);
+        let outcome = match report.failure {
+            None => Ok(()),
+            Some(HookFailure::Cancelled) => Err(Cause::Cancelled),
+            Some(HookFailure::NotRun(source)) => Err(Cause::HookNotRun {
+                event: event.clone(),
+                source,
+            }),
+            Some(HookFailure::Failed {
+                hook,
+                kind,
+                reason,
+                verdict,
+            }) => Err(Cause::Hook {
+                event: event.clone(),
+                hook,
+                kind,
+                reason,
+                verdict,
+            }),
+        };
+        let word = if outcome.is_ok() {
+            "ended well"
+        } else {
+            "failed"
+        };
+        self.evidence
+            .note(self.deployer.clock.now(), format!("{event} hooks {word}"));
+        outcome
+    }
+
+    /// Applies and removes objects. From here on there is something to undo.
+    pub(super) async fn change(&mut self, plan: &Plan) -> Result<(), Cause> {
+        if self.settings.cancel.is_cancelled() {
+            return Err(Cause::Cancelled);
+        }
+        self.evidence.adopted = plan
+            .applies
+            .iter()
+            .filter(|step| step.action == ObjectAction::Adopt)
+            .map(|step| step.object.clone())
+            .collect();
+        self.reach(Milestone::Changing).await?;
+        self.deployer
+            .stage(format!("applying {} objects", plan.applies.len()));
+        let scope = self.scope();
+        self.deployer.cluster.begin(&scope).await?;
+        let options = StepOptions {
+            method: self.record.release.applied_by(),
+            force_conflicts: self.settings.force_conflicts,
+            dry_run: DryRun::Off,
+            cancel: self.settings.cancel.clone(),
+        };
+        let mut outcome = execute(self.deployer, &plan.applies, &options).await;
+        if outcome.is_ok() {
+            outcome = execute(self.deployer, &plan.removals, &options).await;
+        }
+        if outcome.is_ok() {
+            outcome = self.lease.ensure().await.map_err(Cause::from);
+        }
+        match outcome {
+            Ok(()) => Ok(self.deployer.cluster.commit(&scope).await?),
+            Err(cause) => {
+                if let Err(error) = self.deployer.cluster.abort(&scope).await {
+                    self.also
+                        .push(format!("dropping the unfinished change failed: {error}"));
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    /// Waits until everything is ready, where that is asked for; what explains a failure is
+    /// captured before anything is undone.
+    pub(super) async fn await_ready(&mut self, plan: &Plan) -> Result<(), Cause> {
+        if self.settings.wait == WaitStrategy::HookOnly || plan.awaited.is_empty() {
+            return Ok(());
+        }
+        self.deployer.stage(format!(
+            "waiting for {} objects to be ready",
+            plan.awaited.len()
+        ));
+        let options = WaitOptions {
+            timeout: self.settings.timeout,
+            wait_for_jobs: self.settings.wait_for_jobs,
+            strategy: self.settings.wait,
+        };
+        let outcome = tokio::select! {
+            outcome = self.deployer.cluster.wait_ready(&plan.awaited, &options, &*self.deployer.progress) => {
+                outcome.map_err(Cause::from)
+            }
+            () = self.settings.cancel.cancelled() => Err(Cause::Cancelled),
+        };
+        if outcome.is_err() {
+            for diagnosis in self.deployer.cluster.diagnose(&plan.awaited).await {
+                let mut text = diagnosis.summary.clone();
+                for line in &diagnosis.lines {
+                    text.push('\n');
+                    text.push_str(line);
+                }
+                self.deployer.warn(format!("{}: {text}", diagnosis.source));
+                self.evidence.logs.push(EvidenceLog::bounded(
+                    diagnosis.source,
+                    HookPhase::Failed,
+                    &text,
+                ));
+            }
+        }
+        outcome
+    }
+
+    /// Writes the evidence with how far it came.
+    pub(super) async fn reach(&mut self, milestone: Milestone) -> Result<(), StorageError> {
+        self.evidence.milestone = milestone;
+        self.save_evidence().await
+    }
+
+    /// Writes the evidence as it is.
+    pub(super) async fn save_evidence(&self) -> Result<(), StorageError> {
+        self.lease.ensure().await?;
+        repeated(|| self.deployer.store.put_evidence(&self.evidence)).await
+    }
+
+    /// Writes the record with a state and a description.
+    pub(super) async fn record(
+        &mut self,
+        status: Status,
+        description: impl Into<String>,
+    ) -> Result<(), StorageError> {
+        let mut release = self.record.release.clone();
+        release.hooks.clone_from(&self.hooks);
+        release.info.status = status;
+        release.info.description = description.into();
+        if status == Status::Uninstalling && release.info.deleted.is_never() {
+            release.info.deleted = RecordTime::from(self.deployer.clock.now());
+        }
+        self.lease.ensure().await?;
+        self.record = update(self.deployer, &self.record, &release).await?;
+        self.deployer.tell(recorded(&release));
+        Ok(())
+    }
+
+    /// Ends an attempt that did everything: evidence first, so that a process killed between the
+    /// records is known to have been done; then the earlier deployed revisions, then ours. Never
+    /// are two revisions deployed.
+    pub(super) async fn complete(
+        &mut self,
+        history: &[Stored],
+        description: &str,
+    ) -> Result<(), StorageError> {
+        let now = self.deployer.clock.now();
+        self.evidence.finished_at = Some(now);
+        self.evidence.note(now, format!("{} done", self.operation));
+        self.reach(Milestone::Completed).await?;
+        supersede(
+            self.deployer,
+            self.lease,
+            history,
+            self.record.release.version,
+        )
+        .await?;
+        self.record(Status::Deployed, description).await?;
+        let (name, revision) = (&self.record.release.name, self.record.release.version);
+        repeated(|| self.deployer.store.adopt_evidence(name, revision)).await
+    }
+
+    /// Writes down that the attempt failed, and why.
+    pub(super) async fn record_failure(
+        &mut self,
+        cause: &Cause,
+        adopt: bool,
+    ) -> Result<(), StorageError> {
+        let text = super::error::chain(cause);
+        let now = self.deployer.clock.now();
+        self.evidence.failure = Some(text.clone());
+        if self.evidence.milestone == Milestone::Completed {
+            self.evidence.milestone = Milestone::Changing;
+        }
+        self.evidence.finished_at = Some(now);
+        self.evidence
+            .note(now, format!("{} failed: {text}", self.operation));
+        self.save_evidence().await?;
+        let name = &self.record.release.name;
+        let description = match self.operation {
+            Operation::Upgrade => format!("Upgrade \"{name}\" failed: {text}"),
+            _ => format!("Release \"{name}\" failed: {text}"),
+        };
+        self.record(Status::Failed, description).await?;
+        if adopt {
+            let (name, revision) = (&self.record.release.name, self.record.release.version);
+            repeated(|| self.deployer.store.adopt_evidence(name, revision)).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells whether objects may have been changed.
+    pub(super) fn has_changed(&self) -> bool {
+        self.evidence.milestone != Milestone::Begun
+    }
+
+    pub(super) fn scope(&self) -> RevisionScope {
+        RevisionScope {
+            release: self.record.release.name.clone(),
+            namespace: self.record.release.namespace.clone(),
+            revision: self.record.release.version,
+        }
+    }
+
+    /// Turns the attempt into the error that tells of it.
+    pub(super) fn into_failure(self, cause: Cause, after: Aftermath) -> ActionError {
+        ActionError::Operation(Box::new(OperationFailure {
+            operation: self.operation,
+            release: self.record.release.name.clone(),
+            namespace: self.record.release.namespace.clone(),
+            revision: self.record.release.version,
+            cause,
+            after,
+            evidence: Box::new(self.evidence),
+            also: self.also,
+        }))
+    }
+}
+
+/// Marks every deployed revision but `except` as superseded.
+pub(super) async fn supersede(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    history: &[Stored],
+    except: crate::release::Revision,
+) -> Result<(), StorageError> {
+    for stored in history {
+        if stored.release.info.status != Status::Deployed || stored.release.version == except {
+            continue;
+        }
+        let mut release = stored.release.clone();
+        release.info.status = Status::Superseded;
+        lease.ensure().await?;
+        update(deployer, stored, &release).await?;
+        deployer.tell(recorded(&release));
+    }
+    Ok(())
+}
+
+/// Returns the events before and after an operation.
+pub(super) fn events_of(operation: Operation) -> (HookEvent, HookEvent) {
+    match operation {
+        Operation::Install => (HookEvent::PreInstall, HookEvent::PostInstall),
+        Operation::Upgrade => (HookEvent::PreUpgrade, HookEvent::PostUpgrade),
+        Operation::Rollback => (HookEvent::PreRollback, HookEvent::PostRollback),
+        Operation::Uninstall => (HookEvent::PreDelete, HookEvent::PostDelete),
+        Operation::Test => (HookEvent::Test, HookEvent::Test),
+    }
+}
+
+fn recorded(release: &Release) -> ProgressEvent {
+    ProgressEvent::Recorded {
+        release: release.name.clone(),
+        revision: release.version,
+        status: release.info.status,
+    }
+}

@@ -1,0 +1,36 @@
+//! What an action that succeeded has to show.
+
+use super::DryRunMode;
+use crate::cluster::ObjectId;
+use crate::plan::Plan;
+use crate::release::{Evidence, Release};
+
+/// A change that was made, or was tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The revision as recorded, or as it would be.
+    pub release: Release,
+    /// Its evidence; none on a dry run.
+    pub evidence: Option<Evidence>,
+    /// What was done.
+    pub plan: Plan,
+    /// Whether it was only tried.
+    pub dry_run: DryRunMode,
+    /// Clean-ups that failed.
+    pub warnings: Vec<String>,
+}
+
+/// A release that was uninstalled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uninstalled {
+    /// The last revision.
+    pub release: Release,
+    /// Objects that their resource policy kept.
+    pub kept: Vec<ObjectId>,
+    /// What was done.
+    pub plan: Plan,
+    /// Whether it was only tried.
+    pub dry_run: DryRunMode,
+    /// Clean-ups that failed.
+    pub warnings: Vec<String>,
+}

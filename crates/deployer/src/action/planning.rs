@@ -1,0 +1,173 @@
+//! Gathers what a plan depends on and builds it.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::attempt::events_of;
+use super::{ActionError, Deployer, Operation};
+use crate::cluster::ObjectId;
+use crate::plan::{
+    ManifestObject, Plan, PlanError, PlanInput, build, build_removal, owned_by, read_manifest,
+};
+use crate::release::{Release, Status};
+use crate::storage::Stored;
+
+/// What is planned.
+pub(super) struct PlanRequest<'a> {
+    pub(super) operation: Operation,
+    /// The revision that is brought about; its manifest is what is wanted (nothing on uninstall).
+    pub(super) release: &'a Release,
+    /// What was before it.
+    pub(super) history: &'a [Stored],
+    pub(super) run_hooks: bool,
+    pub(super) take_ownership: bool,
+    pub(super) wait: bool,
+}
+
+/// Plans against the live objects.
+///
+/// # Errors
+/// When a manifest cannot be read, an object belongs to somebody else, or the target cannot be
+/// asked. Nothing is changed.
+pub(super) async fn plan(
+    deployer: &Deployer,
+    request: &PlanRequest<'_>,
+) -> Result<Plan, ActionError> {
+    let release = request.release;
+    let next = match request.operation {
+        Operation::Uninstall => Vec::new(),
+        _ => read(&release.manifest, "release manifest")?,
+    };
+    let mut previous = Vec::new();
+    if let Some(deployed) = standing(request.history) {
+        previous = read(
+            &deployed.manifest,
+            &format!("current release manifest (revision {})", deployed.version),
+        )?;
+    }
+    let leftovers = leftovers(request.history);
+    let ids: Vec<ObjectId> = distinct(previous.iter().chain(&leftovers).chain(&next));
+    let found = deployer.cluster.get_many(&ids).await?;
+    let live: HashMap<ObjectId, Value> = ids
+        .into_iter()
+        .zip(found)
+        .filter_map(|(id, object)| Some((id, object?)))
+        .collect();
+    // What a failed revision left counts only as far as it really is ours.
+    previous.extend(leftovers.into_iter().filter(|object| {
+        live.get(&object.id)
+            .is_some_and(|live| owned_by(live, &release.name, &release.namespace))
+    }));
+    let input = PlanInput {
+        operation: request.operation,
+        release: &release.name,
+        namespace: &release.namespace,
+        revision: release.version,
+        previous: &previous,
+        next: &next,
+        live: &live,
+        hooks: if request.run_hooks {
+            &release.hooks
+        } else {
+            &[]
+        },
+        events: Some(events_of(request.operation)),
+        take_ownership: request.take_ownership,
+        wait: request.wait,
+    };
+    let plan = match request.operation {
+        Operation::Uninstall => build_removal(&input),
+        _ => build(&input)?,
+    };
+    for warning in &plan.warnings {
+        deployer.warn(warning.clone());
+    }
+    Ok(plan)
+}
+
+/// Plans without asking the target, as if nothing were there.
+pub(super) fn plan_offline(request: &PlanRequest<'_>) -> Result<Plan, ActionError> {
+    let release = request.release;
+    let next = read(&release.manifest, "release manifest")?;
+    let previous = match standing(request.history) {
+        Some(deployed) => read(&deployed.manifest, "current release manifest")?,
+        None => Vec::new(),
+    };
+    let owned = |object: &ManifestObject| {
+        crate::plan::with_ownership(object.value.clone(), &release.name, &release.namespace)
+    };
+    let live = previous
+        .iter()
+        .map(|object| (object.id.clone(), owned(object)))
+        .collect();
+    let input = PlanInput {
+        operation: request.operation,
+        release: &release.name,
+        namespace: &release.namespace,
+        revision: release.version,
+        previous: &previous,
+        next: &next,
+        live: &live,
+        hooks: if request.run_hooks {
+            &release.hooks
+        } else {
+            &[]
+        },
+        events: Some(events_of(request.operation)),
+        take_ownership: request.take_ownership,
+        wait: request.wait,
+    };
+    Ok(build(&input)?)
+}
+
+fn read(manifest: &str, what: &str) -> Result<Vec<ManifestObject>, ActionError> {
+    read_manifest(manifest).map_err(|source| {
+        PlanError::Manifest {
+            what: what.to_owned(),
+            source,
+        }
+        .into()
+    })
+}
+
+/// Returns the revision whose objects stand: the newest deployed one, or else the newest that once
+/// was good.
+pub(super) fn standing(history: &[Stored]) -> Option<&Release> {
+    let newest = |wanted: fn(Status) -> bool| {
+        history
+            .iter()
+            .rev()
+            .map(|stored| &stored.release)
+            .find(|release| wanted(release.info.status))
+    };
+    newest(|status| status == Status::Deployed).or_else(|| newest(Status::was_good))
+}
+
+/// Returns the objects of revisions after the standing one, which may have left something behind.
+fn leftovers(history: &[Stored]) -> Vec<ManifestObject> {
+    let standing = standing(history).map(|release| release.version);
+    let mut objects = Vec::new();
+    for stored in history {
+        let release = &stored.release;
+        let later = standing.is_none_or(|standing| release.version > standing);
+        if !later || release.info.status == Status::Uninstalled {
+            continue;
+        }
+        match read_manifest(&release.manifest) {
+            Ok(found) => objects.extend(found),
+            Err(error) => {
+                tracing::warn!(revision = %release.version, %error, "manifest left out of the plan")
+            }
+        }
+    }
+    objects
+}
+
+fn distinct<'a>(objects: impl Iterator<Item = &'a ManifestObject>) -> Vec<ObjectId> {
+    let mut seen = std::collections::HashSet::new();
+    objects
+        .filter(|object| seen.insert(&object.id))
+        .map(|object| object.id.clone())
+        .collect()
+}

@@ -1,0 +1,169 @@
+//! `history`, `status`, `list` and `get`: what the records say.
+
+use super::{ActionError, Deployer};
+use crate::release::{Evidence, Release, ReleaseName, Revision, Status};
+use crate::storage::{Lease, ListScope, StorageError, Stored};
+
+/// A revision with what is known about how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RevisionReport {
+    /// The revision; none for evidence that outlived its record, as after a failed first install.
+    pub release: Option<Release>,
+    /// Its evidence, when it was made by this deployer.
+    pub evidence: Option<Evidence>,
+}
+
+impl RevisionReport {
+    /// Returns the number of the revision.
+    pub fn revision(&self) -> Revision {
+        let of_evidence = self.evidence.as_ref().map(|evidence| evidence.revision);
+        self.release
+            .as_ref()
+            .map(|release| release.version)
+            .or(of_evidence)
+            .unwrap_or_default()
+    }
+}
+
+/// A release with its present lease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReleaseStatus {
+    /// The revision.
+    pub report: RevisionReport,
+    /// Who works on it, if anybody does.
+    pub lease: Option<Lease>,
+}
+
+/// Returns the revisions of a release, oldest first, with evidence that outlived its record.
+///
+/// # Errors
+/// [`ActionError::NotFound`] when there is neither a record nor evidence.
+pub async fn history(
+    deployer: &Deployer,
+    name: &ReleaseName,
+) -> Result<Vec<RevisionReport>, ActionError> {
+    let (records, evidence) = tokio::join!(
+        deployer.store.history(name),
+        deployer.store.list_evidence(name)
+    );
+    let (records, mut evidence) = (records?, evidence?);
+    let mut reports: Vec<RevisionReport> = Vec::new();
+    for stored in records {
+        let own = evidence
+            .iter()
+            .position(|record| record.evidence.revision == stored.release.version);
+        let own = own.map(|index| evidence.swap_remove(index).evidence);
+        reports.push(RevisionReport {
+            release: Some(stored.release),
+            evidence: own,
+        });
+    }
+    reports.extend(evidence.into_iter().map(|record| RevisionReport {
+        release: None,
+        evidence: Some(record.evidence),
+    }));
+    reports.sort_by_key(RevisionReport::revision);
+    if reports.is_empty() {
+        return Err(not_found(deployer, name));
+    }
+    Ok(reports)
+}
+
+/// Returns a revision, the last unless told otherwise, with its evidence and lease.
+///
+/// # Errors
+/// [`ActionError::NotFound`] or [`ActionError::RevisionNotFound`].
+pub async fn status(
+    deployer: &Deployer,
+    name: &ReleaseName,
+    revision: Option<Revision>,
+) -> Result<ReleaseStatus, ActionError> {
+    let release = get(deployer, name, revision).await?;
+    let evidence = deployer
+        .store
+        .evidence(name, release.version)
+        .await?
+        .map(|record| record.evidence);
+    let now = deployer.clock.now();
+    let lease = deployer
+        .store
+        .lease(name)
+        .await?
+        .filter(|lease| !lease.is_expired(now));
+    Ok(ReleaseStatus {
+        report: RevisionReport {
+            release: Some(release),
+            evidence,
+        },
+        lease,
+    })
+}
+
+/// Returns a revision, the last unless told otherwise.
+///
+/// # Errors
+/// [`ActionError::NotFound`] or [`ActionError::RevisionNotFound`].
+pub async fn get(
+    deployer: &Deployer,
+    name: &ReleaseName,
+    revision: Option<Revision>,
+) -> Result<Release, ActionError> {
+    if let Some(revision) = revision.filter(|revision| *revision != Revision(0)) {
+        match deployer.store.get(name, revision).await {
+            Ok(stored) => return Ok(stored.release),
+            Err(StorageError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let known: Vec<Revision> = deployer
+            .store
+            .history(name)
+            .await?
+            .iter()
+            .map(|stored| stored.release.version)
+            .collect();
+        return Err(if known.is_empty() {
+            not_found(deployer, name)
+        } else {
+            ActionError::RevisionNotFound {
+                name: name.clone(),
+                revision,
+                known,
+            }
+        });
+    }
+    let last = deployer.store.history(name).await?.pop();
+    last.map(|stored| stored.release)
+        .ok_or_else(|| not_found(deployer, name))
+}
+
+/// Returns the last revision of every release in scope whose state passes `wanted`.
+///
+/// # Errors
+/// When the records cannot be read.
+pub async fn list(
+    deployer: &Deployer,
+    scope: ListScope,
+    wanted: impl Fn(Status) -> bool,
+) -> Result<Vec<Stored>, ActionError> {
+    let mut last: Vec<Stored> = Vec::new();
+    for stored in deployer.store.list(scope).await? {
+        let same = |other: &Stored| {
+            other.release.name == stored.release.name
+                && other.release.namespace == stored.release.namespace
+        };
+        match last.iter_mut().find(|other| same(other)) {
+            Some(other) if other.release.version < stored.release.version => *other = stored,
+            Some(_) => {}
+            None => last.push(stored),
+        }
+    }
+    last.retain(|stored| wanted(stored.release.info.status));
+    Ok(last)
+}
+
+fn not_found(deployer: &Deployer, name: &ReleaseName) -> ActionError {
+    ActionError::NotFound {
+        name: name.clone(),
+        namespace: deployer.namespace.clone(),
+    }
+}

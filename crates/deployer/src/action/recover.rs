@@ -1,0 +1,405 @@
+//! `deployer recover`, and the first thing that every change does: ends what a process that died
+//! left unfinished.
+
+use std::time::Duration;
+
+use super::attempt::{Attempt, AttemptSettings, supersede};
+use super::lease::LeaseGuard;
+use super::restore::{Restore, restore};
+use super::undo::{clear_hooks, newest_good, remove_install};
+use super::uninstall::{purge, uninstall_leased};
+use super::{ActionError, Deployer, DryRunMode, Operation, UninstallOptions};
+use crate::cluster::{Propagation, WaitStrategy};
+use crate::progress::ProgressEvent;
+use crate::release::{Evidence, Milestone, ReleaseName, Revision, Status};
+use crate::storage::{ListScope, Stored};
+use tokio_util::sync::CancellationToken;
+
+/// What to do with a revision that something other than this deployer left pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// It may still be worked on: refuse.
+    Refuse,
+    /// The user says that nobody works on it: undo it.
+    Recover,
+    /// Take it as failed and go on.
+    MarkFailed,
+}
+
+/// What a release needs before anything else may be done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    Nothing,
+    /// Somebody else's; refuse.
+    Refuse,
+    /// Everything was done but the records: write them.
+    RollForward,
+    /// Nothing was changed: the revision failed.
+    MarkFailed,
+    /// Something was changed: the revision failed, and the newest good one is brought back.
+    RollBack,
+    /// A first install: remove what it made.
+    RemoveInstall,
+    /// Go on uninstalling.
+    Uninstall,
+    /// Delete the records that remain.
+    Purge,
+    /// Two revisions are deployed: the older one is superseded.
+    Supersede,
+}
+
+/// Says what was done about a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The release.
+    pub release: ReleaseName,
+    /// What was done; none when there was nothing to do.
+    pub done: Option<String>,
+    /// The state afterwards; none when no record is left.
+    pub status: Option<Status>,
+    /// The last revision afterwards.
+    pub revision: Option<Revision>,
+}
+
+/// Recovers one release, or all of the namespace.
+///
+/// `takeover` includes what Helm left pending.
+///
+/// # Errors
+/// The first release that cannot be recovered.
+pub async fn recover(
+    deployer: &Deployer,
+    name: Option<&ReleaseName>,
+    takeover: bool,
+) -> Result<Vec<Recovered>, ActionError> {
+    let names: Vec<ReleaseName> = match name {
+        Some(name) => vec![name.clone()],
+        None => {
+            let all = deployer.store.list(ListScope::Namespace).await?;
+            let mut names: Vec<ReleaseName> =
+                all.into_iter().map(|stored| stored.release.name).collect();
+            names.dedup();
+            names
+        }
+    };
+    let mut report = Vec::new();
+    for name in names {
+        let lease = LeaseGuard::take(deployer, &name).await?;
+        let foreign = if takeover {
+            Foreign::Recover
+        } else {
+            Foreign::Refuse
+        };
+        let outcome = recover_leased(deployer, &lease, &name, foreign).await;
+        lease.release().await;
+        report.push(outcome?);
+    }
+    Ok(report)
+}
+
+async fn recover_leased(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    name: &ReleaseName,
+    foreign: Foreign,
+) -> Result<Recovered, ActionError> {
+    let before = deployer.store.history(name).await?;
+    let after = settle(deployer, lease, name, foreign).await?;
+    let last = after.last().map(|stored| &stored.release);
+    let done = (before != after).then(|| match last {
+        Some(last) => format!(
+            "revision {} is {}: {}",
+            last.version, last.info.status, last.info.description
+        ),
+        None => "what an unfinished operation had made was removed".to_owned(),
+    });
+    Ok(Recovered {
+        release: name.clone(),
+        done,
+        status: last.map(|last| last.info.status),
+        revision: last.map(|last| last.version),
+    })
+}
+
+/// Ends what is unfinished and returns the records as they are then.
+///
+/// # Errors
+/// [`ActionError::PendingElsewhere`] when it is somebody else's.
+pub(super) async fn settle(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    name: &ReleaseName,
+    foreign: Foreign,
+) -> Result<Vec<Stored>, ActionError> {
+    // One remedy may lead to another: a rollback that was begun and failed, then the rollback.
+    const REMEDIES_MAX: usize = 4;
+    for _ in 0..REMEDIES_MAX {
+        let history = deployer.store.history(name).await?;
+        let Some(last) = history.last().cloned() else {
+            return Ok(history);
+        };
+        let evidence = deployer
+            .store
+            .evidence(name, last.release.version)
+            .await?
+            .map(|record| record.evidence);
+        let remedy = remedy(&history, evidence.as_ref(), foreign);
+        if remedy == Remedy::Nothing {
+            return Ok(history);
+        }
+        deployer.tell(ProgressEvent::Note {
+            text: format!(
+                "recovering release `{name}`: revision {} was left {}",
+                last.release.version, last.release.info.status
+            ),
+        });
+        apply(deployer, lease, remedy, last, evidence, &history).await?;
+    }
+    Ok(deployer.store.history(name).await?)
+}
+
+/// Decides what a release needs (pure).
+fn remedy(history: &[Stored], evidence: Option<&Evidence>, foreign: Foreign) -> Remedy {
+    let Some(last) = history.last() else {
+        return Remedy::Nothing;
+    };
+    let status = last.release.info.status;
+    let milestone = evidence.map(|evidence| evidence.milestone);
+    let operation = evidence.map(|evidence| evidence.operation.as_str());
+    match status {
+        status if status.is_pending() => match (milestone, foreign) {
+            (None, Foreign::Refuse) => Remedy::Refuse,
+            (None, Foreign::MarkFailed) => Remedy::MarkFailed,
+            (None, Foreign::Recover) if status == Status::PendingInstall => Remedy::MarkFailed,
+            (None, Foreign::Recover) => Remedy::RollBack,
+            (Some(Milestone::Completed), _) => Remedy::RollForward,
+            (Some(_), _) if status == Status::PendingInstall => Remedy::RemoveInstall,
+            (Some(Milestone::Begun), _) => Remedy::MarkFailed,
+            (Some(Milestone::Changing), _) => Remedy::RollBack,
+        },
+        Status::Failed => match (milestone, operation) {
+            (Some(_), Some("install"))
+                if evidence.is_some_and(|evidence| evidence.settings.atomic) =>
+            {
+                Remedy::RemoveInstall
+            }
+            (Some(Milestone::Changing), Some("upgrade" | "rollback"))
+                if evidence.is_some_and(|evidence| evidence.settings.atomic)
+                    && newest_good(history).is_some() =>
+            {
+                Remedy::RollBack
+            }
+            _ => Remedy::Nothing,
+        },
+        Status::Uninstalling if operation == Some("uninstall") => Remedy::Uninstall,
+        Status::Uninstalled if evidence.is_some_and(|evidence| !evidence.settings.keep_history) => {
+            Remedy::Purge
+        }
+        Status::Deployed => {
+            let deployed = history
+                .iter()
+                .filter(|stored| stored.release.info.status == Status::Deployed)
+                .count();
+            if deployed > 1 {
+                Remedy::Supersede
+            } else {
+                Remedy::Nothing
+            }
+        }
+        _ => Remedy::Nothing,
+    }
+}
+
+async fn apply(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    remedy: Remedy,
+    last: Stored,
+    evidence: Option<Evidence>,
+    history: &[Stored],
+) -> Result<(), ActionError> {
+    let release = &last.release;
+    let evidence = evidence.unwrap_or_else(|| unknown_evidence(deployer, &last));
+    match remedy {
+        Remedy::Nothing => Ok(()),
+        Remedy::Refuse => Err(ActionError::PendingElsewhere {
+            name: release.name.clone(),
+            revision: release.version,
+            status: release.info.status,
+        }),
+        Remedy::Supersede => Ok(supersede(deployer, lease, history, release.version).await?),
+        Remedy::Purge => Ok(purge(deployer, lease, history).await?),
+        Remedy::Uninstall => {
+            let options = uninstall_options(&last, &evidence);
+            uninstall_leased(deployer, lease, &options)
+                .await
+                .map(|_| ())
+        }
+        Remedy::RemoveInstall => {
+            let mut attempt = resume(deployer, lease, last.clone(), evidence);
+            attempt.evidence.settings.atomic = true;
+            note_interrupted(&mut attempt).await?;
+            remove_install(deployer, lease, &last, &attempt.evidence, history).await
+        }
+        Remedy::RollForward => {
+            let description = match release.info.status {
+                Status::PendingInstall => "Install complete".to_owned(),
+                Status::PendingUpgrade => "Upgrade complete".to_owned(),
+                _ => release.info.description.clone(),
+            };
+            Ok(resume(deployer, lease, last.clone(), evidence)
+                .complete(history, &description)
+                .await?)
+        }
+        Remedy::MarkFailed => mark_failed(deployer, lease, last, evidence, false)
+            .await
+            .map(|_| ()),
+        Remedy::RollBack => {
+            let settings = evidence.settings.clone();
+            let failed = match last.release.info.status {
+                Status::Failed => last,
+                _ => mark_failed(deployer, lease, last, evidence, true).await?,
+            };
+            bring_back(
+                deployer,
+                lease,
+                failed,
+                history,
+                settings.timeout_s,
+                settings.run_hooks,
+            )
+            .await
+        }
+    }
+}
+
+async fn mark_failed(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    last: Stored,
+    evidence: Evidence,
+    atomic: bool,
+) -> Result<Stored, ActionError> {
+    let release = last.release.clone();
+    let mut attempt = resume(deployer, lease, last, evidence);
+    attempt.evidence.settings.atomic |= atomic;
+    note_interrupted(&mut attempt).await?;
+    let word = if attempt.operation == Operation::Upgrade {
+        "Upgrade"
+    } else {
+        "Release"
+    };
+    let reason = attempt.evidence.failure.clone().unwrap_or_default();
+    attempt
+        .record(
+            Status::Failed,
+            format!("{word} \"{}\" failed: {reason}", release.name),
+        )
+        .await?;
+    deployer
+        .store
+        .adopt_evidence(&release.name, release.version)
+        .await?;
+    clear_hooks(deployer, &release).await;
+    Ok(attempt.record)
+}
+
+/// Brings the newest good revision back; without one, the failure stays as it is.
+async fn bring_back(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    failed: Stored,
+    history: &[Stored],
+    timeout_s: u64,
+    run_hooks: bool,
+) -> Result<(), ActionError> {
+    let mut history = history.to_vec();
+    if let Some(last) = history.last_mut() {
+        *last = failed;
+    }
+    let Some(target) = newest_good(&history).cloned() else {
+        return Ok(());
+    };
+    let request = Restore {
+        target: &target,
+        history: &history,
+        // Whether the old revision gets ready is not ours to judge now: it was good before.
+        wait: WaitStrategy::HookOnly,
+        wait_for_jobs: false,
+        timeout: Duration::from_secs(timeout_s),
+        run_hooks,
+        force_conflicts: true,
+    };
+    restore(deployer, lease, request).await.map(|_| ())
+}
+
+async fn note_interrupted(attempt: &mut Attempt<'_>) -> Result<(), ActionError> {
+    let now = attempt.deployer.clock.now();
+    let by = attempt.evidence.operator.clone();
+    if attempt.evidence.failure.is_none() {
+        attempt.evidence.failure = Some(format!(
+            "interrupted: the process of {by} ended before it was done"
+        ));
+    }
+    attempt.evidence.finished_at.get_or_insert(now);
+    attempt
+        .evidence
+        .note(now, format!("recovered by {}", attempt.deployer.operator));
+    Ok(attempt.save_evidence().await?)
+}
+
+fn resume<'a>(
+    deployer: &'a Deployer,
+    lease: &'a LeaseGuard,
+    last: Stored,
+    evidence: Evidence,
+) -> Attempt<'a> {
+    let operation = match (last.release.info.status, evidence.operation.as_str()) {
+        (Status::PendingInstall, _) | (Status::Failed, "install") => Operation::Install,
+        (Status::PendingRollback, _) | (Status::Failed, "rollback") => Operation::Rollback,
+        (Status::Uninstalling | Status::Uninstalled, _) => Operation::Uninstall,
+        _ => Operation::Upgrade,
+    };
+    let settings = AttemptSettings {
+        wait: WaitStrategy::HookOnly,
+        wait_for_jobs: false,
+        timeout: Duration::from_secs(evidence.settings.timeout_s),
+        run_hooks: evidence.settings.run_hooks,
+        force_conflicts: true,
+        recovery: evidence.settings.clone(),
+        cancel: CancellationToken::new(),
+    };
+    Attempt::resume(deployer, lease, operation, last, evidence, settings)
+}
+
+fn unknown_evidence(deployer: &Deployer, last: &Stored) -> Evidence {
+    let release = &last.release;
+    let operation = match release.info.status {
+        Status::PendingInstall => "install",
+        Status::PendingRollback => "rollback",
+        _ => "upgrade",
+    };
+    let mut evidence = Evidence::begin(
+        release.name.clone(),
+        release.version,
+        operation,
+        "another deployer (no evidence)",
+        deployer.clock.now(),
+    );
+    evidence.milestone = Milestone::Changing;
+    evidence
+}
+
+fn uninstall_options(last: &Stored, evidence: &Evidence) -> UninstallOptions {
+    UninstallOptions {
+        release: last.release.name.clone(),
+        keep_history: evidence.settings.keep_history,
+        ignore_not_found: true,
+        wait: WaitStrategy::HookOnly,
+        timeout: Duration::from_secs(evidence.settings.timeout_s),
+        run_hooks: evidence.settings.run_hooks,
+        dry_run: DryRunMode::Off,
+        propagation: Propagation::Background,
+        description: None,
+    }
+}

@@ -1,0 +1,118 @@
+//! Brings an earlier revision back, as a new one: what a rollback, a failed atomic upgrade and a
+//! recovery have in common.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{Attempt, AttemptSettings};
+use super::change::stamp;
+use super::lease::LeaseGuard;
+use super::planning::{PlanRequest, plan};
+use super::{ActionError, Aftermath, Deployer, DryRunMode, Operation, Outcome};
+use crate::cluster::WaitStrategy;
+use crate::release::{HookExecution, RecoverySettings, Release, Status};
+use crate::storage::Stored;
+
+/// What is brought back, and how.
+pub(super) struct Restore<'a> {
+    pub(super) target: &'a Release,
+    pub(super) history: &'a [Stored],
+    pub(super) wait: WaitStrategy,
+    pub(super) wait_for_jobs: bool,
+    pub(super) timeout: Duration,
+    pub(super) run_hooks: bool,
+    pub(super) force_conflicts: bool,
+}
+
+/// Brings a revision back. It is not stopped by Ctrl-C: it is what Ctrl-C leads to.
+pub(super) async fn restore(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    request: Restore<'_>,
+) -> Result<Outcome, ActionError> {
+    let release = rollback_record(deployer, request.target, request.history, None);
+    deployer.stage(format!(
+        "rolling back to revision {}",
+        request.target.version
+    ));
+    let plan = plan(
+        deployer,
+        &PlanRequest {
+            operation: Operation::Rollback,
+            release: &release,
+            history: request.history,
+            run_hooks: request.run_hooks,
+            take_ownership: true,
+            wait: request.wait != WaitStrategy::HookOnly,
+        },
+    )
+    .await?;
+    let settings = AttemptSettings {
+        wait: request.wait,
+        wait_for_jobs: request.wait_for_jobs,
+        timeout: request.timeout,
+        run_hooks: request.run_hooks,
+        force_conflicts: request.force_conflicts,
+        recovery: RecoverySettings {
+            atomic: true,
+            keep_history: false,
+            run_hooks: request.run_hooks,
+            timeout_s: request.timeout.as_secs(),
+        },
+        cancel: CancellationToken::new(),
+    };
+    let description = release.info.description.clone();
+    let mut attempt =
+        Attempt::open(deployer, lease, Operation::Rollback, release, settings).await?;
+    let outcome = match attempt.carry_out(&plan).await {
+        Ok(()) => attempt
+            .complete(request.history, &description)
+            .await
+            .map_err(super::Cause::from),
+        Err(cause) => Err(cause),
+    };
+    if let Err(cause) = outcome {
+        if let Err(error) = attempt.record_failure(&cause, true).await {
+            attempt.also.push(format!(
+                "writing down the failure failed: {}",
+                super::error::chain(&error)
+            ));
+        }
+        let deployed = super::undo::deployed(request.history);
+        return Err(attempt.into_failure(cause, Aftermath::Left { deployed }));
+    }
+    Ok(Outcome {
+        release: attempt.record.release,
+        evidence: Some(attempt.evidence),
+        plan,
+        dry_run: DryRunMode::Off,
+        warnings: attempt.also,
+    })
+}
+
+/// Makes the pending record of a rollback: everything of the target under the next number.
+pub(super) fn rollback_record(
+    deployer: &Deployer,
+    target: &Release,
+    history: &[Stored],
+    description: Option<&str>,
+) -> Release {
+    let mut release = target.clone();
+    let last = history
+        .last()
+        .map_or(target.version, |stored| stored.release.version);
+    release.version = last.next();
+    release.info.description =
+        description.map_or_else(|| format!("Rollback to {}", target.version), str::to_owned);
+    for hook in &mut release.hooks {
+        hook.last_run = HookExecution::default();
+    }
+    stamp(
+        deployer,
+        &mut release,
+        Status::PendingRollback,
+        Some(target.info.first_deployed),
+    );
+    release
+}

@@ -1,0 +1,299 @@
+//! `deployer uninstall`: everything of a release goes, its records last.
+
+use tokio_util::sync::CancellationToken;
+
+use super::apply::deleted;
+use super::attempt::{Attempt, AttemptSettings, supersede};
+use super::lease::LeaseGuard;
+use super::planning::{PlanRequest, plan};
+use super::retry::repeated;
+use super::undo::{clear_hooks, remove_objects};
+use super::{
+    ActionError, Aftermath, Cause, Deployer, DryRunMode, Operation, UninstallOptions, Uninstalled,
+};
+use crate::cluster::{ObjectId, WaitStrategy};
+use crate::plan::{ObjectAction, Plan};
+use crate::release::{
+    Evidence, HookEvent, Milestone, RecordTime, RecoverySettings, Release, Status,
+};
+use crate::storage::{StorageError, Stored};
+
+/// Uninstalls a release.
+///
+/// # Errors
+/// An [`ActionError::Operation`] tells of an uninstall that began and can be repeated.
+pub async fn uninstall(
+    deployer: &Deployer,
+    options: &UninstallOptions,
+) -> Result<Option<Uninstalled>, ActionError> {
+    if options.dry_run != DryRunMode::Off {
+        let history = deployer.store.history(&options.release).await?;
+        let Some(last) = history.last() else {
+            return nothing(deployer, options);
+        };
+        let plan = plan_removal(deployer, &last.release, &history, options.run_hooks).await?;
+        return Ok(Some(done(
+            last.release.clone(),
+            plan,
+            options.dry_run,
+            Vec::new(),
+        )));
+    }
+    let lease = LeaseGuard::take(deployer, &options.release).await?;
+    let outcome = uninstall_leased(deployer, &lease, options).await;
+    lease.release().await;
+    outcome
+}
+
+/// Uninstalls while the caller holds the lease. A release that something left pending is taken
+/// as it is: uninstalling is a way out.
+pub(super) async fn uninstall_leased(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    options: &UninstallOptions,
+) -> Result<Option<Uninstalled>, ActionError> {
+    let history = deployer.store.history(&options.release).await?;
+    let Some(last) = history.last() else {
+        return nothing(deployer, options);
+    };
+    if last.release.info.status == Status::Uninstalled {
+        if options.keep_history {
+            return Err(ActionError::AlreadyUninstalled {
+                name: options.release.clone(),
+            });
+        }
+        purge(deployer, lease, &history).await?;
+        let plan = plan_removal(deployer, &last.release, &[], false).await?;
+        return Ok(Some(done(
+            last.release.clone(),
+            plan,
+            DryRunMode::Off,
+            Vec::new(),
+        )));
+    }
+    let plan = plan_removal(deployer, &last.release, &history, options.run_hooks).await?;
+    let mut attempt = begin(deployer, lease, options, last.clone()).await?;
+    let outcome = carry_out(&mut attempt, &plan, options).await;
+    if let Err(cause) = outcome {
+        return Err(failed(attempt, cause).await);
+    }
+    clear_hooks(deployer, &last.release).await;
+    finish(&mut attempt, &history, options).await?;
+    Ok(Some(done(
+        attempt.record.release.clone(),
+        plan,
+        DryRunMode::Off,
+        attempt.also,
+    )))
+}
+
+fn nothing(
+    deployer: &Deployer,
+    options: &UninstallOptions,
+) -> Result<Option<Uninstalled>, ActionError> {
+    if options.ignore_not_found {
+        return Ok(None);
+    }
+    Err(ActionError::NotFound {
+        name: options.release.clone(),
+        namespace: deployer.namespace.clone(),
+    })
+}
+
+async fn plan_removal(
+    deployer: &Deployer,
+    release: &Release,
+    history: &[Stored],
+    run_hooks: bool,
+) -> Result<Plan, ActionError> {
+    let request = PlanRequest {
+        operation: Operation::Uninstall,
+        release,
+        history,
+        run_hooks,
+        take_ownership: false,
+        wait: true,
+    };
+    plan(deployer, &request).await
+}
+
+/// Marks the last revision as being uninstalled; what its evidence says of its making stays.
+async fn begin<'a>(
+    deployer: &'a Deployer,
+    lease: &'a LeaseGuard,
+    options: &UninstallOptions,
+    last: Stored,
+) -> Result<Attempt<'a>, ActionError> {
+    let now = deployer.clock.now();
+    let (name, revision) = (last.release.name.clone(), last.release.version);
+    let kept = deployer.store.evidence(&name, revision).await?;
+    let mut evidence = kept.map_or_else(
+        || Evidence::begin(name, revision, "uninstall", deployer.operator.clone(), now),
+        |record| record.evidence,
+    );
+    evidence.operation = Operation::Uninstall.to_string();
+    evidence.milestone = Milestone::Begun;
+    evidence.finished_at = None;
+    evidence.settings = RecoverySettings {
+        atomic: false,
+        keep_history: options.keep_history,
+        run_hooks: options.run_hooks,
+        timeout_s: options.timeout.as_secs(),
+    };
+    evidence.note(now, format!("uninstall begun by {}", deployer.operator));
+    let settings = AttemptSettings {
+        wait: options.wait,
+        wait_for_jobs: false,
+        timeout: options.timeout,
+        run_hooks: options.run_hooks,
+        force_conflicts: false,
+        recovery: evidence.settings.clone(),
+        // What is deleted does not come back: an uninstall that began is carried to its end.
+        cancel: CancellationToken::new(),
+    };
+    let mut attempt = Attempt::resume(
+        deployer,
+        lease,
+        Operation::Uninstall,
+        last,
+        evidence,
+        settings,
+    );
+    attempt.save_evidence().await?;
+    attempt
+        .record(
+            Status::Uninstalling,
+            "Deletion in progress (or silently failed)",
+        )
+        .await?;
+    Ok(attempt)
+}
+
+async fn carry_out(
+    attempt: &mut Attempt<'_>,
+    plan: &Plan,
+    options: &UninstallOptions,
+) -> Result<(), Cause> {
+    attempt.run_hooks(HookEvent::PreDelete).await?;
+    attempt.reach(Milestone::Changing).await?;
+    attempt
+        .deployer
+        .stage(format!("deleting {} objects", plan.removals.len()));
+    match remove_objects(attempt.deployer, &attempt.record.release, plan).await {
+        Ok(()) => {}
+        Err(ActionError::Cluster(error)) => return Err(error.into()),
+        Err(other) => {
+            return Err(Cause::Cluster(crate::cluster::ClusterError::Request {
+                doing: "deleting objects".into(),
+                source: Box::new(other),
+            }));
+        }
+    }
+    if options.wait != WaitStrategy::HookOnly {
+        attempt
+            .deployer
+            .cluster
+            .wait_deleted(&deleted(&plan.removals), options.timeout)
+            .await?;
+    }
+    attempt.run_hooks(HookEvent::PostDelete).await
+}
+
+async fn failed(mut attempt: Attempt<'_>, cause: Cause) -> ActionError {
+    if let Cause::Storage(error) = cause {
+        return error.into();
+    }
+    let text = super::error::chain(&cause);
+    attempt.evidence.failure = Some(text.clone());
+    attempt.evidence.note(
+        attempt.deployer.clock.now(),
+        format!("uninstall failed: {text}"),
+    );
+    if let Err(error) = attempt.save_evidence().await {
+        attempt.also.push(format!(
+            "writing down the failure failed: {}",
+            super::error::chain(&error)
+        ));
+    }
+    let after = if attempt.has_changed() {
+        Aftermath::Left { deployed: None }
+    } else {
+        Aftermath::Untouched { deployed: None }
+    };
+    attempt.into_failure(cause, after)
+}
+
+async fn finish(
+    attempt: &mut Attempt<'_>,
+    history: &[Stored],
+    options: &UninstallOptions,
+) -> Result<(), ActionError> {
+    attempt.evidence.finished_at = Some(attempt.deployer.clock.now());
+    attempt.reach(Milestone::Completed).await?;
+    // Earlier revisions must not look deployed once the last one is gone.
+    supersede(
+        attempt.deployer,
+        attempt.lease,
+        history,
+        attempt.record.release.version,
+    )
+    .await?;
+    let description = options
+        .description
+        .clone()
+        .unwrap_or_else(|| "Uninstallation complete".into());
+    attempt.record(Status::Uninstalled, description).await?;
+    let (name, revision) = (&attempt.record.release.name, attempt.record.release.version);
+    repeated(|| attempt.deployer.store.adopt_evidence(name, revision)).await?;
+    if !options.keep_history {
+        let mut records = history.to_vec();
+        if let Some(last) = records.last_mut() {
+            *last = attempt.record.clone();
+        }
+        purge(attempt.deployer, attempt.lease, &records).await?;
+    }
+    Ok(())
+}
+
+/// Deletes every record, the last revision's last: as long as it is there, it is known that the
+/// rest is to go.
+pub(super) async fn purge(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    history: &[Stored],
+) -> Result<(), StorageError> {
+    for stored in history {
+        lease.ensure().await?;
+        repeated(|| {
+            deployer
+                .store
+                .delete(&stored.release.name, stored.release.version)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+fn done(
+    mut release: Release,
+    plan: Plan,
+    dry_run: DryRunMode,
+    warnings: Vec<String>,
+) -> Uninstalled {
+    if release.info.deleted.is_never() {
+        release.info.deleted = RecordTime::default();
+    }
+    let kept: Vec<ObjectId> = plan
+        .removals
+        .iter()
+        .filter(|step| step.action == ObjectAction::Keep)
+        .map(|step| step.object.clone())
+        .collect();
+    Uninstalled {
+        release,
+        kept,
+        plan,
+        dry_run,
+        warnings,
+    }
+}

@@ -1,0 +1,165 @@
+//! `deployer upgrade`: the next revision of a release.
+
+use std::collections::BTreeMap;
+
+use super::change::{Change, bring_about, method, preview, stamp};
+use super::install::{install_leased, prepare_namespace, preview_install};
+use super::lease::LeaseGuard;
+use super::planning::standing;
+use super::recover::{Foreign, settle};
+use super::{
+    ActionError, Deployer, DryRunMode, InstallOptions, Operation, Outcome, RenderRequest,
+    UpgradeOptions,
+};
+use crate::release::{Info, Release, Status, check_user_labels};
+use crate::storage::Stored;
+
+/// Upgrades a release, or installs it where that is allowed and nothing is there.
+///
+/// # Errors
+/// An [`ActionError::Operation`] tells of an upgrade that began; any other error means that
+/// nothing was changed.
+pub async fn upgrade(
+    deployer: &Deployer,
+    options: &UpgradeOptions,
+) -> Result<Outcome, ActionError> {
+    check_user_labels(&options.change.labels)?;
+    if options.change.dry_run != DryRunMode::Off {
+        return preview_upgrade(deployer, options).await;
+    }
+    if options.install {
+        prepare_namespace(deployer, &as_install(options)).await?;
+    }
+    let lease = LeaseGuard::take(deployer, &options.release).await?;
+    let outcome = upgrade_leased(deployer, &lease, options).await;
+    lease.release().await;
+    outcome
+}
+
+async fn upgrade_leased(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    options: &UpgradeOptions,
+) -> Result<Outcome, ActionError> {
+    let foreign = if options.change.recover {
+        Foreign::Recover
+    } else {
+        Foreign::Refuse
+    };
+    let history = settle(deployer, lease, &options.release, foreign).await?;
+    if options.install && is_absent(&history) {
+        return install_leased(deployer, lease, &as_install(options)).await;
+    }
+    let change = prepare(deployer, options, history).await?;
+    bring_about(deployer, lease, change).await
+}
+
+async fn preview_upgrade(
+    deployer: &Deployer,
+    options: &UpgradeOptions,
+) -> Result<Outcome, ActionError> {
+    let history = deployer.store.history(&options.release).await?;
+    if options.install && is_absent(&history) {
+        return preview_install(deployer, &as_install(options)).await;
+    }
+    let change = prepare(deployer, options, history).await?;
+    preview(deployer, change).await
+}
+
+/// Tells whether there is nothing to upgrade: no record, or only those of an uninstalled release.
+fn is_absent(history: &[Stored]) -> bool {
+    history
+        .last()
+        .is_none_or(|last| last.release.info.status == Status::Uninstalled)
+}
+
+fn as_install(options: &UpgradeOptions) -> InstallOptions {
+    InstallOptions {
+        release: options.release.clone(),
+        chart: options.chart.clone(),
+        change: options.change.clone(),
+        create_namespace: options.create_namespace,
+        skip_crds: options.skip_crds,
+        replace: true,
+    }
+}
+
+async fn prepare<'a>(
+    deployer: &Deployer,
+    options: &'a UpgradeOptions,
+    history: Vec<Stored>,
+) -> Result<Change<'a>, ActionError> {
+    let current = current(&history).ok_or_else(|| ActionError::NoDeployedReleases {
+        name: options.release.clone(),
+        last: history.last().map(|last| last.release.info.status),
+    })?;
+    let last = history.last().map_or(current, |stored| &stored.release);
+    let capabilities = match options.change.dry_run {
+        DryRunMode::Client => None,
+        _ => Some(deployer.cluster.capabilities().await?),
+    };
+    let revision = last.version.next();
+    let rendered = options.chart.render(&RenderRequest {
+        release: &options.release,
+        namespace: &deployer.namespace,
+        revision,
+        is_upgrade: true,
+        capabilities: capabilities.as_ref(),
+        previous: Some(current),
+        reuse: options.reuse,
+    })?;
+    let mut release = Release {
+        name: options.release.clone(),
+        info: Info {
+            description: "Preparing upgrade".into(),
+            notes: rendered.notes,
+            ..Info::default()
+        },
+        chart: rendered.chart,
+        config: rendered.config,
+        manifest: rendered.manifest,
+        hooks: rendered.hooks,
+        version: revision,
+        namespace: deployer.namespace.clone(),
+        apply_method: Some(method(&options.change, Some(last))),
+        labels: merged_labels(&current.labels, &options.change.labels),
+        other: serde_json::Map::new(),
+    };
+    stamp(
+        deployer,
+        &mut release,
+        Status::PendingUpgrade,
+        Some(current.info.first_deployed),
+    );
+    let description = options
+        .change
+        .description
+        .clone()
+        .unwrap_or_else(|| "Upgrade complete".into());
+    Ok(Change {
+        operation: Operation::Upgrade,
+        release,
+        history,
+        options: &options.change,
+        description,
+    })
+}
+
+/// Returns the revision that an upgrade builds on: the deployed one, or the last one when it
+/// failed or was superseded.
+fn current(history: &[Stored]) -> Option<&Release> {
+    let last = &history.last()?.release;
+    let deployed = standing(history).filter(|release| release.info.status == Status::Deployed);
+    deployed
+        .or_else(|| matches!(last.info.status, Status::Failed | Status::Superseded).then_some(last))
+}
+
+fn merged_labels(
+    current: &BTreeMap<String, String>,
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut labels = current.clone();
+    labels.extend(given.clone());
+    labels.retain(|_, value| value != "null");
+    labels
+}

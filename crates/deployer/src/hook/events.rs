@@ -1,0 +1,204 @@
+//! Runs all hooks of an event, one after the other, and keeps what they had to say.
+
+use super::{
+    HookContext, HookError, HookObject, HookResult, HookRunner, has_policy, is_workload,
+    ordered_hooks,
+};
+use crate::progress::ProgressEvent;
+use crate::release::{
+    EvidenceLog, GateOutcome, GateVerdict, Hook, HookDeletePolicy, HookExecution, HookPhase,
+    RecordTime, RecordedVerdict,
+};
+
+/// What the hooks of an event left behind.
+#[derive(Debug, Default)]
+pub struct EventReport {
+    /// Their logs, in order.
+    pub logs: Vec<EvidenceLog>,
+    /// Their verdicts.
+    pub verdicts: Vec<RecordedVerdict>,
+    /// Clean-ups that failed.
+    pub warnings: Vec<String>,
+    /// Why the event failed.
+    pub failure: Option<HookFailure>,
+}
+
+/// Why an event failed.
+#[derive(Debug)]
+pub enum HookFailure {
+    /// A hook ran and failed.
+    Failed {
+        hook: String,
+        kind: String,
+        reason: String,
+        verdict: Option<Box<GateVerdict>>,
+    },
+    /// A hook could not be run.
+    NotRun(HookError),
+    /// The operation was stopped.
+    Cancelled,
+}
+
+/// Runs the hooks of `context.event` in order, and writes their outcome into `hooks`.
+///
+/// Each workload is created anew, whatever an earlier revision left behind: only what this
+/// revision creates may count. Logs are captured before anything is deleted.
+pub async fn run_event(
+    runner: &dyn HookRunner,
+    hooks: &mut [Hook],
+    context: &HookContext<'_>,
+) -> EventReport {
+    let mut report = EventReport::default();
+    let mut succeeded: Vec<(usize, HookObject)> = Vec::new();
+    for index in ordered_hooks(hooks, &context.event) {
+        if context.cancel.is_cancelled() {
+            report.failure = Some(HookFailure::Cancelled);
+            break;
+        }
+        let (failure, object) = run_one(runner, &mut hooks[index], context, &mut report).await;
+        match (failure, object) {
+            (None, Some(object)) => succeeded.push((index, object)),
+            (None, None) => {}
+            (Some(failure), object) => {
+                if let Some(object) = object {
+                    remove_by(
+                        HookDeletePolicy::HookFailed,
+                        runner,
+                        &hooks[index],
+                        &object,
+                        context,
+                        &mut report,
+                    )
+                    .await;
+                }
+                report.failure = Some(failure);
+                break;
+            }
+        }
+    }
+    for (index, object) in succeeded.iter().rev() {
+        remove_by(
+            HookDeletePolicy::HookSucceeded,
+            runner,
+            &hooks[*index],
+            object,
+            context,
+            &mut report,
+        )
+        .await;
+    }
+    report
+}
+
+async fn run_one(
+    runner: &dyn HookRunner,
+    hook: &mut Hook,
+    context: &HookContext<'_>,
+    report: &mut EventReport,
+) -> (Option<HookFailure>, Option<HookObject>) {
+    if (is_workload(hook) || has_policy(hook, &HookDeletePolicy::BeforeHookCreation))
+        && let Err(error) = runner.clear(hook, context).await
+    {
+        return (Some(HookFailure::NotRun(error)), None);
+    }
+    context.progress.event(ProgressEvent::HookStarted {
+        event: context.event.clone(),
+        hook: hook.name.clone(),
+        kind: hook.kind.clone(),
+    });
+    let result = match runner.run(hook, context).await {
+        Ok(result) => result,
+        Err(error) => return (Some(HookFailure::NotRun(error)), None),
+    };
+    if result.phase != HookPhase::Unset {
+        keep(hook, &result, context, report);
+    }
+    let failure = judge(hook, &result, context);
+    (failure, Some(result.object))
+}
+
+fn keep(hook: &mut Hook, result: &HookResult, context: &HookContext<'_>, report: &mut EventReport) {
+    hook.last_run = HookExecution {
+        started_at: RecordTime::from(result.started_at),
+        completed_at: RecordTime::from(result.completed_at),
+        phase: result.phase,
+        ..HookExecution::default()
+    };
+    let elapsed = (result.completed_at - result.started_at)
+        .to_std()
+        .unwrap_or_default();
+    context.progress.event(ProgressEvent::HookFinished {
+        hook: hook.name.clone(),
+        phase: result.phase,
+        elapsed,
+    });
+    if !result.log.is_empty() {
+        report.logs.push(EvidenceLog::bounded(
+            format!("hook {}", hook.name),
+            result.phase,
+            &result.log,
+        ));
+    }
+    if let Some(verdict) = &result.verdict {
+        report.verdicts.push(RecordedVerdict {
+            hook: hook.name.clone(),
+            event: context.event.clone(),
+            job_uid: result.object.uid.clone(),
+            verdict: verdict.clone(),
+        });
+    }
+}
+
+/// Decides whether a hook's end stops the operation. A verdict other than pass always does, even
+/// when the process ended with 0: a gate fails closed.
+fn judge(hook: &Hook, result: &HookResult, context: &HookContext<'_>) -> Option<HookFailure> {
+    let refused = result
+        .verdict
+        .as_ref()
+        .is_some_and(|verdict| verdict.outcome() == GateOutcome::Fail);
+    match result.phase {
+        HookPhase::Unset => None,
+        HookPhase::Succeeded if !refused => None,
+        HookPhase::Unknown if context.cancel.is_cancelled() => Some(HookFailure::Cancelled),
+        _ => Some(HookFailure::Failed {
+            hook: hook.name.clone(),
+            kind: hook.kind.to_lowercase(),
+            reason: reason(result),
+            verdict: result.verdict.clone().map(Box::new),
+        }),
+    }
+}
+
+fn reason(result: &HookResult) -> String {
+    let verdict = result
+        .verdict
+        .as_ref()
+        .map(|verdict| verdict.reasons().join("; "))
+        .filter(|text| !text.is_empty());
+    let plain = result
+        .reason
+        .clone()
+        .unwrap_or_else(|| "it ended badly".to_owned());
+    match verdict {
+        Some(verdict) => format!("{verdict} ({plain})"),
+        None => plain,
+    }
+}
+
+async fn remove_by(
+    policy: HookDeletePolicy,
+    runner: &dyn HookRunner,
+    hook: &Hook,
+    object: &HookObject,
+    context: &HookContext<'_>,
+    report: &mut EventReport,
+) {
+    if has_policy(hook, &policy)
+        && let Err(error) = runner.remove(hook, object, context).await
+    {
+        report.warnings.push(format!(
+            "{} `{}` of a hook was not deleted: {error}",
+            hook.kind, hook.name
+        ));
+    }
+}
