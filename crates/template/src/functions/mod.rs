@@ -1,0 +1,278 @@
+//! The functions that templates can call: Go's own, Sprig's and Helm's, by family.
+//!
+//! A function declares the Go types of its parameters; the executor checks and converts arguments
+//! before it calls it, so that the error texts about types are Go's.
+
+mod arguments;
+mod builtins;
+mod dicts;
+mod encoding;
+mod flow;
+mod lists;
+mod math;
+mod merge;
+mod paths;
+mod reflection;
+mod regexes;
+mod strings;
+mod urls;
+mod versions;
+mod words;
+
+use std::{collections::HashMap, fmt, rc::Rc, sync::OnceLock};
+
+use crate::{
+    execute::Runtime,
+    templates::Scope,
+    value::{Kind, Value},
+};
+
+/// Which functions a template may call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FunctionSet {
+    /// Go's, Sprig's and Helm's, as Helm v3 offers them.
+    #[default]
+    Helm,
+    /// Only those of Go's `text/template`.
+    Go,
+}
+
+/// The Go type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    /// `interface {}`
+    Any,
+    /// `reflect.Value`, which Go's own functions take.
+    Reflect,
+    Str,
+    Int,
+    Uint32,
+    Float,
+    Bool,
+    /// `map[string]interface {}`
+    Map,
+    /// `[]interface {}`
+    List,
+    Time,
+    Certificate,
+}
+
+impl Type {
+    /// Go's name of the type.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Any => "interface {}",
+            Self::Reflect => "reflect.Value",
+            Self::Str => "string",
+            Self::Int => "int",
+            Self::Uint32 => "uint32",
+            Self::Float => "float64",
+            Self::Bool => "bool",
+            Self::Map => "map[string]interface {}",
+            Self::List => "[]interface {}",
+            Self::Time => "time.Time",
+            Self::Certificate => "sprig.certificate",
+        }
+    }
+
+    pub(crate) fn can_be_nil(self) -> bool {
+        matches!(self, Self::Any | Self::Reflect | Self::Map | Self::List)
+    }
+
+    /// Whether a value can be assigned to the type.
+    pub(crate) fn accepts(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Any | Self::Reflect, _)
+            | (Self::Str, Value::Str(_))
+            | (Self::Int, Value::Int(_))
+            | (Self::Float, Value::Float(_))
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Map, Value::Map(_))
+            | (Self::List, Value::List(_)) => true,
+            (Self::Map, Value::Object(object)) => {
+                object.kind() == Kind::Map && !object.has_typed_elements()
+            }
+            (Self::Time | Self::Certificate, Value::Object(object)) => {
+                object.type_name() == self.name()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What the executor itself has to do for a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Special {
+    None,
+    And,
+    Or,
+    Len,
+    Call,
+}
+
+/// What a function sees of the execution that calls it.
+pub(crate) struct Context<'c> {
+    pub(crate) runtime: &'c Runtime<'c>,
+    pub(crate) scope: &'c Rc<Scope>,
+}
+
+impl Context<'_> {
+    /// Counts bytes that are about to be produced.
+    pub(crate) fn charge(&self, bytes: usize) -> Result<(), String> {
+        self.runtime.budget.charge(bytes)
+    }
+
+    /// Bounds how deep containers nest, which each call that puts one into another may deepen: so
+    /// that no value is too deep to be printed, compared or dropped.
+    fn check_nesting(&self, items: &[Value]) -> Result<(), String> {
+        if !items
+            .iter()
+            .any(|item| matches!(item, Value::List(_) | Value::Map(_) | Value::Object(_)))
+        {
+            return Ok(());
+        }
+        let count = self.runtime.templates.nestings.get() + 1;
+        self.runtime.templates.nestings.set(count);
+        // So few calls cannot have nested anything too deep.
+        if count < NESTING_MAX {
+            return Ok(());
+        }
+        let mut seen = Vec::new();
+        if items
+            .iter()
+            .any(|item| is_deeper(item, NESTING_MAX, &mut seen))
+        {
+            return Err(format!(
+                "a value would be nested more than {NESTING_MAX} levels deep"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How deep containers may nest.
+const NESTING_MAX: usize = 2_000;
+
+/// Whether a value nests deeper than `depth`; shared containers are looked at once, and a container
+/// within itself counts as too deep.
+fn is_deeper(value: &Value, depth: usize, seen: &mut Vec<*const ()>) -> bool {
+    let (address, children): (*const (), Vec<Value>) = match value {
+        Value::List(list) => (Rc::as_ptr(list).cast(), list.borrow().to_vec()),
+        Value::Map(map) => (
+            Rc::as_ptr(map).cast(),
+            map.borrow().values().cloned().collect(),
+        ),
+        _ => return false,
+    };
+    if depth == 0 {
+        return true;
+    }
+    if seen.contains(&address) {
+        return false;
+    }
+    let children: Vec<_> = children
+        .into_iter()
+        .filter(|child| matches!(child, Value::List(_) | Value::Map(_)))
+        .collect();
+    let deeper = crate::stack::grown(|| {
+        children
+            .iter()
+            .any(|child| is_deeper(child, depth - 1, seen))
+    });
+    if seen.len() < SEEN_MAX {
+        seen.push(address);
+    }
+    deeper
+}
+
+/// How many containers are remembered as looked at.
+const SEEN_MAX: usize = 64;
+
+pub(crate) type Returned = Result<Value, String>;
+type Run = fn(&mut Context<'_>, &[Value]) -> Returned;
+
+/// A function of templates.
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    /// The types of the parameters; the last repeats in a variadic function.
+    pub(crate) parameters: &'static [Type],
+    pub(crate) variadic: bool,
+    pub(crate) special: Special,
+    pub(crate) run: Run,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+impl Function {
+    const fn new(name: &'static str, parameters: &'static [Type], run: Run) -> Self {
+        Self {
+            name,
+            parameters,
+            variadic: false,
+            special: Special::None,
+            run,
+        }
+    }
+
+    const fn variadic(name: &'static str, parameters: &'static [Type], run: Run) -> Self {
+        Self {
+            name,
+            parameters,
+            variadic: true,
+            special: Special::None,
+            run,
+        }
+    }
+
+    const fn special(self, special: Special) -> Self {
+        Self { special, ..self }
+    }
+
+    /// The type of the parameter at `index`.
+    pub(crate) fn parameter(&self, index: usize) -> Type {
+        let last = self.parameters.last().copied().unwrap_or(Type::Any);
+        self.parameters.get(index).copied().unwrap_or(last)
+    }
+}
+
+type Table = HashMap<&'static str, &'static Function>;
+
+/// Finds a function by name.
+pub(crate) fn find(set: FunctionSet, name: &str) -> Option<&'static Function> {
+    static GO: OnceLock<Table> = OnceLock::new();
+    static HELM: OnceLock<Table> = OnceLock::new();
+    let collect = |families: &[&'static [Function]]| -> Table {
+        families
+            .iter()
+            .flat_map(|family| family.iter())
+            .map(|function| (function.name, function))
+            .collect()
+    };
+    match set {
+        FunctionSet::Go => GO.get_or_init(|| collect(&[builtins::FUNCTIONS])),
+        // A later family replaces Go's function of the same name, as `slice`.
+        FunctionSet::Helm => HELM.get_or_init(|| {
+            collect(&[
+                builtins::FUNCTIONS,
+                flow::FUNCTIONS,
+                strings::FUNCTIONS,
+                words::FUNCTIONS,
+                lists::FUNCTIONS,
+                dicts::FUNCTIONS,
+                math::FUNCTIONS,
+                encoding::FUNCTIONS,
+                reflection::FUNCTIONS,
+                regexes::FUNCTIONS,
+                versions::FUNCTIONS,
+                paths::FUNCTIONS,
+                urls::FUNCTIONS,
+            ])
+        }),
+    }
+    .get(name)
+    .copied()
+}
