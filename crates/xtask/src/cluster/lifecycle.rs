@@ -130,11 +130,15 @@ pub(crate) fn up(places: &Places, arguments: &UpArguments, steps: &mut Steps) ->
     let Err(error) = steps.run(&name, || boot(&config).map(|()| None)) else {
         return Ok(Variables::of(&config));
     };
-    for line in tails(&config) {
-        say(line);
+    let interrupted = error.is::<process::Interrupted>();
+    if !interrupted {
+        tails(&config).into_iter().for_each(say);
     }
     if let Err(also) = down(places, number, Talk::Quiet) {
         say(format_args!("error: {also:#}"));
+    }
+    if interrupted {
+        return Err(error);
     }
     Err(error.context(format!(
         "its logs are in `{}`",
@@ -306,6 +310,9 @@ fn tails(config: &Config) -> Vec<String> {
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default();
         let all: Vec<&str> = text.lines().collect();
+        if all.is_empty() {
+            continue;
+        }
         lines.push(format!("--- {}", path.display()));
         lines.extend(
             all.iter()
