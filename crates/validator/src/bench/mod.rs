@@ -94,8 +94,7 @@ pub fn summarise(
             confidence,
             samples: sorted.len() as u64,
         });
-    let mean_ns =
-        sorted.iter().map(|&ns| ns as f64).sum::<f64>() / (sorted.len().max(1) as f64);
+    let mean_ns = sorted.iter().map(|&ns| ns as f64).sum::<f64>() / (sorted.len().max(1) as f64);
     let section = LatencySection {
         scenario: match plan.arrivals {
             Arrivals::Closed => "closed",
@@ -117,12 +116,13 @@ pub fn summarise(
         quantiles,
         autocorrelation: autocorrelation(&samples.nanoseconds),
         histogram_us: histogram(&sorted),
-        throttling: samples.throttling.map_or_else(Throttling::default, |evidence| Throttling {
-            known: true,
-            throttled_periods: Some(evidence.throttled_periods),
-            throttled_us: Some(evidence.throttled_us),
-            quota_millicpus: None,
-        }),
+        throttling: samples
+            .throttling
+            .map_or_else(Throttling::default, |evidence| Throttling {
+                known: true,
+                throttled_periods: Some(evidence.throttled_periods),
+                throttled_us: Some(evidence.throttled_us),
+            }),
     };
     Measurement {
         section,
@@ -198,7 +198,12 @@ mod tests {
         assert_eq!(p99.upper, Some(1988.0 * 1.000_003));
         assert_eq!(found.section.quantiles.len(), 4);
         assert_eq!(found.section.distinct_rows, 7);
-        let counted: u64 = found.section.histogram_us.iter().map(|bucket| bucket.2).sum();
+        let counted: u64 = found
+            .section
+            .histogram_us
+            .iter()
+            .map(|bucket| bucket.2)
+            .sum();
         assert_eq!(counted, 2000);
     }
 

@@ -94,7 +94,10 @@ impl Columns {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnError {
     /// No label column.
-    #[error("there is no label column `{label}`; the columns are {}", list(columns))]
+    #[error(
+        "there is no label column `{label}`; the columns are {}",
+        list(columns)
+    )]
     NoLabel {
         /// The name that was looked for.
         label: String,
@@ -102,7 +105,10 @@ pub enum ColumnError {
         columns: Vec<String>,
     },
     /// A feature that was asked for, or that other files have, is missing.
-    #[error("there is no feature column `{name}`; the columns are {}", list(columns))]
+    #[error(
+        "there is no feature column `{name}`; the columns are {}",
+        list(columns)
+    )]
     NoFeature {
         /// The name that was looked for.
         name: String,
@@ -110,7 +116,10 @@ pub enum ColumnError {
         columns: Vec<String>,
     },
     /// A column that the other files do not have.
-    #[error("there is an extra numeric column {}, which the first file `{first_file}` does not have", list(names))]
+    #[error(
+        "there is an extra numeric column {}, which the first file `{first_file}` does not have",
+        list(names)
+    )]
     ExtraFeatures {
         /// The columns.
         names: Vec<String>,
@@ -124,7 +133,9 @@ pub enum ColumnError {
         name: String,
     },
     /// A column has a type that is no number.
-    #[error("the feature column `{name}` has type {data_type}; expected numbers or vectors of numbers")]
+    #[error(
+        "the feature column `{name}` has type {data_type}; expected numbers or vectors of numbers"
+    )]
     FeatureType {
         /// The column.
         name: String,
@@ -132,7 +143,9 @@ pub enum ColumnError {
         data_type: String,
     },
     /// The label column has a type that is no label.
-    #[error("the label column `{name}` has type {data_type}; expected booleans or the numbers 0 and 1, or -1 and 1")]
+    #[error(
+        "the label column `{name}` has type {data_type}; expected booleans or the numbers 0 and 1, or -1 and 1"
+    )]
     LabelType {
         /// The column.
         name: String,
@@ -140,7 +153,10 @@ pub enum ColumnError {
         data_type: String,
     },
     /// No numeric column at all.
-    #[error("there is no numeric feature column besides the label `{label}`; the columns are {}", list(columns))]
+    #[error(
+        "there is no numeric feature column besides the label `{label}`; the columns are {}",
+        list(columns)
+    )]
     NoFeatures {
         /// The label column.
         label: String,
@@ -148,7 +164,10 @@ pub enum ColumnError {
         columns: Vec<String>,
     },
     /// Vectors among other features.
-    #[error("there is more than one way to make rows: vector columns {} and {scalars} numeric columns", list(vectors))]
+    #[error(
+        "there is more than one way to make rows: vector columns {} and {scalars} numeric columns",
+        list(vectors)
+    )]
     Ambiguous {
         /// The vector columns.
         vectors: Vec<String>,
@@ -257,7 +276,10 @@ fn find<'a>(schema: &'a Schema, name: &str) -> Result<Option<(usize, &'a Field)>
 ///
 /// # Errors
 /// [`ColumnError`] when the file does not have what was asked for.
-pub(super) fn resolve(schema: &Schema, selection: &ColumnSelection) -> Result<Columns, ColumnError> {
+pub(super) fn resolve(
+    schema: &Schema,
+    selection: &ColumnSelection,
+) -> Result<Columns, ColumnError> {
     let (label_index, label_field) =
         find(schema, &selection.label)?.ok_or_else(|| ColumnError::NoLabel {
             label: selection.label.clone(),
@@ -425,10 +447,7 @@ mod tests {
     }
 
     fn vector(width: i32) -> DataType {
-        DataType::FixedSizeList(
-            Arc::new(Field::new("item", DataType::Float32, true)),
-            width,
-        )
+        DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), width)
     }
 
     fn all() -> ColumnSelection {
@@ -485,9 +504,15 @@ mod tests {
             Err(ColumnError::LabelType { data_type, .. }) if data_type == "Utf8"
         ));
         let unlabelled = schema(&[("a", DataType::Float32)]);
-        assert!(matches!(resolve(&unlabelled, &all()), Err(ColumnError::NoLabel { .. })));
+        assert!(matches!(
+            resolve(&unlabelled, &all()),
+            Err(ColumnError::NoLabel { .. })
+        ));
         let bare = schema(&[("t", DataType::Utf8), ("label", DataType::Int8)]);
-        assert!(matches!(resolve(&bare, &all()), Err(ColumnError::NoFeatures { .. })));
+        assert!(matches!(
+            resolve(&bare, &all()),
+            Err(ColumnError::NoFeatures { .. })
+        ));
         assert!(matches!(
             resolve(&bare, &select(&["t"])),
             Err(ColumnError::FeatureType { .. })
@@ -514,7 +539,10 @@ mod tests {
             ("a", DataType::Int64),
             ("label", DataType::Int8),
         ]);
-        assert!(matches!(resolve(&twice, &all()), Err(ColumnError::Duplicate { .. })));
+        assert!(matches!(
+            resolve(&twice, &all()),
+            Err(ColumnError::Duplicate { .. })
+        ));
     }
 
     #[test]

@@ -88,7 +88,12 @@ mod tests {
 
     #[test]
     fn places_are_read_and_written_back() {
-        for text in ["s3://bucket/a/b/", "s3://bucket/", "/data/x.parquet", "relative/dir"] {
+        for text in [
+            "s3://bucket/a/b/",
+            "s3://bucket/",
+            "/data/x.parquet",
+            "relative/dir",
+        ] {
             let location = Location::parse(text).expect("a place");
             assert_eq!(location.to_string(), text);
         }

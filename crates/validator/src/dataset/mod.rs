@@ -136,7 +136,10 @@ fn choose(objects: Vec<Object>, uri: &str) -> (Vec<Arc<Object>>, Vec<String>) {
 }
 
 /// Returns the source of a place. The S3 client is made on first use.
-pub async fn source_of(location: &Location, client: &mut Option<S3Client>) -> Arc<dyn ObjectSource> {
+pub async fn source_of(
+    location: &Location,
+    client: &mut Option<S3Client>,
+) -> Arc<dyn ObjectSource> {
     match location {
         Location::Local(path) => Arc::new(LocalSource::new(path)),
         Location::S3 { bucket, key } => {

@@ -51,16 +51,17 @@ impl RequestPlan {
     /// Cuts the wanted ranges out of what the requests returned, `fetched[i]` for `parts[i]`.
     /// A range within one part is not copied.
     pub(super) fn cut(&self, fetched: &[Bytes], wanted: &[Range<u64>]) -> Vec<Bytes> {
-        wanted.iter().map(|range| self.cut_one(fetched, range)).collect()
+        wanted
+            .iter()
+            .map(|range| self.cut_one(fetched, range))
+            .collect()
     }
 
     fn cut_one(&self, fetched: &[Bytes], range: &Range<u64>) -> Bytes {
         if range.start >= range.end {
             return Bytes::new();
         }
-        let first = self
-            .parts
-            .partition_point(|part| part.end <= range.start);
+        let first = self.parts.partition_point(|part| part.end <= range.start);
         let mut whole = BytesMut::new();
         for (part, bytes) in self.parts.iter().zip(fetched).skip(first) {
             if part.start >= range.end {

@@ -57,8 +57,7 @@ impl S3Source {
     /// for folder markers and for hidden names.
     fn relative_name(&self, key: &str) -> Option<String> {
         let name = if key == self.prefix {
-            return (!key.ends_with('/'))
-                .then(|| key.rsplit('/').next().unwrap_or(key).to_owned());
+            return (!key.ends_with('/')).then(|| key.rsplit('/').next().unwrap_or(key).to_owned());
         } else if self.prefix.is_empty() || self.prefix.ends_with('/') {
             key.strip_prefix(&self.prefix)?
         } else {
@@ -151,10 +150,14 @@ impl S3Source {
                 return Err(classify(&self.client, &object.uri, &self.bucket, error).await);
             }
         };
-        let body = answer.body.collect().await.map_err(|error| SourceError::Failed {
-            uri: object.uri.clone(),
-            source: error.into(),
-        })?;
+        let body = answer
+            .body
+            .collect()
+            .await
+            .map_err(|error| SourceError::Failed {
+                uri: object.uri.clone(),
+                source: error.into(),
+            })?;
         let bytes = body.into_bytes();
         let wanted = range.end - range.start;
         if bytes.len() as u64 != wanted {
@@ -182,9 +185,13 @@ impl S3Source {
             .await;
         match head {
             Ok(head) => Ok(Object {
-                name: self.prefix.rsplit('/').next().unwrap_or_default().to_owned(),
-                bytes: u64::try_from(head.content_length().unwrap_or_default())
-                    .unwrap_or_default(),
+                name: self
+                    .prefix
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+                bytes: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
                 pin: head.e_tag().unwrap_or_default().to_owned(),
                 uri,
             }),

@@ -62,9 +62,11 @@ impl S3Client {
         } else if is_true("AWS_S3_FORCE_PATH_STYLE") {
             settings = settings.force_path_style(true);
         }
-        let region = config.region().cloned().unwrap_or_else(|| Region::new(REGION_DEFAULT));
-        let endpoint =
-            custom.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+        let region = config
+            .region()
+            .cloned()
+            .unwrap_or_else(|| Region::new(REGION_DEFAULT));
+        let endpoint = custom.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
         Self {
             client: Client::from_conf(settings.region(region).build()),
             config,

@@ -55,9 +55,9 @@ where
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
             SourceError::ExpiredCredentials { uri, source }
         }
-        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            SourceError::WrongRegion { uri, source }
-        }
+        "PermanentRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => SourceError::WrongRegion { uri, source },
         "SlowDown" | "RequestTimeTooSkewed" | "RequestTimeout" => {
             SourceError::Failed { uri, source }
         }
@@ -67,11 +67,7 @@ where
     }
 }
 
-async fn classify_unanswered<E>(
-    client: &S3Client,
-    uri: String,
-    error: SdkError<E>,
-) -> SourceError
+async fn classify_unanswered<E>(client: &S3Client, uri: String, error: SdkError<E>) -> SourceError
 where
     E: Error + Send + Sync + 'static,
 {
@@ -79,7 +75,10 @@ where
     if !is_timeout && let Some(provider) = client.config.credentials_provider() {
         match provider.provide_credentials().await {
             Ok(_) => {}
-            Err(source @ (CredentialsError::ProviderError(_) | CredentialsError::ProviderTimedOut(_))) => {
+            Err(
+                source @ (CredentialsError::ProviderError(_)
+                | CredentialsError::ProviderTimedOut(_)),
+            ) => {
                 return SourceError::Failed {
                     uri,
                     source: innermost_words(&source).into(),

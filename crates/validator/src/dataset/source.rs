@@ -238,7 +238,12 @@ mod tests {
 
     #[test]
     fn marker_and_hidden_files_are_no_data() {
-        for name in ["_SUCCESS", ".part.crc", "day=1/_temporary/0/part.parquet", "a/.b/c"] {
+        for name in [
+            "_SUCCESS",
+            ".part.crc",
+            "day=1/_temporary/0/part.parquet",
+            "a/.b/c",
+        ] {
             assert!(is_hidden(name), "{name}");
         }
         for name in ["part.parquet", "day=1/part_0.parquet", "a.b/c"] {

@@ -227,7 +227,8 @@ impl RowBatches {
             return;
         };
         let digest = file.digest.finalize();
-        self.total.update((file.object.name.len() as u64).to_le_bytes());
+        self.total
+            .update((file.object.name.len() as u64).to_le_bytes());
         self.total.update(file.object.name.as_bytes());
         self.total.update(file.rows.to_le_bytes());
         self.total.update(digest);
@@ -376,9 +377,12 @@ impl RowGroupJob {
     }
 
     fn batch_rows(&self) -> usize {
-        self.columns.width().map_or(BATCH_ROWS_UNKNOWN_WIDTH, |width| {
-            (BATCH_BYTES / size_of::<f32>() / width.max(1)).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)
-        })
+        self.columns
+            .width()
+            .map_or(BATCH_ROWS_UNKNOWN_WIDTH, |width| {
+                (BATCH_BYTES / size_of::<f32>() / width.max(1))
+                    .clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX)
+            })
     }
 
     async fn run(self, sender: mpsc::Sender<Message>, permit: OwnedSemaphorePermit) {
@@ -405,7 +409,12 @@ impl RowGroupJob {
                 source: error.into(),
             },
         };
-        let schema = self.open.metadata.metadata().file_metadata().schema_descr_ptr();
+        let schema = self
+            .open
+            .metadata
+            .metadata()
+            .file_metadata()
+            .schema_descr_ptr();
         let projection = ProjectionMask::roots(&schema, self.columns.indices());
         let mut batches = ParquetRecordBatchStreamBuilder::new_with_metadata(
             self.open.reader.clone(),
@@ -425,12 +434,13 @@ impl RowGroupJob {
                 first_row: self.first_row + rows,
                 vector_width: self.columns.width(),
             };
-            let batch = convert(&batch, &self.selection, &self.features, place).map_err(
-                |source| DatasetError::Values {
-                    file: self.file.to_string(),
-                    source,
-                },
-            )?;
+            let batch =
+                convert(&batch, &self.selection, &self.features, place).map_err(|source| {
+                    DatasetError::Values {
+                        file: self.file.to_string(),
+                        source,
+                    }
+                })?;
             rows += batch.labels.len() as u64;
             let labels: Vec<u8> = batch.labels.iter().map(|&label| label.into()).collect();
             of_labels.update(labels);

@@ -100,7 +100,9 @@ pub enum ValueError {
         row: u64,
     },
     /// A double-precision number that would become infinite.
-    #[error("column `{column}` has the value {value:e} in row {row}, which no single-precision number holds")]
+    #[error(
+        "column `{column}` has the value {value:e} in row {row}, which no single-precision number holds"
+    )]
     OutOfRange {
         /// The column.
         column: String,
@@ -126,7 +128,9 @@ pub enum ValueError {
         column: String,
     },
     /// A vector of another length.
-    #[error("column `{column}` has a vector of {found} numbers in row {row} where others have {expected}")]
+    #[error(
+        "column `{column}` has a vector of {found} numbers in row {row} where others have {expected}"
+    )]
     VectorWidth {
         /// The column.
         column: String,
@@ -237,7 +241,9 @@ fn refuse_nulls(column: &str, array: &dyn Array, first_row: u64) -> Result<(), V
     let Some(nulls) = array.logical_nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(());
     };
-    let row = (0..nulls.len()).find(|&row| nulls.is_null(row)).unwrap_or(0);
+    let row = (0..nulls.len())
+        .find(|&row| nulls.is_null(row))
+        .unwrap_or(0);
     Err(ValueError::Null {
         column: column.to_owned(),
         count: nulls.null_count(),
@@ -351,8 +357,7 @@ impl<'a> Numbers<'a> {
             }
             Self::F64(values) => {
                 refuse_nan(column, values, first_row, |value| value.is_nan())?;
-                let overflows =
-                    |value: &f64| value.is_finite() && (*value as f32).is_infinite();
+                let overflows = |value: &f64| value.is_finite() && (*value as f32).is_infinite();
                 match values.iter().position(|value| overflows(value)) {
                     Some(row) => Err(ValueError::OutOfRange {
                         column: column.to_owned(),

@@ -52,7 +52,9 @@ fn scalar_columns_of_any_number_type_become_rows() {
 fn more_rows_than_a_block_keep_their_places() {
     let rows = 150;
     let numbers = |shift: i32| -> ArrayRef {
-        Arc::new(Int32Array::from_iter_values((0..rows).map(|row| row * 10 + shift)))
+        Arc::new(Int32Array::from_iter_values(
+            (0..rows).map(|row| row * 10 + shift),
+        ))
     };
     let labels: ArrayRef = Arc::new(BooleanArray::from(vec![true; 150]));
     let batch = run(
@@ -94,7 +96,11 @@ fn vector_columns_are_views_of_the_decoded_numbers() {
     let fixed: ArrayRef = Arc::new(fixed);
     let batch = run(vec![label(), ("v", fixed)], &["v"]).expect("converts");
     assert_eq!(batch.features(), array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
-    assert_eq!(batch.features().as_ptr(), address, "the numbers were copied");
+    assert_eq!(
+        batch.features().as_ptr(),
+        address,
+        "the numbers were copied"
+    );
     let list: ArrayRef = Arc::new(three_vectors());
     let batch = run(vec![label(), ("v", list)], &["v"]).expect("converts");
     assert_eq!(batch.features(), array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
@@ -140,14 +146,20 @@ fn missing_numbers_are_counted_and_located() {
         Some(vec![Some(1.0), Some(2.0)]),
     ]);
     let error = run(vec![label(), ("v", Arc::new(in_vector))], &["v"]).expect_err("a null");
-    assert!(matches!(error, ValueError::Null { row: 101, .. }), "{error}");
+    assert!(
+        matches!(error, ValueError::Null { row: 101, .. }),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_number_too_large_for_the_model_is_refused_and_infinity_is_kept() {
     let huge: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1e300, 2.0]));
     let error = run(vec![label(), ("a", huge)], &["a"]).expect_err("too large");
-    assert!(matches!(error, ValueError::OutOfRange { row: 101, .. }), "{error}");
+    assert!(
+        matches!(error, ValueError::OutOfRange { row: 101, .. }),
+        "{error}"
+    );
     let infinite: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::INFINITY, 2.0]));
     let batch = run(vec![label(), ("a", infinite)], &["a"]).expect("converts");
     assert!(batch.features()[[1, 0]].is_infinite());
@@ -204,5 +216,8 @@ fn labels_of_any_other_value_are_refused_with_the_values() {
     let error = with_labels(Arc::new(Int64Array::from(vec![-1, 0, 1]))).expect_err("mixed");
     assert!(matches!(error, ValueError::MixedLabels { .. }), "{error}");
     let error = with_labels(Arc::new(Int64Array::from(vec![Some(1), None]))).expect_err("null");
-    assert!(matches!(error, ValueError::Null { row: 101, .. }), "{error}");
+    assert!(
+        matches!(error, ValueError::Null { row: 101, .. }),
+        "{error}"
+    );
 }

@@ -63,7 +63,9 @@ pub enum EvaluateError {
         source: ScorerError,
     },
     /// A NaN from finite features.
-    #[error("the model returned NaN for row {row} of `{file}`, whose features are all finite ({count} such rows in this batch of {rows})")]
+    #[error(
+        "the model returned NaN for row {row} of `{file}`, whose features are all finite ({count} such rows in this batch of {rows})"
+    )]
     NanScore {
         /// The file.
         file: String,

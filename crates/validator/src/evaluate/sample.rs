@@ -56,8 +56,7 @@ impl RowSample {
     /// Returns the kept rows, shape `[rows, width]`.
     #[must_use]
     pub fn into_rows(self) -> Array2<f32> {
-        Array2::from_shape_vec((self.rows(), self.width), self.values)
-            .expect("whole rows are kept")
+        Array2::from_shape_vec((self.rows(), self.width), self.values).expect("whole rows are kept")
     }
 
     fn thin_out(&mut self) {
@@ -93,7 +92,11 @@ mod tests {
             sample.offer(rows(start..start + 1000).view());
         }
         let kept: Vec<f32> = sample.into_rows().into_iter().collect();
-        assert!(kept.len() <= ROWS_MAX && kept.len() >= ROWS_MAX / 2, "{}", kept.len());
+        assert!(
+            kept.len() <= ROWS_MAX && kept.len() >= ROWS_MAX / 2,
+            "{}",
+            kept.len()
+        );
         let stride = kept[1] - kept[0];
         assert!(kept.windows(2).all(|pair| pair[1] - pair[0] == stride));
         assert!(kept.last().is_some_and(|&last| last + stride >= 100_000.0));

@@ -79,6 +79,8 @@ pub struct MetricsSection {
     pub score_minimum: Option<f64>,
     /// The largest raw model output; null when infinite.
     pub score_maximum: Option<f64>,
+    /// How many raw model outputs were infinite; they rank at the ends.
+    pub scores_infinite: u64,
 }
 
 /// The area under the ROC curve of the raw outputs.
@@ -136,9 +138,9 @@ pub struct LatencySection {
     pub first_call_ms: Option<f64>,
     /// Loading the model, in milliseconds.
     pub model_load_ms: Option<f64>,
-    /// Least, mean and largest timed call, in milliseconds.
+    /// Least timed call, in milliseconds.
     pub minimum_ms: f64,
-    /// Mean of the timed calls, in milliseconds.
+    /// Mean timed call, in milliseconds.
     pub mean_ms: f64,
     /// Largest timed call, in milliseconds.
     pub maximum_ms: f64,
@@ -164,8 +166,6 @@ pub struct Throttling {
     pub throttled_periods: Option<u64>,
     /// Microseconds spent throttled.
     pub throttled_us: Option<u64>,
-    /// Processors that the quota allows; null when unlimited.
-    pub quota_millicpus: Option<u64>,
 }
 
 /// One file of the dataset.
@@ -202,6 +202,10 @@ pub struct DatasetSection {
     pub features: Vec<String>,
     /// The width of a row as the model sees it.
     pub width: u64,
+    /// Columns of the first file that are neither label nor feature.
+    pub unused_columns: Vec<String>,
+    /// Files that were not read since their names are not those of Parquet files.
+    pub skipped_files: Vec<String>,
 }
 
 /// What was scored.
@@ -219,6 +223,12 @@ pub struct ModelSection {
     pub load_ms: f64,
     /// The element type of its output.
     pub output_type: Option<String>,
+    /// Which part of its output was ranked.
+    pub output_kind: Option<String>,
+    /// Its parameters (scalars).
+    pub parameters: u64,
+    /// What the process that ran it had given up before loading it.
+    pub sandbox: serde_json::Value,
 }
 
 /// Where the run took place.
@@ -228,16 +238,16 @@ pub struct Environment {
     pub validator_version: String,
     /// Operating system and processor architecture.
     pub platform: String,
-    /// Processors available to the process.
+    /// Processors that affinity and quota leave to the process.
     pub processors: Option<u64>,
     /// Threads that one call of the model may use.
     pub model_threads: Option<u64>,
     /// The version of the library that ran the model.
     pub libtorch_version: Option<String>,
     /// Largest resident memory of the validator itself.
-    pub parent_resident_bytes_max: Option<u64>,
-    /// Throttling over the whole run.
-    pub throttling: Throttling,
+    pub validator_resident_bytes_max: Option<u64>,
+    /// Largest resident memory of the process that ran the model.
+    pub scorer_resident_bytes_max: Option<u64>,
 }
 
 /// How long each part took, in seconds.

@@ -1,0 +1,223 @@
+//! One process: parse, judge, tell, end.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anstream::ColorChoice;
+use tokio::signal::unix::{SignalKind, signal};
+use verdict::exit::ExitCode;
+use verdict::report::{ConfigurationEntry, Report};
+
+use super::arguments::{Asked, Color, OutputForm, destinations_regardless, parse};
+use super::logging;
+use crate::error::GateError;
+use crate::findings::{Findings, Frame, report};
+use crate::output::progress::Progress;
+use crate::output::{Destinations, Printer, Talk, render_error, render_report};
+use crate::run::judge_model;
+use crate::settings::{Settings, SettingsError};
+
+/// Runs the program with these arguments and returns how the process ends.
+#[must_use]
+pub fn start(arguments: Vec<OsString>) -> ExitCode {
+    quiet_panics();
+    match parse(arguments.clone()) {
+        Ok(asked) => run(&asked),
+        Err(error) if !error.use_stderr() => {
+            // --help and --version: a reader that has gone is a quiet end.
+            let _ = error.print();
+            ExitCode::Pass
+        }
+        Err(error) => refuse_command_line(&arguments, &error),
+    }
+}
+
+/// Sends the report of a panic to the log. Decoding foreign bytes may panic in a library; the
+/// task around it turns that into an error with a name, and the trace is for operators.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let what = panic.payload_as_str().unwrap_or("no message");
+        tracing::debug!(place, what, "panic contained");
+    }));
+}
+
+fn refuse_command_line(arguments: &[OsString], error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let text = error.render().to_string();
+    let message = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned();
+    let error = GateError::Settings(SettingsError::CommandLine { message });
+    let ended = Ended {
+        findings: Findings::default(),
+        configuration: BTreeMap::new(),
+        outcome: Err(error),
+        started: Started::now(),
+    };
+    let (report, _) = ended.into_report();
+    let printer = Printer::new(ColorChoice::Auto);
+    tell_files(
+        &printer,
+        &destinations_regardless(arguments),
+        &report,
+        ExitCode::Usage,
+    )
+}
+
+/// When a run started, on both clocks.
+struct Started {
+    at: chrono::DateTime<chrono::Utc>,
+    instant: Instant,
+}
+
+impl Started {
+    fn now() -> Self {
+        Self {
+            at: chrono::Utc::now(),
+            instant: Instant::now(),
+        }
+    }
+}
+
+/// A run that is over.
+struct Ended {
+    findings: Findings,
+    configuration: BTreeMap<String, ConfigurationEntry>,
+    outcome: Result<ExitCode, GateError>,
+    started: Started,
+}
+
+impl Ended {
+    fn into_report(self) -> (Report, Result<ExitCode, GateError>) {
+        let frame = Frame {
+            configuration: self.configuration,
+            started_at: self.started.at,
+            duration: self.started.instant.elapsed(),
+            outcome: self.outcome.as_ref().copied(),
+        };
+        (report(self.findings, frame), self.outcome)
+    }
+}
+
+fn run(asked: &Asked) -> ExitCode {
+    let arguments = &asked.arguments;
+    logging::install(arguments.verbose, arguments.log_format);
+    let printer = Printer::new(match arguments.color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    });
+    let started = Started::now();
+    let progress = Arc::new(Progress::new(logging::is_talkative(arguments.verbose)));
+    let mut findings = Findings::default();
+    let mut configuration = BTreeMap::new();
+    let outcome = match Settings::from_request(&asked.request) {
+        Ok(settings) => {
+            configuration.clone_from(&settings.effective);
+            judge_in_runtime(&settings, &progress, &mut findings)
+        }
+        Err(error) => Err(error.into()),
+    };
+    progress.finish();
+    let ended = Ended {
+        findings,
+        configuration,
+        outcome,
+        started,
+    };
+    let (report, outcome) = ended.into_report();
+    let exit = tell(&printer, arguments.output, &report, outcome);
+    tell_files(&printer, &asked.destinations, &report, exit)
+}
+
+fn judge_in_runtime(
+    settings: &Settings,
+    progress: &Arc<Progress>,
+    findings: &mut Findings,
+) -> Result<ExitCode, GateError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| GateError::Internal {
+            what: format!("the runtime does not start: {error}"),
+        })?;
+    let outcome = runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate()).map_err(no_signals)?;
+        let mut interrupted = signal(SignalKind::interrupt()).map_err(no_signals)?;
+        tokio::select! {
+            outcome = judge_model(settings, progress, findings) => outcome,
+            _ = terminated.recv() => Err(GateError::Interrupted { signal: "SIGTERM" }),
+            _ = interrupted.recv() => Err(GateError::Interrupted { signal: "SIGINT" }),
+        }
+    });
+    // After a signal a blocking call of the model may still run; its process dies with ours.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn no_signals(error: std::io::Error) -> GateError {
+    GateError::Internal {
+        what: format!("signals cannot be received: {error}"),
+    }
+}
+
+/// Prints the result; errors go to stderr, and in JSON also to stdout as a report.
+fn tell(
+    printer: &Printer,
+    form: OutputForm,
+    report: &Report,
+    outcome: Result<ExitCode, GateError>,
+) -> ExitCode {
+    for warning in &report.warnings {
+        printer.talk(Talk::Warning, warning);
+    }
+    let exit = match &outcome {
+        Ok(exit) => *exit,
+        Err(error) => {
+            printer.talk(Talk::Plain, &render_error(&error.chain(), &error.hints()));
+            error.exit_code()
+        }
+    };
+    let text = match form {
+        OutputForm::Json => serde_json::to_string_pretty(report)
+            .map(|text| text + "\n")
+            .unwrap_or_default(),
+        OutputForm::Text if outcome.is_ok() => render_report(report),
+        OutputForm::Text => return exit,
+    };
+    if let Err(error) = printer.data(&text) {
+        printer.talk(
+            Talk::Warning,
+            &format!("the result could not be printed: {error}"),
+        );
+    }
+    exit
+}
+
+/// Writes the files. A verdict that is not delivered is no pass.
+fn tell_files(
+    printer: &Printer,
+    destinations: &Destinations,
+    report: &Report,
+    exit: ExitCode,
+) -> ExitCode {
+    match destinations.write(report) {
+        Ok(()) => exit,
+        Err(error) => {
+            printer.talk(Talk::Plain, &render_error(&error.chain(), &error.hints()));
+            match exit {
+                ExitCode::Pass => error.exit_code(),
+                other => other,
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything that ends a run without a verdict, with its exit code and how to mend it.
+
+use std::path::PathBuf;
+
+use verdict::auc::MetricError;
+use verdict::exit::ExitCode;
+
+use crate::dataset::{DatasetError, SourceError};
+use crate::evaluate::{EvaluateError, scorer_exit_code};
+use crate::scorer::ScorerError;
+use crate::settings::SettingsError;
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// Flags or variables make no sense.
+    #[error("the settings cannot be used")]
+    Settings(#[from] SettingsError),
+    /// The model cannot be read from its store.
+    #[error("the model `{uri}` cannot be fetched")]
+    FetchModel {
+        /// Where it should be.
+        uri: String,
+        /// Why.
+        #[source]
+        source: SourceError,
+    },
+    /// The fetched model cannot be written.
+    #[error("the model `{uri}` cannot be kept in the temporary folder")]
+    StoreModel {
+        /// Where it came from.
+        uri: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// More bytes than a model may have.
+    #[error("the model `{uri}` has {bytes} bytes, more than the {bytes_max} that are fetched")]
+    ModelTooLarge {
+        /// Where it is.
+        uri: String,
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// The model does not load.
+    #[error("the model `{uri}` cannot be loaded")]
+    LoadModel {
+        /// Where it came from.
+        uri: String,
+        /// Why.
+        #[source]
+        source: ScorerError,
+    },
+    /// The dataset cannot be opened.
+    #[error("the dataset `{uri}` cannot be used")]
+    OpenDataset {
+        /// Where it is.
+        uri: String,
+        /// Why.
+        #[source]
+        source: DatasetError,
+    },
+    /// Rows cannot be read or scored.
+    #[error("the model cannot be judged on the dataset `{uri}`")]
+    Evaluate {
+        /// Where the dataset is.
+        uri: String,
+        /// Why.
+        #[source]
+        source: EvaluateError,
+    },
+    /// Scores and labels support no metric.
+    #[error("the labels of the dataset `{uri}` support no verdict")]
+    Metrics {
+        /// Where the dataset is.
+        uri: String,
+        /// Why.
+        #[source]
+        source: MetricError,
+    },
+    /// Latency cannot be measured.
+    #[error("the latency of the model `{uri}` cannot be measured")]
+    Latency {
+        /// Where the model came from.
+        uri: String,
+        /// Why.
+        #[source]
+        source: ScorerError,
+    },
+    /// A signal ended the run.
+    #[error("interrupted by {signal} before there was a verdict")]
+    Interrupted {
+        /// The signal's name.
+        signal: &'static str,
+    },
+    /// A report cannot be written.
+    #[error("the verdict is `{outcome}`, but `{path}` cannot be written")]
+    Write {
+        /// What the verdict was.
+        outcome: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A fault of this program.
+    #[error("internal error: {what}")]
+    Internal {
+        /// What went wrong.
+        what: String,
+    },
+}
+
+impl GateError {
+    /// Returns the exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_) => ExitCode::Usage,
+            Self::FetchModel { source, .. } => source.exit_code(),
+            Self::ModelTooLarge { .. } => ExitCode::Model,
+            Self::LoadModel { source, .. } | Self::Latency { source, .. } => {
+                scorer_exit_code(source)
+            }
+            Self::OpenDataset { source, .. } => source.exit_code(),
+            Self::Evaluate { source, .. } => source.exit_code(),
+            Self::Metrics { .. } => ExitCode::Data,
+            Self::StoreModel { .. }
+            | Self::Interrupted { .. }
+            | Self::Write { .. }
+            | Self::Internal { .. } => ExitCode::Infrastructure,
+        }
+    }
+
+    /// Returns what a person can do about it, one command or fact each.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Settings(source) => source.hint(),
+            Self::FetchModel { source, .. } => source.hint(),
+            Self::LoadModel { source, .. } | Self::Latency { source, .. } => source.hint(),
+            Self::OpenDataset { source, .. } => source.hint(),
+            Self::Evaluate { source, .. } => source.hint(),
+            Self::StoreModel { .. } => {
+                Some("give the container a writable TMPDIR with room for the model".into())
+            }
+            Self::Metrics { .. } => Some("use a dataset that holds rows of both classes".into()),
+            Self::Write { .. } => {
+                Some("name a path in a folder that exists and is writable".into())
+            }
+            Self::Interrupted { .. } => Some("run again; nothing was judged".into()),
+            Self::ModelTooLarge { .. } | Self::Internal { .. } => None,
+        };
+        hint.into_iter().collect()
+    }
+
+    /// Returns what was being done and its causes, outermost first, without repetition.
+    #[must_use]
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain = vec![self.to_string()];
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if chain.last() != Some(&text) {
+                chain.push(text);
+            }
+            source = cause.source();
+        }
+        chain
+    }
+}

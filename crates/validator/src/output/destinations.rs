@@ -1,0 +1,71 @@
+//! Files that a verdict is written to.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use verdict::report::Report;
+
+use crate::error::GateError;
+use crate::settings::TERMINATION_MESSAGE_DEFAULT;
+
+/// Where the report and the termination message go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destinations {
+    /// The full report.
+    pub report: Option<PathBuf>,
+    /// The brief verdict.
+    pub termination_message: Option<PathBuf>,
+}
+
+impl Destinations {
+    /// Fills in Kubernetes' own place for termination messages where it exists.
+    #[must_use]
+    pub fn with_defaults(mut self) -> Self {
+        let usual = Path::new(TERMINATION_MESSAGE_DEFAULT);
+        if self.termination_message.is_none() && usual.exists() {
+            self.termination_message = Some(usual.to_owned());
+        }
+        self
+    }
+
+    /// Writes both files. The second is tried even when the first fails.
+    ///
+    /// # Errors
+    /// [`GateError::Write`] for the first file that cannot be written.
+    pub fn write(&self, report: &Report) -> Result<(), GateError> {
+        let failed = |path: &Path, source| GateError::Write {
+            outcome: report.brief.outcome.name(),
+            path: path.to_owned(),
+            source,
+        };
+        let message = match &self.termination_message {
+            // Kubernetes mounts this file: it must be written in place, not replaced.
+            Some(path) => std::fs::write(path, report.brief.to_termination_message())
+                .map_err(|source| failed(path, source)),
+            None => Ok(()),
+        };
+        if let Some(path) = &self.report {
+            write_beside(path, report).map_err(|source| failed(path, source))?;
+        }
+        message
+    }
+}
+
+/// Writes the report so that a reader sees the old file or the whole new one.
+fn write_beside(path: &Path, report: &Report) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
+    text.push('\n');
+    if !std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.partial", std::process::id()));
+        let beside = path.with_file_name(name);
+        let written = std::fs::write(&beside, &text).and_then(|()| std::fs::rename(&beside, path));
+        if written.is_err() {
+            // The folder may refuse new files while the file itself can be written.
+            let _ = std::fs::remove_file(&beside);
+            return std::fs::write(path, &text);
+        }
+        return written;
+    }
+    std::fs::write(path, &text)
+}

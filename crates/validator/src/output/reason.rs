@@ -1,0 +1,150 @@
+//! Sentences that say why a check came out as it did.
+
+use verdict::latency::{QuantileQuestion, samples_minimum};
+use verdict::report::{Check, Outcome};
+
+use super::numbers::{count, limit_ms, milliseconds, share};
+
+/// Returns one sentence a check, those that failed first, then the inconclusive ones.
+#[must_use]
+pub fn sorted(checks: &[Check]) -> Vec<String> {
+    let order = [
+        Outcome::Fail,
+        Outcome::Error,
+        Outcome::Inconclusive,
+        Outcome::Pass,
+    ];
+    order
+        .into_iter()
+        .flat_map(|outcome| checks.iter().filter(move |check| check.outcome == outcome))
+        .map(sentence)
+        .collect()
+}
+
+/// Returns why the check came out as it did.
+#[must_use]
+pub fn sentence(check: &Check) -> String {
+    if check.metric == "latency_ms_p99" {
+        latency(check)
+    } else {
+        share_metric(check)
+    }
+}
+
+fn percent(confidence: f64) -> String {
+    format!("{}%", (confidence * 1000.0).round() / 10.0)
+}
+
+fn share_metric(check: &Check) -> String {
+    let name = &check.metric;
+    let Some((value, minimum)) = check.value.zip(check.minimum) else {
+        return format!("{name} is undefined");
+    };
+    let relation = match check.outcome {
+        Outcome::Pass => "meets",
+        Outcome::Fail => "is below",
+        _ => "cannot be judged against",
+    };
+    let bounds = match check.lower_bound.zip(check.upper_bound) {
+        Some((lower, upper)) => format!(
+            ", {} bounds {} and {}",
+            percent(check.confidence),
+            share(lower, minimum),
+            share(upper, minimum)
+        ),
+        None => String::new(),
+    };
+    format!(
+        "{name} {} {relation} the minimum {} ({} rows{bounds})",
+        share(value, minimum),
+        share(minimum, value),
+        count(check.samples)
+    )
+}
+
+fn latency(check: &Check) -> String {
+    let samples = count(check.samples);
+    let confidence = percent(check.confidence);
+    let Some((value, maximum)) = check.value.zip(check.maximum) else {
+        return "p99 latency is undefined: no call was timed".to_owned();
+    };
+    let (value_text, maximum_text) = (milliseconds(value), limit_ms(maximum));
+    match (check.outcome, check.upper_bound, check.lower_bound) {
+        (Outcome::Pass, Some(upper), _) => format!(
+            "p99 latency {value_text} meets the maximum {maximum_text}: at most {} with {confidence} confidence (n={samples})",
+            milliseconds(upper)
+        ),
+        (Outcome::Fail, Some(upper), _) if value <= maximum => format!(
+            "p99 latency {value_text} is within the maximum {maximum_text}, but may be up to {} with {confidence} confidence (n={samples})",
+            milliseconds(upper)
+        ),
+        (Outcome::Fail, None, Some(lower)) => format!(
+            "p99 latency {value_text} exceeds the maximum {maximum_text}: at least {} with {confidence} confidence (n={samples})",
+            milliseconds(lower)
+        ),
+        (Outcome::Inconclusive, ..) => {
+            let question = QuantileQuestion {
+                quantile: 0.99,
+                confidence: check.confidence,
+            };
+            format!(
+                "p99 latency {value_text} cannot be judged against the maximum {maximum_text}: {samples} timed calls are too few, {} are the least for {confidence} confidence",
+                count(samples_minimum(question, 0))
+            )
+        }
+        _ => format!("p99 latency {value_text} exceeds the maximum {maximum_text} (n={samples})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use verdict::decision::{DecideOn, Estimate, Limit, judge};
+
+    fn p99(value: f64, lower: Option<f64>, upper: Option<f64>, samples: u64) -> String {
+        let estimate = Estimate {
+            value,
+            lower,
+            upper,
+            confidence: 0.95,
+            samples,
+        };
+        let limit = Limit::AtMost(200.0);
+        sentence(&judge(
+            "latency_ms_p99",
+            estimate,
+            limit,
+            DecideOn::CautiousBound,
+        ))
+    }
+
+    #[test]
+    fn each_way_to_miss_the_latency_limit_has_its_own_words() {
+        assert_eq!(
+            p99(1.2, Some(1.1), Some(1.3), 2000),
+            "p99 latency 1.20 ms meets the maximum 200 ms: at most 1.30 ms with 95% confidence (n=2,000)"
+        );
+        assert!(p99(250.0, Some(240.0), Some(260.0), 2000).contains("250 ms exceeds"));
+        assert!(p99(190.0, Some(180.0), Some(210.0), 2000).contains("may be up to 210 ms"));
+        assert!(p99(900.0, Some(800.0), None, 60).contains("at least 800 ms"));
+        assert!(p99(10.0, Some(9.0), None, 60).contains("299 are the least"));
+    }
+
+    #[test]
+    fn the_failed_check_comes_first() {
+        let estimate = Estimate {
+            value: 0.87,
+            lower: None,
+            upper: None,
+            confidence: 0.95,
+            samples: 48_213,
+        };
+        let check = |minimum| judge("auc", estimate, Limit::AtLeast(minimum), DecideOn::Point);
+        let reasons = sorted(&[check(0.5), check(0.9)]);
+        assert_eq!(
+            reasons[0],
+            "auc 0.8700 is below the minimum 0.9000 (48,213 rows)"
+        );
+        assert!(reasons[1].contains("meets the minimum 0.5000"));
+    }
+}

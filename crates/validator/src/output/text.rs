@@ -1,0 +1,223 @@
+//! The verdict and errors as text for people.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use verdict::report::{Brief, Check, LatencySection, Outcome, Report};
+
+use super::numbers::{bytes, count, limit_ms, milliseconds, share};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+fn word(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Pass => paint(GREEN, "PASS"),
+        Outcome::Fail => paint(RED, "FAIL"),
+        Outcome::Inconclusive => paint(YELLOW, "INCONCLUSIVE"),
+        Outcome::Error => paint(RED, "ERROR"),
+    }
+}
+
+/// Renders a report that holds a verdict.
+#[must_use]
+pub fn render_report(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = render_subjects(&mut text, report);
+    let _ = render_checks(&mut text, &report.brief);
+    if let Some(latency) = &report.latency {
+        let _ = render_latency(&mut text, latency);
+    }
+    let _ = render_verdict(&mut text, &report.brief);
+    text
+}
+
+fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
+    if let Some(model) = &report.model {
+        let digest = model.sha256.get(..12).unwrap_or(&model.sha256);
+        writeln!(
+            text,
+            "{}    {}  {}",
+            paint(BOLD, "model"),
+            model.uri,
+            paint(
+                DIM,
+                &format!(
+                    "(sha256 {digest}…, {}, loaded in {})",
+                    bytes(model.bytes),
+                    milliseconds(model.load_ms)
+                )
+            )
+        )?;
+    }
+    if let Some((dataset, metrics)) = report.dataset.as_ref().zip(report.metrics.as_ref()) {
+        writeln!(
+            text,
+            "{}  {}  {}",
+            paint(BOLD, "dataset"),
+            dataset.uri,
+            paint(
+                DIM,
+                &format!(
+                    "({} {}, {} rows: {} positive, {} negative; {} features)",
+                    count(dataset.files_total),
+                    if dataset.files_total == 1 {
+                        "file"
+                    } else {
+                        "files"
+                    },
+                    count(metrics.rows),
+                    count(metrics.positives),
+                    count(metrics.negatives),
+                    count(dataset.width)
+                )
+            )
+        )?;
+    }
+    writeln!(text)
+}
+
+/// One line of the table, its cells not yet padded.
+fn cells(check: &Check) -> [String; 4] {
+    if check.metric == "latency_ms_p99" {
+        let maximum = check.maximum.unwrap_or(f64::NAN);
+        let bounds = match (check.lower_bound, check.upper_bound) {
+            (Some(lower), Some(upper)) => {
+                format!("{} to {}", milliseconds(lower), milliseconds(upper))
+            }
+            (Some(lower), None) => format!("from {}", milliseconds(lower)),
+            (None, Some(upper)) => format!("up to {}", milliseconds(upper)),
+            (None, None) => "none".to_owned(),
+        };
+        return [
+            "latency p99".to_owned(),
+            check
+                .value
+                .map_or_else(|| "undefined".to_owned(), milliseconds),
+            bounds,
+            format!("at most {}", limit_ms(maximum)),
+        ];
+    }
+    let minimum = check.minimum.unwrap_or(f64::NAN);
+    let bounds = match check.lower_bound.zip(check.upper_bound) {
+        Some((lower, upper)) => format!("{} to {}", share(lower, minimum), share(upper, minimum)),
+        None => "none".to_owned(),
+    };
+    [
+        check.metric.to_uppercase(),
+        check
+            .value
+            .map_or_else(|| "undefined".to_owned(), |value| share(value, minimum)),
+        bounds,
+        format!(
+            "at least {}",
+            share(minimum, check.value.unwrap_or(f64::NAN))
+        ),
+    ]
+}
+
+fn render_checks(text: &mut String, brief: &Brief) -> std::fmt::Result {
+    let head = ["check", "value", "95% bounds", "limit"].map(str::to_owned);
+    let rows: Vec<[String; 4]> = brief.checks.iter().map(cells).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .chain([&head])
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths = [width(0), width(1), width(2), width(3)];
+    let line = |row: &[String; 4]| {
+        row.iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect::<Vec<_>>()
+            .join("  ")
+    };
+    writeln!(text, "{}", paint(DIM, line(&head).trim_end()))?;
+    for (row, check) in rows.iter().zip(&brief.checks) {
+        writeln!(text, "{}  {}", line(row), word(check.outcome))?;
+    }
+    writeln!(text)
+}
+
+fn render_latency(text: &mut String, latency: &LatencySection) -> std::fmt::Result {
+    let quantiles: Vec<String> = latency
+        .quantiles
+        .iter()
+        .map(|entry| {
+            let name = entry.quantile * 100.0;
+            format!(
+                "p{} {}",
+                (name * 1000.0).round() / 1000.0,
+                milliseconds(entry.value_ms)
+            )
+        })
+        .collect();
+    writeln!(
+        text,
+        "{}  {}  {}",
+        paint(BOLD, "latency"),
+        quantiles.join("  "),
+        paint(
+            DIM,
+            &format!(
+                "(n={}, warm-up {}, {} a call)",
+                count(latency.samples),
+                count(latency.warm_up_calls),
+                if latency.batch_rows == 1 {
+                    "1 row".to_owned()
+                } else {
+                    format!("{} rows", count(latency.batch_rows))
+                }
+            )
+        )
+    )?;
+    writeln!(text)
+}
+
+fn render_verdict(text: &mut String, brief: &Brief) -> std::fmt::Result {
+    let mut reasons = brief.reasons.iter();
+    let first = reasons.next().map_or("", String::as_str);
+    writeln!(text, "{}  {first}", word(brief.outcome))?;
+    let indent = " ".repeat(match brief.outcome {
+        Outcome::Inconclusive => 14,
+        Outcome::Error => 7,
+        _ => 6,
+    });
+    for reason in reasons {
+        writeln!(text, "{indent}{reason}")?;
+    }
+    Ok(())
+}
+
+/// Renders an error with its causes and hints.
+#[must_use]
+pub fn render_error(chain: &[String], hints: &[String]) -> String {
+    let mut text = String::new();
+    for (position, cause) in chain.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = if position == 0 {
+            writeln!(text, "{}: {cause}", paint(RED, "error"))
+        } else {
+            writeln!(text, "  caused by: {cause}")
+        };
+    }
+    if !hints.is_empty() {
+        text.push('\n');
+    }
+    for hint in hints {
+        let _ = writeln!(text, "{}: {hint}", paint(CYAN, "hint"));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
