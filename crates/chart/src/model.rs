@@ -57,6 +57,13 @@ impl Chart {
         &self.metadata.name
     }
 
+    /// Returns the warning that Helm prints before it uses a deprecated chart.
+    pub fn deprecation_warning(&self) -> Option<&'static str> {
+        self.metadata
+            .deprecated
+            .then_some("WARNING: This chart is deprecated")
+    }
+
     /// Returns the JSON of the chart in a release record: `metadata`, `lock`, `templates`, `values`,
     /// `schema`, `files`; subcharts are not part of it.
     pub fn to_release_json(&self) -> Json {

@@ -229,3 +229,84 @@ fn cases_hold_what_the_tests_expect() {
         }
     }
 }
+
+#[test]
+fn streams_are_split_as_in_helm() {
+    let Some(cases) = cases("manifest_split.json") else {
+        return;
+    };
+    let mut failures = Vec::new();
+    for case in &cases {
+        let found = chart::manifest::split_manifests(case["in"].as_str().unwrap());
+        let wanted: Vec<&str> = (0..)
+            .map_while(|index| case["out"].get(format!("manifest-{index}")))
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        if found != wanted {
+            failures.push(format!("{case}: {found:?}"));
+        }
+    }
+    report("manifest_split", cases.len(), &failures);
+}
+
+#[test]
+fn manifests_and_hooks_are_sorted_as_in_helm() {
+    let Some(cases) = cases("manifest_sort.json") else {
+        return;
+    };
+    let mut failures = Vec::new();
+    for case in &cases {
+        let files: BTreeMap<String, String> =
+            serde_json::from_value(case["files"].clone()).unwrap();
+        let order: Vec<&str> = case["order"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|kind| kind.as_str().unwrap())
+            .collect();
+        let mut warnings = Vec::new();
+        let (hooks, manifests) =
+            chart::manifest::sort_manifests(&files, &order, &mut warnings).unwrap();
+        let mut wanted_hooks = case["hooks"].clone();
+        for hook in wanted_hooks.as_array_mut().into_iter().flatten() {
+            hook.as_object_mut().unwrap().shift_remove("last_run");
+        }
+        let hooks = match hooks.as_slice() {
+            [] => Json::Null,
+            hooks => serde_json::to_value(hooks).unwrap(),
+        };
+        let contents: Vec<(&str, &str)> = manifests
+            .iter()
+            .map(|manifest| (manifest.name.as_str(), manifest.content.as_str()))
+            .collect();
+        let wanted: Vec<(&str, &str)> = case["manifests"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|manifest| {
+                let text = |key: &str| manifest[key].as_str().unwrap();
+                (text("Name"), text("Content"))
+            })
+            .collect();
+        if hooks != wanted_hooks || contents != wanted {
+            failures.push(format!("{case}: {hooks} {contents:?}"));
+        }
+    }
+    report("manifest_sort", cases.len(), &failures);
+}
+
+#[test]
+fn values_are_validated_as_in_helm() {
+    let Some(cases) = cases("schema.json") else {
+        return;
+    };
+    let mut failures = Vec::new();
+    for case in &cases {
+        let schema = case["schema"].as_str().unwrap();
+        let error = chart::schema::validate_one(schema.as_bytes(), &case["values"]).err();
+        if error.as_deref() != case["err"].as_str() {
+            failures.push(format!("{case}: {error:?}"));
+        }
+    }
+    report("schema", cases.len(), &failures);
+}

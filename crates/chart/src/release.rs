@@ -1,0 +1,76 @@
+//! The one entry point: a chart and the user's values to everything that a release needs.
+
+use std::rc::Rc;
+
+use template::{Value, yaml::to_json};
+
+use crate::{
+    dependencies,
+    model::{Chart, MissingDependencies},
+    render::{RenderError, RenderOptions, Rendered, render},
+    schema::{self, SchemaError},
+    values::{Mode, ValuesError, ValuesOptions, coalesce_values},
+};
+
+/// A chart that cannot become a release; nothing was changed anywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{kind} charts are not installable")]
+    NotInstallable { kind: String },
+    #[error(transparent)]
+    MissingDependencies(#[from] MissingDependencies),
+    #[error(transparent)]
+    Values(#[from] ValuesError),
+    #[error("chart dependencies processing failed: {0}")]
+    Dependencies(String),
+    #[error("{0}")]
+    Coalesce(String),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
+impl Error {
+    /// Tells whether Helm points to `--debug` for the rendered text behind this error.
+    pub fn is_from_rendering(&self) -> bool {
+        matches!(self, Self::Render(_))
+    }
+}
+
+/// Renders a chart with the user's values: checks and processes dependencies, merges values,
+/// validates them against the schemas, executes the templates and sorts what they give.
+///
+/// The chart is left as it is; [`Rendered::chart`] is the processed one. The function uses no
+/// async runtime and is meant for a thread of its own (`spawn_blocking`); it may take as long as
+/// `options.limits` allow.
+///
+/// # Errors
+/// [`Error`] with Helm's wording.
+pub fn template(
+    chart: &Chart,
+    values: &ValuesOptions,
+    options: &RenderOptions,
+) -> Result<Rendered, Error> {
+    let kind = &chart.metadata.chart_type;
+    if !matches!(kind.as_str(), "" | "application") {
+        return Err(Error::NotInstallable { kind: kind.clone() });
+    }
+    chart.check_dependencies()?;
+    let given = values.merge()?;
+    let config = to_json(&Value::Map(Rc::clone(&given)));
+    let mut chart = chart.clone();
+    let mut warnings = Vec::new();
+    dependencies::process(&mut chart, &given, Mode::Merge, &mut warnings)
+        .map_err(Error::Dependencies)?;
+    let all =
+        coalesce_values(&chart, &given, Mode::Coalesce, &mut warnings).map_err(Error::Coalesce)?;
+    if !options.skip_schema_validation {
+        schema::validate(&chart, &all)?;
+    }
+    let mut rendered = render(&chart, &all, options)?;
+    warnings.append(&mut rendered.warnings);
+    rendered.warnings = warnings;
+    rendered.config = config;
+    Ok(rendered)
+}
