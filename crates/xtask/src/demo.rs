@@ -88,8 +88,8 @@ const STORY: [Scene; 7] = [
 pub(crate) fn run(places: &Places, steps: &mut Steps) -> Result<()> {
     setup::run(places, steps)?;
     steps.run("build validator and deployer", || {
-        let mut command = Command::new("cargo");
-        command.current_dir(&places.root).args([
+        let mut command = process::cargo(&places.root);
+        command.args([
             "build",
             "--locked",
             "--bins",

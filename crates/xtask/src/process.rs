@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -60,6 +61,22 @@ pub(crate) fn take_interrupt() -> Option<Interrupted> {
         0 => None,
         signal => Some(Interrupted(signal)),
     }
+}
+
+/// Returns cargo in the checkout's root, with the environment that a person's shell would give it.
+///
+/// `cargo run` sets variables for xtask. Passed on, they would look like changes to build scripts that watch
+/// them, and plain `cargo build` and `cargo xtask` would rebuild each other's dependencies for ever.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// Returns a command as a person would type it.

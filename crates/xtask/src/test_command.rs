@@ -12,7 +12,6 @@ use crate::steps::Steps;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::PathBuf;
-use std::process::Command;
 use tally::Tally;
 
 /// What to test.
@@ -35,7 +34,7 @@ pub(crate) struct TestArguments {
 #[derive(Debug, Default)]
 struct Environment {
     variables: Vec<(&'static str, String)>,
-    /// The number of the cluster that was booted here, if any.
+    /// The number of the cluster that was booted here; one that was up before is left up.
     number: Option<u8>,
 }
 
@@ -96,8 +95,8 @@ fn stages(
 ) -> Result<()> {
     setup::run(places, steps)?;
     let cargo = |words: &[&str]| {
-        let mut command = Command::new("cargo");
-        command.current_dir(&places.root).args(words);
+        let mut command = process::cargo(&places.root);
+        command.args(words);
         command
     };
     if arguments.filter.is_none() {
@@ -139,6 +138,10 @@ fn stages(
         command.env("E2E_REQUIRE", "1");
     } else {
         command.env_remove("KUBECONFIG_E2E");
+        let binaries = places.cluster_binaries();
+        if binaries.join("helm3").is_file() {
+            command.env("E2E_BIN", binaries);
+        }
     }
     steps.run("run the tests", || {
         tally.run(&mut command, |line| say(line)).map(|()| None)
@@ -155,10 +158,11 @@ fn provide_cluster(
         Some(number) => number,
         None => cluster::first_free(places)?,
     };
+    let was_up = cluster::environment(places, number).is_ok();
     let Variables(mut variables) = cluster::up(places, &cluster::UpArguments::full(number), steps)?;
     let mut environment = Environment {
         variables: Vec::new(),
-        number: Some(number),
+        number: (!was_up).then_some(number),
     };
     let registry = variables
         .iter()

@@ -19,7 +19,6 @@ use layout::Image;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 /// Which images to build, and where they go.
@@ -191,10 +190,8 @@ pub(crate) fn write_single_program(program: &Path, reference: &str, archive: &Pa
 }
 
 fn build(places: &Places, names: &[Name], profile: Profile, selection: Build) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(&places.root)
-        .args(["build", "--locked"]);
+    let mut command = process::cargo(&places.root);
+    command.args(["build", "--locked"]);
     if selection == Build::Workspace {
         command.args(["--workspace", "--all-targets"]);
     } else {
