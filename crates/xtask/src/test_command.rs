@@ -1,16 +1,18 @@
 //! `cargo xtask test`: formatting, lints, and every test, on a real cluster where one can run.
 
+mod leftovers;
 mod tally;
 
 use crate::cluster::{self, Talk, Variables};
 use crate::image::{self, Build, ImageArguments, Profile};
-use crate::output::{heading, say};
+use crate::output::say;
 use crate::places::Places;
 use crate::process;
 use crate::setup;
 use crate::steps::Steps;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use leftovers::Mark;
 use std::path::PathBuf;
 use tally::Tally;
 
@@ -36,6 +38,8 @@ struct Environment {
     variables: Vec<(&'static str, String)>,
     /// The number of the cluster that was booted here; one that was up before is left up.
     number: Option<u8>,
+    /// The mark of every process of this run's tests, once they were started.
+    mark: Option<Mark>,
 }
 
 /// Runs the checks and the tests; the cluster is taken down whatever happens.
@@ -143,6 +147,7 @@ fn stages(
             command.env("E2E_BIN", binaries);
         }
     }
+    environment.mark.insert(Mark::new()).put_on(&mut command);
     steps.run("run the tests", || {
         tally.run(&mut command, |line| say(line)).map(|()| None)
     })
@@ -163,6 +168,7 @@ fn provide_cluster(
     let mut environment = Environment {
         variables: Vec::new(),
         number: (!was_up).then_some(number),
+        mark: None,
     };
     let registry = variables
         .iter()
@@ -202,23 +208,24 @@ fn push_images(places: &Places, registry: String, steps: &mut Steps) -> Result<P
     Ok(list)
 }
 
-/// Takes the cluster down and looks for what it may have left.
+/// Ends what the tests left running, takes the cluster down, and fails when anything was or is left.
 fn clear(places: &Places, arguments: &TestArguments, environment: &Environment) -> Result<()> {
-    let Some(number) = environment.number else {
-        return Ok(());
-    };
-    if arguments.keep_cluster {
-        say(format_args!(
+    let mut left = environment
+        .mark
+        .as_ref()
+        .map_or_else(Vec::new, Mark::end_rest);
+    match environment.number {
+        Some(number) if arguments.keep_cluster => say(format_args!(
             "cluster {number} is left up: `cargo xtask cluster down --number {number}` ends it"
-        ));
-        return Ok(());
+        )),
+        Some(number) => {
+            cluster::down(places, number, Talk::Plain)?;
+            left.extend(cluster::leftovers(places, number)?);
+        }
+        None => {}
     }
-    cluster::down(places, number, Talk::Plain)?;
-    heading("look for leftovers");
-    let left = cluster::leftovers(places, number)?;
     if !left.is_empty() {
         bail!("left behind by the tests:\n  {}", left.join("\n  "));
     }
-    say("    nothing is left");
     Ok(())
 }
