@@ -1,0 +1,330 @@
+//! The chart and the values that the command line names, as something that can be rendered.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chart::values::{ValuesOptions, read, read_set_file};
+use serde_json::{Map, Value};
+
+use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
+use super::error::CliError;
+use super::post_render::PostRenderer;
+use crate::action::{ChartSource, RenderError, RenderRequest, RenderedChart, ValuesReuse};
+use crate::cluster::kube::KubeCluster;
+use crate::release::{Hook, Release};
+
+/// A chart that was loaded, with the values of the command line.
+pub(crate) struct LoadedChart {
+    chart: chart::Chart,
+    values: ValuesOptions,
+    skip_schema_validation: bool,
+    subchart_notes: bool,
+    enable_dns: bool,
+    include_crds: bool,
+    /// Capabilities that `--kube-version` and `--api-versions` set.
+    capabilities: Option<chart::Capabilities>,
+    lookup: Option<chart::render::Lookup>,
+    post_renderer: Option<PostRenderer>,
+}
+
+impl LoadedChart {
+    /// Loads the chart and reads every file that the flags name.
+    pub(crate) fn load(
+        reference: &str,
+        chart: &ChartArgs,
+        values: &ValueArgs,
+        render: &RenderArgs,
+    ) -> Result<Self, CliError> {
+        let path = locate(reference, chart)?;
+        let loaded = chart::load(path).map_err(|error| {
+            CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
+                .with_hint("nothing was changed")
+        })?;
+        Ok(Self {
+            chart: loaded,
+            values: values_options(values)?,
+            skip_schema_validation: render.skip_schema_validation,
+            subchart_notes: render.render_subchart_notes,
+            enable_dns: render.enable_dns,
+            include_crds: false,
+            capabilities: None,
+            lookup: None,
+            post_renderer: PostRenderer::from_flags(render),
+        })
+    }
+
+    /// Lets templates look objects up in the cluster.
+    pub(crate) fn with_lookup(mut self, cluster: Option<&KubeCluster>) -> Self {
+        self.lookup = cluster.cloned().map(|cluster| -> chart::render::Lookup {
+            Arc::new(move |api_version, kind, namespace, name| {
+                // Rendering is synchronous and runs on a thread of the runtime.
+                tokio::task::block_in_place(|| {
+                    tokio::runtime::Handle::current()
+                        .block_on(cluster.lookup(api_version, kind, namespace, name))
+                        .map_err(|error| error.to_string())
+                })
+            })
+        });
+        self
+    }
+
+    /// Puts `crds/` in front of the manifests, and replaces what is known of the cluster.
+    pub(crate) fn for_template(
+        mut self,
+        include_crds: bool,
+        capabilities: Option<chart::Capabilities>,
+    ) -> Self {
+        self.include_crds = include_crds;
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Renders without a release, as `template` does.
+    pub(crate) fn rendered(
+        &self,
+        options: &chart::RenderOptions,
+    ) -> Result<chart::Rendered, RenderError> {
+        chart::template(&self.chart, &self.values, options).map_err(|error| self.explain(error))
+    }
+
+    pub(crate) fn post_renderer(&self) -> Option<&PostRenderer> {
+        self.post_renderer.as_ref()
+    }
+
+    /// Returns the options for one release.
+    pub(crate) fn options(
+        &self,
+        request: &RenderRequest<'_>,
+    ) -> Result<chart::RenderOptions, RenderError> {
+        let capabilities = match (&self.capabilities, request.capabilities) {
+            (Some(given), _) => given.clone(),
+            (None, Some(cluster)) => self.capabilities_of(cluster)?,
+            (None, None) => chart::Capabilities::default(),
+        };
+        Ok(chart::RenderOptions {
+            release_name: request.release.to_string(),
+            namespace: request.namespace.to_string(),
+            revision: request.revision.0,
+            is_install: !request.is_upgrade,
+            is_upgrade: request.is_upgrade,
+            capabilities,
+            lookup: self.lookup.clone(),
+            enable_dns: self.enable_dns,
+            subchart_notes: self.subchart_notes,
+            include_crds: self.include_crds,
+            skip_schema_validation: self.skip_schema_validation,
+            ..chart::RenderOptions::default()
+        })
+    }
+
+    fn capabilities_of(
+        &self,
+        cluster: &crate::cluster::Capabilities,
+    ) -> Result<chart::Capabilities, RenderError> {
+        let defaults = chart::Capabilities::default();
+        let mut kube_version = defaults.kube_version;
+        if !cluster.kube_version.is_empty() {
+            let parsed = chart::KubeVersion::parse(&cluster.kube_version)
+                .map_err(|problem| self.explain(Problem(problem)))?;
+            // Helm shows the whole version of a cluster, suffix included.
+            kube_version = chart::KubeVersion {
+                version: cluster.kube_version.clone(),
+                ..parsed
+            };
+        }
+        let api_versions = if cluster.api_versions.is_empty() {
+            defaults.api_versions
+        } else {
+            cluster.api_versions.clone()
+        };
+        Ok(chart::Capabilities {
+            kube_version,
+            api_versions,
+        })
+    }
+
+    fn explain(&self, error: impl std::error::Error + Send + Sync + 'static) -> RenderError {
+        RenderError::Chart {
+            chart: self.chart.name().to_owned(),
+            source: Box::new(error),
+        }
+    }
+
+    /// Merges what the revision before was given, as the flags about reuse say.
+    fn values_for(
+        &self,
+        request: &RenderRequest<'_>,
+    ) -> Result<(ValuesOptions, Option<Value>), RenderError> {
+        let mut values = self.values.clone();
+        let Some(previous) = request.previous else {
+            return Ok((values, None));
+        };
+        let old = || Value::Object(previous.config.clone());
+        let mut old_defaults = None;
+        match request.reuse {
+            ValuesReuse::Reset => {}
+            ValuesReuse::ResetThenReuse => values.base = Some(old()),
+            ValuesReuse::Reuse => {
+                values.base = Some(old());
+                old_defaults = previous.chart.get("values").cloned();
+            }
+            ValuesReuse::WhenNoneGiven => {
+                if self.gives_nothing()? {
+                    values.base = Some(old());
+                }
+            }
+        }
+        Ok((values, old_defaults))
+    }
+
+    fn gives_nothing(&self) -> Result<bool, RenderError> {
+        let given = self.values.to_json().map_err(|error| self.explain(error))?;
+        Ok(given.as_object().is_none_or(Map::is_empty))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Problem(String);
+
+impl ChartSource for LoadedChart {
+    fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedChart, RenderError> {
+        let options = self.options(request)?;
+        let (mut values, old_defaults) = self.values_for(request)?;
+        if let Some(defaults) = old_defaults {
+            // `--reuse-values` keeps the old chart's defaults: they stand below the user's values.
+            values.base = Some(merged(defaults, values.base.take().unwrap_or_default()));
+        }
+        let rendered =
+            chart::template(&self.chart, &values, &options).map_err(|error| self.explain(error))?;
+        for warning in &rendered.warnings {
+            tracing::warn!(chart = self.chart.name(), "{warning}");
+        }
+        let mut manifest = rendered.manifest_text();
+        if let Some(post_renderer) = &self.post_renderer {
+            manifest = post_renderer
+                .run(&manifest)
+                .map_err(|error| self.explain(error))?;
+        }
+        Ok(RenderedChart {
+            chart: rendered.chart.to_release_json(),
+            config: rendered.config.as_object().cloned().unwrap_or_default(),
+            manifest,
+            hooks: rendered.hooks.iter().filter_map(to_hook).collect(),
+            notes: rendered.notes,
+            crds: rendered
+                .crds
+                .into_iter()
+                .map(|resource| resource.text)
+                .collect(),
+        })
+    }
+}
+
+/// The field names of both are those of a release record.
+fn to_hook(hook: &chart::Hook) -> Option<Hook> {
+    serde_json::from_value(serde_json::to_value(hook).ok()?).ok()
+}
+
+fn merged(below: Value, above: Value) -> Value {
+    match (below, above) {
+        (Value::Object(mut below), Value::Object(above)) => {
+            for (key, value) in above {
+                let value = match below.remove(&key) {
+                    Some(other) => merged(other, value),
+                    None => value,
+                };
+                below.insert(key, value);
+            }
+            Value::Object(below)
+        }
+        (_, above) => above,
+    }
+}
+
+/// Returns every computed value of a recorded revision: the chart's defaults below the user's.
+pub(crate) fn computed_values(release: &Release) -> Map<String, Value> {
+    let defaults = release.chart.get("values").cloned().unwrap_or_default();
+    let config = Value::Object(release.config.clone());
+    match merged(defaults, config) {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect(),
+        _ => Map::new(),
+    }
+}
+
+fn values_options(arguments: &ValueArgs) -> Result<ValuesOptions, CliError> {
+    let usage = |error: chart::values::ValuesError| {
+        CliError::usage(error.to_string()).with_hint("nothing was changed")
+    };
+    let files = arguments
+        .values
+        .iter()
+        .map(|name| Ok((name.clone(), read(name).map_err(usage)?)))
+        .collect::<Result<_, CliError>>()?;
+    let set_file = arguments
+        .set_file
+        .iter()
+        .map(|expression| read_set_file(expression).map_err(usage))
+        .collect::<Result<_, CliError>>()?;
+    Ok(ValuesOptions {
+        files,
+        set: arguments.set.clone(),
+        set_string: arguments.set_string.clone(),
+        set_file,
+        set_json: arguments.set_json.clone(),
+        set_literal: arguments.set_literal.clone(),
+        ..ValuesOptions::default()
+    })
+}
+
+/// Returns where the chart lies: a folder or an archive on this machine.
+fn locate<'a>(reference: &'a str, arguments: &ChartArgs) -> Result<&'a Path, CliError> {
+    let path = Path::new(reference);
+    if path.exists() {
+        return Ok(path);
+    }
+    let is_remote = arguments.repo.is_some() || reference.contains("://");
+    if is_remote {
+        return Err(CliError::usage(format!(
+            "chart `{reference}` is in a registry or repository, and this version deploys charts from folders and archives"
+        ))
+        .with_hint(format!(
+            "fetch it first, as with `helm pull {reference} --untar`, and name the folder"
+        )));
+    }
+    Err(CliError::usage(format!("path `{reference}` not found"))
+        .with_hint("name a chart folder or a .tgz file")
+        .with_hint("nothing was changed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_merged_key_by_key_and_lists_replaced() {
+        assert_eq!(
+            merged(
+                json!({"a": {"x": 1, "y": 2}, "l": [1]}),
+                json!({"a": {"y": 3}, "l": [2, 3]})
+            ),
+            json!({"a": {"x": 1, "y": 3}, "l": [2, 3]})
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_an_error_about_the_flags() {
+        let arguments = ChartArgs {
+            version: None,
+            devel: false,
+            repo: None,
+            dependency_update: false,
+        };
+        let error = locate("./no-such-chart", &arguments).expect_err("not there");
+        assert_eq!(error.to_string(), "path `./no-such-chart` not found");
+    }
+}

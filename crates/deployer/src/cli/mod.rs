@@ -1,0 +1,71 @@
+//! The command line: one file for each command, with its clap struct and a thin `run` that checks
+//! the flags, calls the action and prints the result.
+//!
+//! Only this folder knows of flags, environment variables and exit codes; nothing here speaks to a
+//! cluster itself.
+
+mod arguments;
+mod chart_source;
+mod completion;
+mod dry_run;
+mod duration;
+mod error;
+mod get;
+mod global;
+mod history;
+mod install;
+mod list;
+mod options;
+mod post_render;
+mod recover;
+mod rollback;
+mod run;
+mod session;
+mod signal;
+mod status;
+mod template;
+mod uninstall;
+mod upgrade;
+mod version;
+
+use clap::{Parser, Subcommand};
+
+pub use duration::{DurationError, parse_duration};
+pub use run::main;
+
+/// Deploy Helm charts, gated by a verdict
+///
+/// Works on Helm's charts and Helm's release records: what Helm deployed can be upgraded here and
+/// the other way round. A hook that qualifies a model decides whether a deployment goes on; its
+/// verdict is kept with the revision.
+#[derive(Debug, Parser)]
+#[command(
+    name = "deployer",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  deployer upgrade --install fraud-model ./charts/fraud-model -n prod --atomic -f values-prod.yaml\n  deployer history fraud-model -n prod\n  deployer upgrade fraud-model ./charts/fraud-model --target dir:./deployed --hooks local"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: global::GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Install(Box<install::InstallCommand>),
+    Upgrade(Box<upgrade::UpgradeCommand>),
+    Rollback(rollback::RollbackCommand),
+    Uninstall(uninstall::UninstallCommand),
+    History(history::HistoryCommand),
+    Status(status::StatusCommand),
+    List(list::ListCommand),
+    Get(get::GetCommand),
+    Template(Box<template::TemplateCommand>),
+    Recover(recover::RecoverCommand),
+    Completion(completion::CompletionCommand),
+    Version(version::VersionCommand),
+}

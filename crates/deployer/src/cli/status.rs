@@ -1,0 +1,46 @@
+//! `status`
+
+use clap::Args;
+
+use super::arguments::HookArgs;
+use super::error::CliError;
+use super::global::OutputArgs;
+use super::session::{Session, Work};
+use crate::action::status;
+use crate::output::{ReleaseView, print_release};
+use crate::release::{ReleaseName, Revision};
+
+/// Show the state of a release, with its verdict and notes
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  deployer status fraud-model -n prod\n  deployer status fraud-model -n prod --revision 3\n  deployer status fraud-model -o json | jq .verdict"
+)]
+pub(crate) struct StatusCommand {
+    /// Name of the release
+    release: String,
+    /// Revision to show; the last where unset
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<Revision>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl StatusCommand {
+    pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
+        let name = ReleaseName::new(self.release.as_str())?;
+        let target = session.target().await?;
+        let deployer = session.deployer(&target, &HookArgs::default(), Work::Read)?;
+        let found = status(&deployer, &name, self.revision).await?;
+        if let Some(lease) = &found.lease {
+            session.printer.warn(&format!(
+                "`{}` is working on release `{name}`",
+                lease.holder
+            ));
+        }
+        if let Some(release) = &found.report.release {
+            let view = ReleaseView::new(release, found.report.evidence.as_ref());
+            print_release(&session.printer, self.output.output.format(), &view)?;
+        }
+        Ok(())
+    }
+}

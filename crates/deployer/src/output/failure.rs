@@ -1,0 +1,106 @@
+//! Errors as a person can act on them: what failed, why, the evidence, the state left behind, and
+//! what to do next, on one screen.
+
+use std::error::Error;
+
+use super::printer::{Printer, Style};
+use super::verdict::verdict_lines;
+use crate::action::{ActionError, Cause, OperationFailure};
+use crate::release::{EvidenceLog, HookPhase};
+
+/// Lines of each captured log that are printed; all of them are kept with the revision.
+const LOG_LINES_SHOWN: usize = 25;
+
+/// Prints an error, its causes and its hints.
+pub fn report_error(printer: &Printer, error: &(dyn Error + 'static), hints: &[String]) {
+    printer.say(&format!(
+        "{} {error}",
+        printer.paint_error(Style::Bad, "error:")
+    ));
+    report_causes(printer, error);
+    report_hints(printer, hints);
+}
+
+/// Prints why an action failed, with the evidence that it left.
+pub fn report_action(printer: &Printer, error: &ActionError, logs_were_shown: bool) {
+    if let ActionError::Operation(failure) = error {
+        printer.say(&format!(
+            "{} {failure}",
+            printer.paint_error(Style::Bad, "error:")
+        ));
+        report_causes(printer, failure.as_ref());
+        report_evidence(printer, failure, logs_were_shown);
+        report_hints(printer, &error.hints());
+    } else {
+        report_error(printer, error, &error.hints());
+    }
+}
+
+fn report_causes(printer: &Printer, error: &(dyn Error + 'static)) {
+    let mut last = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        // A transparent wrapper says what its source says; once is enough.
+        if text != last {
+            let mut lines = text.lines();
+            printer.say(&format!(
+                "  caused by: {}",
+                lines.next().unwrap_or_default()
+            ));
+            lines.for_each(|line| printer.say(&format!("    {line}")));
+        }
+        last = text;
+        source = cause.source();
+    }
+}
+
+fn report_evidence(printer: &Printer, failure: &OperationFailure, logs_were_shown: bool) {
+    if let Cause::Hook {
+        verdict: Some(verdict),
+        ..
+    } = &failure.cause
+    {
+        printer.say("");
+        verdict_lines(printer, verdict)
+            .iter()
+            .for_each(|line| printer.say(line));
+    }
+    for log in &failure.evidence.logs {
+        let is_hook = log.phase != HookPhase::Unset;
+        if log.text.trim().is_empty()
+            || log.phase == HookPhase::Succeeded
+            || (is_hook && logs_were_shown)
+        {
+            continue;
+        }
+        report_log(printer, log);
+    }
+}
+
+fn report_log(printer: &Printer, log: &EvidenceLog) {
+    let lines: Vec<&str> = log.text.lines().collect();
+    let hidden = lines.len().saturating_sub(LOG_LINES_SHOWN);
+    printer.say("");
+    let mut heading = format!("{}:", log.source);
+    if hidden > 0 || log.truncated {
+        heading.push_str(&format!(" (last {} lines)", lines.len() - hidden));
+    }
+    printer.say(&printer.paint_error(Style::Bold, &heading));
+    for line in &lines[hidden..] {
+        printer.say(&format!("  {line}"));
+    }
+}
+
+fn report_hints(printer: &Printer, hints: &[String]) {
+    if hints.is_empty() {
+        return;
+    }
+    printer.say("");
+    for hint in hints {
+        printer.say(&format!(
+            "{} {hint}",
+            printer.paint_error(Style::Hint, "hint:")
+        ));
+    }
+}

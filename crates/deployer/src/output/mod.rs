@@ -1,0 +1,31 @@
+//! How results, progress and errors look: tables and sentences for people, JSON and YAML for
+//! programs.
+//!
+//! Everything that is printed goes through [`Printer`]: stdout is data, stderr is talk. Nothing
+//! here asks a cluster or decides anything.
+
+mod contract;
+mod failure;
+mod history;
+mod list;
+mod logs;
+mod metadata;
+mod moment;
+mod printer;
+mod progress;
+mod release;
+mod table;
+mod verdict;
+
+pub use contract::{Format, SCHEMA_VERSION};
+pub use failure::{report_action, report_error};
+pub use history::{HistoryRow, history_rows, print_history};
+pub use list::{ListRow, list_rows, print_list};
+pub use logs::{RevisionLogs, print_logs};
+pub use metadata::print_metadata;
+pub use moment::{ansi_c, go_time};
+pub use printer::{PrintError, Printer, Style};
+pub use progress::ConsoleProgress;
+pub use release::{ReleaseView, print_all, print_hooks, print_release, print_values};
+pub use table::Table;
+pub use verdict::{verdict_line, verdict_lines};

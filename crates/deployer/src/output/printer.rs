@@ -1,0 +1,170 @@
+//! The one way to stdout and stderr, with colour where it is wanted and a quiet end on a broken
+//! pipe.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use thiserror::Error;
+
+use super::contract::Format;
+use crate::plan::write_yaml;
+
+/// Why something could not be printed.
+#[derive(Debug, Error)]
+pub enum PrintError {
+    /// The reader has gone: the quiet end of a pipe.
+    #[error("the reader of the output has gone")]
+    BrokenPipe,
+    /// The output cannot be written.
+    #[error("the output cannot be written")]
+    Io(#[source] io::Error),
+    /// The result has no JSON form.
+    #[error("the result cannot be written as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+impl From<io::Error> for PrintError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// The meaning of a coloured word; without colour the word alone says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Done, deployed, passed.
+    Good,
+    /// Failed, refused.
+    Bad,
+    /// Odd, but going on.
+    Warning,
+    /// What can be done next.
+    Hint,
+    /// Details that may be skipped.
+    Dim,
+    /// Names and headings.
+    Bold,
+}
+
+impl Style {
+    fn ansi(self) -> anstyle::Style {
+        use anstyle::AnsiColor;
+        match self {
+            Style::Good => AnsiColor::Green.on_default(),
+            Style::Bad => AnsiColor::Red.on_default().bold(),
+            Style::Warning => AnsiColor::Yellow.on_default(),
+            Style::Hint => AnsiColor::Cyan.on_default(),
+            Style::Dim => anstyle::Style::new().dimmed(),
+            Style::Bold => anstyle::Style::new().bold(),
+        }
+    }
+}
+
+/// Writes to stdout and stderr.
+#[derive(Debug)]
+pub struct Printer {
+    colour_out: bool,
+    colour_error: bool,
+    error: Mutex<io::Stderr>,
+}
+
+impl Printer {
+    /// Decides about colour: `wanted` says always or never, otherwise a terminal and `NO_COLOR` do.
+    pub fn new(wanted: Option<bool>) -> Self {
+        let allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let decide = |is_terminal: bool| wanted.unwrap_or(allowed && is_terminal);
+        Self {
+            colour_out: decide(io::stdout().is_terminal()),
+            colour_error: decide(io::stderr().is_terminal()),
+            error: Mutex::new(io::stderr()),
+        }
+    }
+
+    /// Paints a word for stdout.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        painted(self.colour_out, style, text)
+    }
+
+    /// Paints a word for stderr.
+    pub fn paint_error(&self, style: Style, text: &str) -> String {
+        painted(self.colour_error, style, text)
+    }
+
+    /// Writes data to stdout as it stands.
+    ///
+    /// # Errors
+    /// [`PrintError::BrokenPipe`] when the reader has gone.
+    pub fn data(&self, text: &str) -> Result<(), PrintError> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Writes a line of data to stdout.
+    ///
+    /// # Errors
+    /// [`PrintError::BrokenPipe`] when the reader has gone.
+    pub fn line(&self, text: &str) -> Result<(), PrintError> {
+        self.data(&format!("{text}\n"))
+    }
+
+    /// Writes a value in a format for programs; `Table` is the caller's.
+    ///
+    /// # Errors
+    /// [`PrintError`].
+    pub fn value<T: Serialize>(&self, format: Format, value: &T) -> Result<(), PrintError> {
+        match format {
+            Format::Json | Format::Table => {
+                self.line(&serde_json::to_string(value).map_err(PrintError::Json)?)
+            }
+            Format::Yaml => {
+                let value = serde_json::to_value(value).map_err(PrintError::Json)?;
+                let text = write_yaml(&value);
+                self.line(text.trim_end_matches('\n'))
+            }
+        }
+    }
+
+    /// Says a line on stderr. Where stderr is closed there is nobody to tell.
+    pub fn say(&self, text: &str) {
+        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(error, "{text}");
+    }
+
+    /// Says a warning on stderr.
+    pub fn warn(&self, text: &str) {
+        self.say(&format!(
+            "{} {text}",
+            self.paint_error(Style::Warning, "warning:")
+        ));
+    }
+}
+
+fn painted(colour: bool, style: Style, text: &str) -> String {
+    if colour {
+        let style = style.ansi();
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_used_only_when_wanted() {
+        assert_eq!(Printer::new(Some(false)).paint(Style::Bad, "x"), "x");
+        assert_eq!(
+            Printer::new(Some(true)).paint(Style::Good, "x"),
+            "\u{1b}[32mx\u{1b}[0m"
+        );
+    }
+}
