@@ -54,7 +54,8 @@ impl Folder {
             .arg(format!("--set=model.path={}", model.display()))
             .arg(format!("--set=gate.dataset={}", dataset.display()))
             .arg("--set-string=gate.minimumAuc=0.85")
-            .arg("--set-string=gate.maximumP99LatencyMs=50"))
+            .arg("--set-string=gate.maximumP99LatencyMs=50")
+            .arg("--set=gate.extraEnv.VALIDATOR_TIME_BUDGET=10"))
     }
 
     /// Runs a command of the deployer and demands its exit code.

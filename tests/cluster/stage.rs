@@ -56,6 +56,7 @@ impl Stage {
             .arg("--set=gate.dataset=s3://ml-data/validation/fraud/2026-01/")
             .arg("--set-string=gate.minimumAuc=0.85")
             .arg("--set-string=gate.maximumP99LatencyMs=50")
+            .arg("--set=gate.extraEnv.VALIDATOR_TIME_BUDGET=10")
             .arg("--set=objectStore.region=us-east-1")
             .arg(format!(
                 "--set=objectStore.endpointUrl={}",

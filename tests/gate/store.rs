@@ -159,7 +159,9 @@ fn missing_credentials_are_named_with_the_way_to_give_them() -> Result<()> {
                 .without("AWS_SECRET_ACCESS_KEY")
                 .env("HOME", home)
         })
-        .refuses(2, &["AWS_ACCESS_KEY_ID"])?;
+        .refuses(2, &["no credentials were found"])?
+        .output
+        .says(&["AWS_ACCESS_KEY_ID"])?;
     Ok(())
 }
 

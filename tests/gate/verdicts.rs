@@ -93,6 +93,7 @@ fn the_slow_model_fails_on_p99_alone() -> Result<()> {
     let finished = Gate::of("slow")?
         .env("MINIMUM_AUC", "0.85")
         .env("MAXIMUM_P99_LATENCY_MS", "5")
+        .env("VALIDATOR_TIME_BUDGET", "10")
         .expect(1)?;
     let brief = finished.brief()?;
     demand(finished.check("auc")?["outcome"] == "pass", || {
