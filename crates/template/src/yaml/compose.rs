@@ -1,205 +1,31 @@
-//! From YAML events to data: anchors, merges, keys and scalars, as go-yaml v2 composes them.
+//! Nodes to data: aliases, merges, keys and scalars, as go-yaml v2 composes them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    rc::Rc,
-};
-
-use libyaml_safer::{Encoding, ErrorKind, EventData, Parser};
+use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
     data::Data,
+    document::{DEPTH_MAX, Node, Stream, too_deep},
     error::YamlError,
     number::float_shortest_f32,
     resolve::{LONG_TAG, resolve_plain, resolve_tagged},
 };
 
-/// Deeper documents are refused, so that recursion over them cannot exhaust a stack.
-const DEPTH_MAX: usize = 500;
-
 /// Returns the first document; a text without one is null. What follows it is not read.
 pub(super) fn first_document(text: &str) -> Result<Data, YamlError> {
-    Ok(Stream::open(text)?.next_document()?.unwrap_or_default())
+    match Stream::open(text)?.next_document()? {
+        Some(root) => Decoder::default().value(&root),
+        None => Ok(Data::Null),
+    }
 }
 
 /// Returns every document of the stream.
 pub(super) fn all_documents(text: &str) -> Result<Vec<Data>, YamlError> {
     let mut stream = Stream::open(text)?;
     let mut documents = Vec::new();
-    while let Some(document) = stream.next_document()? {
-        documents.push(document);
+    while let Some(root) = stream.next_document()? {
+        documents.push(Decoder::default().value(&root)?);
     }
     Ok(documents)
-}
-
-/// A node before aliases are followed.
-enum Node {
-    Scalar {
-        text: String,
-        tag: Option<String>,
-        /// Plain, so that its meaning is resolved.
-        implicit: bool,
-    },
-    Sequence(Vec<Rc<Node>>),
-    /// Keys and values in turn.
-    Mapping(Vec<(Rc<Node>, Rc<Node>)>),
-    Alias {
-        target: Rc<Node>,
-    },
-}
-
-struct Stream<'text> {
-    parser: Parser<&'text [u8]>,
-    anchors: HashMap<String, Rc<Node>>,
-    /// Anchors whose nodes are still open: an alias to one would contain itself.
-    open_anchors: Vec<String>,
-}
-
-impl<'text> Stream<'text> {
-    fn open(text: &'text str) -> Result<Self, YamlError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut parser = Parser::new();
-        parser.set_encoding(Encoding::Utf8);
-        parser.set_input(text.as_bytes());
-        Ok(Self {
-            parser,
-            anchors: HashMap::new(),
-            open_anchors: Vec::new(),
-        })
-    }
-
-    fn event(&mut self) -> Result<EventData, YamlError> {
-        match self.parser.parse() {
-            Ok(event) => Ok(event.data),
-            Err(error) => Err(syntax_error(&error)),
-        }
-    }
-
-    fn next_document(&mut self) -> Result<Option<Data>, YamlError> {
-        loop {
-            match self.event()? {
-                EventData::StreamStart { .. } => {}
-                EventData::DocumentStart { .. } => break,
-                _ => return Ok(None),
-            }
-        }
-        self.anchors.clear();
-        self.open_anchors.clear();
-        let event = self.event()?;
-        let node = self.node(event, 0)?;
-        // The end of the document is checked too: `a: 1` followed by a stray `]` is an error.
-        self.event()?;
-        Decoder::default().value(&node).map(Some)
-    }
-
-    fn node(&mut self, event: EventData, depth: usize) -> Result<Rc<Node>, YamlError> {
-        if depth > DEPTH_MAX {
-            return Err(too_deep());
-        }
-        let (anchor, node) = match event {
-            EventData::Alias { anchor } => return self.alias(&anchor),
-            EventData::Scalar {
-                anchor,
-                tag,
-                value,
-                plain_implicit,
-                ..
-            } => {
-                let node = Node::Scalar {
-                    text: value,
-                    tag,
-                    implicit: plain_implicit,
-                };
-                (anchor, node)
-            }
-            EventData::SequenceStart { anchor, .. } => {
-                self.open_anchor(anchor.as_ref());
-                let items = self.sequence(depth)?;
-                self.close_anchor(anchor.as_ref());
-                (anchor, Node::Sequence(items))
-            }
-            EventData::MappingStart { anchor, .. } => {
-                self.open_anchor(anchor.as_ref());
-                let entries = self.mapping(depth)?;
-                self.close_anchor(anchor.as_ref());
-                (anchor, Node::Mapping(entries))
-            }
-            _ => return Err(YamlError::syntax(None, "unexpected event in a document")),
-        };
-        let node = Rc::new(node);
-        if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, Rc::clone(&node));
-        }
-        Ok(node)
-    }
-
-    fn sequence(&mut self, depth: usize) -> Result<Vec<Rc<Node>>, YamlError> {
-        let mut items = Vec::new();
-        loop {
-            match self.event()? {
-                EventData::SequenceEnd => return Ok(items),
-                event => items.push(self.node(event, depth + 1)?),
-            }
-        }
-    }
-
-    fn mapping(&mut self, depth: usize) -> Result<Vec<(Rc<Node>, Rc<Node>)>, YamlError> {
-        let mut entries = Vec::new();
-        loop {
-            let event = self.event()?;
-            if event == EventData::MappingEnd {
-                return Ok(entries);
-            }
-            let key = self.node(event, depth + 1)?;
-            let event = self.event()?;
-            let value = self.node(event, depth + 1)?;
-            entries.push((key, value));
-        }
-    }
-
-    fn open_anchor(&mut self, anchor: Option<&String>) {
-        self.open_anchors.extend(anchor.cloned());
-    }
-
-    fn close_anchor(&mut self, anchor: Option<&String>) {
-        if anchor.is_some() {
-            self.open_anchors.pop();
-        }
-    }
-
-    fn alias(&mut self, anchor: &str) -> Result<Rc<Node>, YamlError> {
-        if self.open_anchors.iter().any(|open| open == anchor) {
-            return Err(YamlError::syntax(
-                None,
-                &format!("anchor '{anchor}' value contains itself"),
-            ));
-        }
-        match self.anchors.get(anchor) {
-            Some(target) => Ok(Rc::new(Node::Alias {
-                target: Rc::clone(target),
-            })),
-            None => Err(YamlError::syntax(
-                None,
-                &format!("unknown anchor '{anchor}' referenced"),
-            )),
-        }
-    }
-}
-
-fn too_deep() -> YamlError {
-    YamlError::syntax(None, &format!("exceeded max depth of {DEPTH_MAX}"))
-}
-
-/// The line is that of the problem; go-yaml counts it from one for errors of the scanner and from
-/// zero for those of the parser, and so do the texts that users know.
-fn syntax_error(error: &libyaml_safer::Error) -> YamlError {
-    let problem_line = error.problem_mark().map_or(0, |mark| mark.line);
-    let line = if problem_line != 0 {
-        problem_line + u64::from(error.kind() == ErrorKind::Scanner)
-    } else {
-        error.context_mark().map_or(0, |mark| mark.line)
-    };
-    YamlError::syntax((line != 0).then_some(line), error.problem())
 }
 
 /// Turns nodes into data, counting so that aliases cannot multiply without bound.

@@ -1,18 +1,26 @@
 //! YAML as Helm reads and writes it: YAML 1.1 words and numbers in, `toYaml`'s bytes out.
 //!
-//! Reading follows `sigs.k8s.io/yaml` over `go.yaml.in/yaml/v2`: an event parser beneath
-//! (`libyaml-safer`), then an own composer and resolver, because no Rust crate resolves YAML 1.1
-//! scalars, merges and duplicate keys as Go does. Writing is an own emitter for the same reason.
+//! Reading follows `sigs.k8s.io/yaml` over `go.yaml.in/yaml/v2`: `scanner` turns text into tokens,
+//! `document` tokens into nodes, `compose` nodes into data. Writing is `emit`. All of it is our own,
+//! because Helm's bytes and error texts are those of that library and of its libyaml heritage: no
+//! crate resolves YAML 1.1 scalars, merges and duplicate keys so, and the one port of libyaml to
+//! safe Rust panics on texts as common as a block scalar without a final line break.
 //! Nothing here knows of charts; nothing here does I/O.
 
 mod compose;
+mod cursor;
 mod data;
+mod document;
 mod emit;
 mod error;
 mod number;
 mod order;
 mod resolve;
 mod scalar;
+mod scan_scalar;
+mod scan_tag;
+mod scanner;
+mod token;
 
 pub use data::{Data, from_json, to_json};
 pub use emit::{emit, emit_pretty, try_emit};

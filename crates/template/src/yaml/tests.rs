@@ -131,3 +131,46 @@ fn documents_of_a_stream_come_back_in_order() {
     let texts: Vec<String> = documents.iter().map(|d| to_json(d).to_string()).collect();
     assert_eq!(texts, [r#"{"a":1}"#, "null", r#"{"b":2}"#]);
 }
+
+#[test]
+fn texts_that_break_other_parsers_are_read() {
+    let table = [
+        ("a: |\n  x", r#"{"a":"x"}"#),
+        ("a: |\n  x\n", r#"{"a":"x\n"}"#),
+        ("a: >-\n  x\n  y\n\n  z\n", r#"{"a":"x y\nz"}"#),
+        ("a: |2\n    x\n", r#"{"a":"  x\n"}"#),
+        ("a: \"x\\\n   y\\\n\n  z\"", r#"{"a":"xy\nz"}"#),
+        ("[a: 1, b]", r#"[{"a":1},"b"]"#),
+        ("a:\r\n- 1\r\n- 2\r\n", r#"{"a":[1,2]}"#),
+        ("a: 'it''s'", r#"{"a":"it's"}"#),
+        ("! a: 1", r#"{"a":1}"#),
+        ("a: !!str", r#"{"a":""}"#),
+        ("? [x]\n", ""),
+        ("a: b: c", ""),
+        ("\t- a", ""),
+        ("a:\n\t- b", ""),
+        ("%", ""),
+        ("\"\\", ""),
+        ("[!x, y]", r#"["y"]"#),
+        ("- - - a\n  - b", r#"[[["a"],"b"]]"#),
+    ];
+    for (text, expected) in table {
+        match parse(text) {
+            Ok(value) => assert_eq!(to_json(&value).to_string(), expected, "{text:?}"),
+            Err(error) => assert_eq!(expected, "", "{text:?}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn every_cut_of_a_text_ends_without_panic() {
+    let text = "%YAML 1.1\n---\na: &x !!map {b: [c, \"d\\u00e9\\n\", 'e'], ? f : g}\nh: |+2\n   i\n\nj: >-\n  k\n<<: *x\n- !<tag:a,b> é\u{2028}z\n...\n# end\n";
+    let bytes = text.as_bytes();
+    for start in 0..bytes.len() {
+        for end in start..bytes.len() {
+            if let Ok(part) = std::str::from_utf8(&bytes[start..end]) {
+                let _outcome = parse_documents(part);
+            }
+        }
+    }
+}
