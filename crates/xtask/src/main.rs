@@ -13,7 +13,7 @@ mod steps;
 mod test_command;
 mod tools;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use places::Places;
 use std::process::ExitCode;
@@ -97,6 +97,10 @@ fn run(task: Task) -> Result<()> {
         Task::Test(arguments) => return test_command::run(&places, &arguments, &mut steps),
         Task::Clean(arguments) => clean::run(&places, &arguments)?,
         Task::Cluster(ClusterTask::Up(arguments)) => {
+            let number = arguments.choice.number;
+            let Some(_claim) = cluster::claim(&places, number)? else {
+                bail!("another xtask uses cluster {number}: wait for it, or name another --number");
+            };
             cluster::up(&places, &arguments, &mut steps)?;
             output::say("variables for tests: eval \"$(cargo xtask cluster env)\"");
         }

@@ -13,6 +13,7 @@ use crate::steps::Steps;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use leftovers::Mark;
+use std::fs::File;
 use std::path::PathBuf;
 use tally::Tally;
 
@@ -38,6 +39,8 @@ struct Environment {
     variables: Vec<(&'static str, String)>,
     /// The number of the cluster that was booted here; one that was up before is left up.
     number: Option<u8>,
+    /// Keeps other runs off the number.
+    _claim: Option<File>,
     /// The mark of every process of this run's tests, once they were started.
     mark: Option<Mark>,
 }
@@ -159,15 +162,19 @@ fn provide_cluster(
     arguments: &TestArguments,
     steps: &mut Steps,
 ) -> Result<Environment> {
-    let number = match arguments.cluster_number {
-        Some(number) => number,
-        None => cluster::first_free(places)?,
+    let (number, claim) = match arguments.cluster_number {
+        Some(number) => (number, cluster::claim(places, number)?),
+        None => cluster::claim_first_free(places).map(|(number, claim)| (number, Some(claim)))?,
     };
+    let claim = claim.with_context(|| {
+        format!("another xtask uses cluster {number}: name another number or none")
+    })?;
     let was_up = cluster::environment(places, number).is_ok();
     let Variables(mut variables) = cluster::up(places, &cluster::UpArguments::full(number), steps)?;
     let mut environment = Environment {
         variables: Vec::new(),
         number: (!was_up).then_some(number),
+        _claim: Some(claim),
         mark: None,
     };
     let registry = variables

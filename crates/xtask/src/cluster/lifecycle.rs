@@ -13,7 +13,7 @@ use crate::steps::Steps;
 use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -422,19 +422,37 @@ pub(crate) fn environment(places: &Places, number: u8) -> Result<Variables> {
     }
 }
 
-/// Returns the first number whose cluster is not up and whose link nobody uses.
+/// Claims a cluster's number for this process, until the file is dropped; none when another xtask has it.
+///
+/// # Errors
+/// When the claim's file cannot be made.
+pub(crate) fn claim(places: &Places, number: u8) -> Result<Option<File>> {
+    let folder = places.cluster_states();
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make `{}`", folder.display()))?;
+    let path = folder.join(format!("{}.claim", name_of(number)));
+    let file =
+        File::create(&path).with_context(|| format!("failed to make `{}`", path.display()))?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+/// Claims the first number whose cluster is not up and whose link nobody uses.
 ///
 /// # Errors
 /// When all are taken.
-pub(crate) fn first_free(places: &Places) -> Result<u8> {
-    (0..100)
-        .find(|number| {
-            let up = Config::of_number(places, *number)
-                .ok()
-                .flatten()
-                .is_some_and(|config| Anchor::load(&config).is_some_and(Anchor::is_alive));
-            let link: PathBuf = Path::new("/sys/class/net").join(format!("{}-host", name_of(*number)));
-            !up && !link.exists()
-        })
-        .context("a hundred test clusters are up: take some down with `cargo xtask cluster down --number N`")
+pub(crate) fn claim_first_free(places: &Places) -> Result<(u8, File)> {
+    for number in 0..100 {
+        let up = Config::of_number(places, number)?
+            .is_some_and(|config| Anchor::load(&config).is_some_and(Anchor::is_alive));
+        let link = Path::new("/sys/class/net").join(format!("{}-host", name_of(number)));
+        if !up
+            && !link.exists()
+            && let Some(claim) = claim(places, number)?
+        {
+            return Ok((number, claim));
+        }
+    }
+    bail!(
+        "a hundred test clusters are up: take some down with `cargo xtask cluster down --number N`"
+    )
 }

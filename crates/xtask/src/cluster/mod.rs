@@ -19,7 +19,8 @@ mod lifecycle;
 pub(crate) use arguments::{Choice, UpArguments};
 pub(crate) use init::run as run_init;
 pub(crate) use lifecycle::{
-    Talk, Variables, down, down_all, environment, first_free, leftovers, up, why_impossible,
+    Talk, Variables, claim, claim_first_free, down, down_all, environment, leftovers, up,
+    why_impossible,
 };
 
 /// The Kubernetes that is built.
