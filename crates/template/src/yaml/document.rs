@@ -61,8 +61,11 @@ impl<'text> Stream<'text> {
                 "control characters are not allowed",
             ));
         }
+        // go-yaml drops the mark once with the encoding and once more before the first token.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Ok(Self {
-            scanner: Scanner::new(text.strip_prefix('\u{feff}').unwrap_or(text)),
+            scanner: Scanner::new(text),
             is_first: true,
             tag_prefixes: HashMap::new(),
             anchors: HashMap::new(),

@@ -216,11 +216,6 @@ impl<'text> Scanner<'text> {
 
     fn skip_to_next_token(&mut self) {
         loop {
-            if self.cursor.mark.column == 0
-                && (self.cursor.at(0), self.cursor.at(1), self.cursor.at(2)) == (0xef, 0xbb, 0xbf)
-            {
-                self.cursor.skip();
-            }
             let tabs = self.flow_level > 0 || !self.simple_key_allowed;
             while self.cursor.at(0) == b' ' || tabs && self.cursor.at(0) == b'\t' {
                 self.cursor.skip();
