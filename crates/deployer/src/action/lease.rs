@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Deployer;
+use super::retry::repeated;
 use crate::release::ReleaseName;
 use crate::storage::{Lease, LeaseRequest, StorageError};
 
@@ -32,7 +33,9 @@ impl LeaseGuard {
             duration: deployer.lease_duration,
             now: deployer.clock.now(),
         };
-        let lease = Arc::new(Mutex::new(deployer.store.acquire_lease(&request).await?));
+        // Asking twice does no harm: what is ours already is taken again.
+        let lease = repeated(|| deployer.store.acquire_lease(&request)).await?;
+        let lease = Arc::new(Mutex::new(lease));
         let lost = CancellationToken::new();
         let heartbeat = tokio::spawn(beat(deployer.clone(), lease.clone(), lost.clone()));
         Ok(Self {
@@ -66,7 +69,7 @@ impl LeaseGuard {
     pub(super) async fn release(self) {
         self.heartbeat.abort();
         let held = lock(&self.lease).clone();
-        if let Err(error) = self.deployer.store.release_lease(&held).await {
+        if let Err(error) = repeated(|| self.deployer.store.release_lease(&held)).await {
             tracing::warn!(release = %held.name, %error, "the lease was not given back and will expire");
         }
     }

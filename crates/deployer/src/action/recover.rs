@@ -104,7 +104,7 @@ async fn recover_leased(
     foreign: Foreign,
 ) -> Result<Recovered, ActionError> {
     let before = deployer.store.history(name).await?;
-    let after = settle(deployer, lease, name, foreign).await?;
+    let after = settle_or(deployer, lease, name, foreign, false).await?;
     let last = after.last().map(|stored| &stored.release);
     let done = (before != after).then(|| match last {
         Some(last) => format!(
@@ -131,6 +131,16 @@ pub(super) async fn settle(
     name: &ReleaseName,
     foreign: Foreign,
 ) -> Result<Vec<Stored>, ActionError> {
+    settle_or(deployer, lease, name, foreign, true).await
+}
+
+async fn settle_or(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    name: &ReleaseName,
+    foreign: Foreign,
+    goes_on: bool,
+) -> Result<Vec<Stored>, ActionError> {
     // One remedy may lead to another: a rollback that was begun and failed, then the rollback.
     const REMEDIES_MAX: usize = 4;
     for _ in 0..REMEDIES_MAX {
@@ -138,12 +148,14 @@ pub(super) async fn settle(
         let Some(last) = history.last().cloned() else {
             return Ok(history);
         };
-        let evidence = deployer
-            .store
-            .evidence(name, last.release.version)
-            .await?
-            .map(|record| record.evidence);
-        let remedy = remedy(&history, evidence.as_ref(), foreign);
+        let evidence = evidence_of(deployer, &last).await?;
+        let before = match (&evidence, history.len()) {
+            (Some(evidence), 2..) if evidence.operation == "rollback" => {
+                evidence_of(deployer, &history[history.len() - 2]).await?
+            }
+            _ => None,
+        };
+        let remedy = remedy(&history, evidence.as_ref(), before.as_ref(), foreign);
         if remedy == Remedy::Nothing {
             return Ok(history);
         }
@@ -153,19 +165,48 @@ pub(super) async fn settle(
                 last.release.version, last.release.info.status
             ),
         });
-        apply(deployer, lease, remedy, last, evidence, &history).await?;
+        match apply(deployer, lease, remedy, last, evidence, &history).await {
+            // The change that comes now brings everything to where it is wanted anyway.
+            Err(error @ ActionError::Operation(_)) if remedy == Remedy::RollBack && goes_on => {
+                deployer.warn(format!(
+                    "recovering failed: {}",
+                    super::error::chain(&error)
+                ));
+                return Ok(deployer.store.history(name).await?);
+            }
+            other => other?,
+        }
     }
     Ok(deployer.store.history(name).await?)
 }
 
-/// Decides what a release needs (pure).
-fn remedy(history: &[Stored], evidence: Option<&Evidence>, foreign: Foreign) -> Remedy {
+async fn evidence_of(
+    deployer: &Deployer,
+    stored: &Stored,
+) -> Result<Option<Evidence>, ActionError> {
+    let record = deployer
+        .store
+        .evidence(&stored.release.name, stored.release.version)
+        .await?;
+    Ok(record.map(|record| record.evidence))
+}
+
+/// Decides what a release needs (pure). `before` is the evidence of the last revision but one, and
+/// tells whether a rollback that did not get far was to undo something.
+fn remedy(
+    history: &[Stored],
+    evidence: Option<&Evidence>,
+    before: Option<&Evidence>,
+    foreign: Foreign,
+) -> Remedy {
     let Some(last) = history.last() else {
         return Remedy::Nothing;
     };
     let status = last.release.info.status;
     let milestone = evidence.map(|evidence| evidence.milestone);
     let operation = evidence.map(|evidence| evidence.operation.as_str());
+    let owed = before
+        .is_some_and(|before| before.settings.atomic && before.milestone == Milestone::Changing);
     match status {
         status if status.is_pending() => match (milestone, foreign) {
             (None, Foreign::Refuse) => Remedy::Refuse,
@@ -174,6 +215,7 @@ fn remedy(history: &[Stored], evidence: Option<&Evidence>, foreign: Foreign) -> 
             (None, Foreign::Recover) => Remedy::RollBack,
             (Some(Milestone::Completed), _) => Remedy::RollForward,
             (Some(_), _) if status == Status::PendingInstall => Remedy::RemoveInstall,
+            (Some(Milestone::Begun), _) if owed => Remedy::RollBack,
             (Some(Milestone::Begun), _) => Remedy::MarkFailed,
             (Some(Milestone::Changing), _) => Remedy::RollBack,
         },
@@ -189,6 +231,7 @@ fn remedy(history: &[Stored], evidence: Option<&Evidence>, foreign: Foreign) -> 
             {
                 Remedy::RollBack
             }
+            (Some(Milestone::Begun), Some("rollback")) if owed => Remedy::RollBack,
             _ => Remedy::Nothing,
         },
         Status::Uninstalling if operation == Some("uninstall") => Remedy::Uninstall,
