@@ -166,6 +166,13 @@ impl Templates {
         self.scope.find(name).is_some()
     }
 
+    /// The parsed template as text, in Go's notation, which error texts quote.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<String> {
+        let tree = self.scope.find(name)?;
+        Some(tree.root.iter().map(ToString::to_string).collect())
+    }
+
     /// Parses `text` as the template `name` together with those that it defines. Of two templates
     /// of one name the later counts, unless it is empty.
     ///

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bytes,
     json::{self, Style, Wanted},
-    value::{Object, Value},
+    value::Value,
     yaml,
 };
 
@@ -327,11 +327,6 @@ fn base32_bytes(content: &[u8]) -> Result<Vec<u8>, String> {
         out.extend_from_slice(&bits.to_be_bytes()[3..3 + digits * 5 / 8]);
     }
     Ok(out)
-}
-
-/// Whether an object is of the Go type `name`.
-pub(super) fn is_type(object: &dyn Object, name: &str) -> bool {
-    object.type_name() == name
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 
 mod arguments;
 mod builtins;
+mod certificates;
+mod crypto;
+mod dates;
 mod dicts;
 mod encoding;
 mod flow;
@@ -12,9 +15,11 @@ mod lists;
 mod math;
 mod merge;
 mod paths;
+mod random;
 mod reflection;
 mod regexes;
 mod strings;
+mod toml;
 mod urls;
 mod versions;
 mod words;
@@ -270,6 +275,11 @@ pub(crate) fn find(set: FunctionSet, name: &str) -> Option<&'static Function> {
                 versions::FUNCTIONS,
                 paths::FUNCTIONS,
                 urls::FUNCTIONS,
+                random::FUNCTIONS,
+                crypto::FUNCTIONS,
+                certificates::FUNCTIONS,
+                dates::FUNCTIONS,
+                toml::FUNCTIONS,
             ])
         }),
     }

@@ -131,7 +131,7 @@ fn without_hyphens(text: &str) -> String {
     let mut out = text.to_owned();
     for captures in RANGE.captures_iter(text) {
         let part = |index: usize| captures.get(index).map_or("", |part| part.as_str());
-        out = out.replacen(part(0), &format!(">= {}, <= {} ", part(1), part(10)), 1);
+        out = out.replacen(part(0), &format!(">= {}, <= {} ", part(1), part(11)), 1);
     }
     out
 }

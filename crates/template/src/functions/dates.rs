@@ -1,0 +1,163 @@
+//! Dates and durations with the layouts of Go's `time`.
+
+mod duration;
+mod layout;
+mod moment;
+mod parse;
+
+use super::{
+    Context, Function, Returned,
+    Type::{Any, Str, Time},
+    arguments::string,
+};
+use crate::{
+    quote::quoted,
+    value::{Object, Value},
+};
+pub(super) use layout::civil;
+use moment::{Moment, Zone};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("now", &[], |_, _| Ok(Moment::now().into_value())),
+    Function::new("date", &[Str, Any], |_, arguments| {
+        formatted(string(arguments, 0), &arguments[1], "Local")
+    }),
+    Function::new("dateInZone", &[Str, Any, Str], date_in_zone),
+    Function::new("date_in_zone", &[Str, Any, Str], date_in_zone),
+    Function::new("htmlDate", &[Any], |_, arguments| {
+        formatted(HTML, &arguments[0], "Local")
+    }),
+    Function::new("htmlDateInZone", &[Any, Str], |_, arguments| {
+        formatted(HTML, &arguments[0], string(arguments, 1))
+    }),
+    Function::new("dateModify", &[Str, Time], date_modify),
+    Function::new("date_modify", &[Str, Time], date_modify),
+    Function::new("mustDateModify", &[Str, Time], must_date_modify),
+    Function::new("must_date_modify", &[Str, Time], must_date_modify),
+    Function::new("toDate", &[Str, Str], |_, arguments| {
+        Ok(parsed(arguments).unwrap_or_default().into_value())
+    }),
+    Function::new("mustToDate", &[Str, Str], |_, arguments| {
+        Ok(parsed(arguments)?.into_value())
+    }),
+    Function::new("unixEpoch", &[Time], unix_epoch),
+    Function::new("ago", &[Any], ago),
+    Function::new("duration", &[Any], duration_text),
+    Function::new("durationRound", &[Any], duration_round),
+];
+
+const HTML: &str = "2006-01-02";
+const NANOSECONDS: i64 = 1_000_000_000;
+
+/// The moment that a value stands for; what is none is now.
+fn moment_of(value: &Value) -> Moment {
+    match value {
+        Value::Int(seconds) | Value::Int64(seconds) => Moment::unix(*seconds),
+        Value::Object(object) => object
+            .as_any()
+            .downcast_ref::<Moment>()
+            .cloned()
+            .unwrap_or_else(Moment::now),
+        _ => Moment::now(),
+    }
+}
+
+fn formatted(layout: &str, value: &Value, zone: &str) -> Returned {
+    let zone = Zone::named(zone).unwrap_or(Zone::Utc);
+    Ok(Value::string(moment_of(value).within(zone).format(layout)))
+}
+
+fn date_in_zone(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    formatted(string(arguments, 0), &arguments[1], string(arguments, 2))
+}
+
+fn date_modify(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    match duration::parse(string(arguments, 0)) {
+        Ok(nanoseconds) => Ok(moment_of(&arguments[1]).plus(nanoseconds).into_value()),
+        Err(_) => Ok(arguments[1].clone()),
+    }
+}
+
+fn must_date_modify(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    Ok(moment_of(&arguments[1])
+        .plus(duration::parse(string(arguments, 0))?)
+        .into_value())
+}
+
+fn parsed(arguments: &[Value]) -> Result<Moment, String> {
+    parse::parse(string(arguments, 0), string(arguments, 1), &Zone::Local)
+}
+
+fn unix_epoch(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    Ok(Value::string(moment_of(&arguments[0]).seconds.to_string()))
+}
+
+/// Nanoseconds since a moment.
+fn since(moment: &Moment) -> i64 {
+    let now = Moment::now();
+    let seconds = now.seconds.saturating_sub(moment.seconds);
+    seconds
+        .saturating_mul(NANOSECONDS)
+        .saturating_add(i64::from(now.nanoseconds) - i64::from(moment.nanoseconds))
+}
+
+fn ago(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    let elapsed = since(&moment_of(&arguments[0]));
+    // Half a second rounds away from zero.
+    let half = if elapsed < 0 {
+        -NANOSECONDS / 2
+    } else {
+        NANOSECONDS / 2
+    };
+    let seconds = elapsed.saturating_add(half) / NANOSECONDS;
+    Ok(Value::string(duration::text(
+        seconds.saturating_mul(NANOSECONDS),
+    )))
+}
+
+fn duration_text(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    let seconds = match &arguments[0] {
+        Value::Str(text) => crate::strconv::parse_decimal(text).unwrap_or(0),
+        Value::Int64(seconds) => *seconds,
+        _ => 0,
+    };
+    Ok(Value::string(duration::text(
+        seconds.wrapping_mul(NANOSECONDS),
+    )))
+}
+
+/// The largest whole unit of a duration.
+fn duration_round(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    let nanoseconds = match &arguments[0] {
+        Value::Str(text) => duration::parse(text).unwrap_or(0),
+        Value::Int64(nanoseconds) => *nanoseconds,
+        Value::Object(object) => object.as_any().downcast_ref::<Moment>().map_or(0, since),
+        _ => 0,
+    };
+    const HOUR: u64 = 3_600 * NANOSECONDS as u64;
+    const UNITS: [(u64, &str); 6] = [
+        (HOUR * 24 * 365, "y"),
+        (HOUR * 24 * 30, "mo"),
+        (HOUR * 24, "d"),
+        (HOUR, "h"),
+        (HOUR / 60, "m"),
+        (HOUR / 3600, "s"),
+    ];
+    let magnitude = nanoseconds.unsigned_abs();
+    let unit = UNITS.iter().find(|(unit, _)| magnitude > *unit);
+    Ok(Value::string(unit.map_or_else(
+        || "0s".to_owned(),
+        |(unit, name)| format!("{}{name}", magnitude / unit),
+    )))
+}
+
+/// What Go says of a duration that is none.
+fn invalid_duration(text: &str) -> String {
+    format!("time: invalid duration {}", quoted(text))
+}
+
+impl Moment {
+    fn into_value(self) -> Value {
+        Value::Object(std::rc::Rc::new(self) as std::rc::Rc<dyn Object>)
+    }
+}
