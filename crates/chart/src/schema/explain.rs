@@ -550,7 +550,7 @@ impl Explainer<'_> {
                 )),
             }
         }
-        if let Some(condition) = schema.get("if") {
+        if let Some(condition) = schema.get("if").filter(|_| self.draft >= 7) {
             let branch = if check(condition).is_none() {
                 "then"
             } else {
