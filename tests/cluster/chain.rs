@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::stage::{self, Stage};
 
-/// Asks the server for the scores of some real rows.
-fn scores(stage: &Stage) -> Result<Value> {
+/// Asks the server for the scores of some real rows, and demands that `model` answers.
+fn scores(stage: &Stage, model: &str) -> Result<Value> {
     let rows = Table::validation(3)?.feature_rows()?;
     let answer = stage
         .namespace
@@ -32,14 +32,14 @@ fn e2e_a_model_is_gated_and_served_and_bad_ones_change_nothing() -> Result<()> {
         .args(["--atomic", "--timeout=3m"])
         .expect(0)?;
     installed.is_orderly()?;
-    let champion_scores = scores(&stage)?;
+    let champion_scores = scores(&stage, "champion")?;
 
     stage
         .gated(deployer()?, "upgrade", "better")?
         .args(["--atomic", "--timeout=3m"])
         .expect(0)?;
     let pods = stage.settled_pods()?;
-    let better_scores = scores(&stage)?;
+    let better_scores = scores(&stage, "better")?;
     demand(better_scores != champion_scores, || {
         format!("after the upgrade the old model still answers: {better_scores}")
     })?;
@@ -66,7 +66,7 @@ fn e2e_a_model_is_gated_and_served_and_bad_ones_change_nothing() -> Result<()> {
     demand(now == generation, || {
         format!("a refused upgrade changed the Deployment: generation {generation}, now {now}")
     })?;
-    demand(scores(&stage)? == better_scores, || {
+    demand(scores(&stage, "better")? == better_scores, || {
         "another model answers".to_owned()
     })?;
     let statuses = stage.statuses("fraud-model")?;
@@ -80,7 +80,7 @@ fn e2e_a_model_is_gated_and_served_and_bad_ones_change_nothing() -> Result<()> {
         .args(["--atomic", "--timeout=3m"])
         .expect(0)?;
     stage.settled_pods()?;
-    demand(scores(&stage)? == champion_scores, || {
+    demand(scores(&stage, "champion")? == champion_scores, || {
         "the old model still answers".to_owned()
     })?;
     let statuses = stage.statuses("fraud-model")?;

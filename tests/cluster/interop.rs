@@ -169,7 +169,7 @@ fn e2e_what_another_owns_is_not_taken() -> Result<()> {
         ])
         .expect(0)?;
     change(stage.deployer()?, "install", "green")
-        .expect(1)?
+        .expect(2)?
         .is_orderly()?
         .says(&[
             "colours-config",
