@@ -141,6 +141,10 @@ impl GateError {
         let hint = match self {
             Self::Settings(source) => source.hint(),
             Self::FetchModel { source, .. } => source.hint(),
+            Self::LoadModel {
+                uri,
+                source: ScorerError::ModelUnreadable { .. },
+            } => Some(format!("check the path `{uri}` and what is mounted there")),
             Self::LoadModel { source, .. } | Self::Latency { source, .. } => source.hint(),
             Self::OpenDataset { source, .. } => source.hint(),
             Self::Evaluate { source, .. } => source.hint(),
@@ -170,5 +174,20 @@ impl GateError {
             source = cause.source();
         }
         chain
+    }
+
+    /// Returns the whole chain as one line; of a trace of many lines, such as a model's own,
+    /// the first and the last are kept.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        let shorten = |text: &String| {
+            let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let first = lines.next().unwrap_or_default();
+            lines
+                .next_back()
+                .map_or_else(|| first.to_owned(), |last| format!("{first} … {last}"))
+        };
+        let parts: Vec<String> = self.chain().iter().map(shorten).collect();
+        parts.join(": ")
     }
 }

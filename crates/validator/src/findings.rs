@@ -145,7 +145,7 @@ fn brief(findings: &Findings, frame: &Frame<'_>, exit: ExitCode) -> Brief {
     let metrics = findings.metrics.as_ref();
     let (reasons, hints) = match frame.outcome {
         Ok(_) => (findings.reasons.clone(), Vec::new()),
-        Err(error) => (vec![error.chain().join(": ")], error.hints()),
+        Err(error) => (vec![error.one_line()], error.hints()),
     };
     let dataset = findings.dataset.as_ref();
     Brief {

@@ -1,12 +1,13 @@
 //! The story of one run: model and dataset -> scores -> metrics -> latency -> checks -> verdict.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use verdict::auc::{Auc, auc};
 use verdict::decision::{DecideOn, Estimate, Limit, judge, verdict};
 use verdict::exit::ExitCode;
 use verdict::interval::{IntervalMethod, Tails, bounds};
+use verdict::latency::QuantileQuestion;
 use verdict::report::{AucSection, Check, Environment, MetricsSection, Outcome};
 use verdict::score::RankedScores;
 
@@ -259,7 +260,13 @@ async fn measure_latency(
     findings: &mut Findings,
 ) -> Result<Check, GateError> {
     let started = Instant::now();
-    let plan = bench::plan(settings.threads, settings.time_budget);
+    let question = QuantileQuestion {
+        confidence: CONFIDENCE,
+        ..QuantileQuestion::P99
+    };
+    let maximum =
+        Duration::try_from_secs_f64(settings.maximum_p99_latency_ms / 1e3).unwrap_or(Duration::MAX);
+    let plan = bench::plan(settings.threads, settings.time_budget, maximum, question);
     let measured = tokio::task::spawn_blocking(move || {
         let rows = sample.into_rows();
         bench::measure(&mut scorer, rows.view(), &plan, CONFIDENCE)

@@ -8,10 +8,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use ndarray::ArrayView2;
 use verdict::decision::Estimate;
-use verdict::latency::{QuantileQuestion, autocorrelation, quantile};
+use verdict::latency::{QuantileQuestion, autocorrelation, exceedances_maximum, quantile};
 use verdict::report::{LatencyQuantile, LatencySection, Throttling};
 
-use crate::scorer::{Arrivals, LatencyPlan, LatencySamples, Scorer, ScorerError};
+use crate::scorer::{Arrivals, LatencyPlan, LatencySamples, Scorer, ScorerError, StopAfter};
 
 /// The quantiles of the report.
 const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
@@ -34,13 +34,27 @@ pub struct Measurement {
 }
 
 /// Returns the plan for single rows, one after the other, within a time budget.
+///
+/// The run ends early once more calls exceeded the limit than a pass at the largest number
+/// of calls allows: no further call could turn the verdict, so stopping biases nothing.
 #[must_use]
-pub fn plan(threads: usize, budget: Duration) -> LatencyPlan {
+pub fn plan(
+    threads: usize,
+    budget: Duration,
+    maximum: Duration,
+    question: QuantileQuestion,
+) -> LatencyPlan {
+    let usual = LatencyPlan::default();
+    let exceedances = exceedances_maximum(usual.calls_max as u64, question);
     LatencyPlan {
         threads,
         budget,
-        warm_up_budget: LatencyPlan::default().warm_up_budget.min(budget),
-        ..LatencyPlan::default()
+        warm_up_budget: usual.warm_up_budget.min(budget),
+        stop_after: exceedances.map(|most| StopAfter {
+            limit: maximum,
+            calls: most as usize + 1,
+        }),
+        ..usual
     }
 }
 
@@ -180,6 +194,7 @@ mod tests {
             first_call_rows: 1,
             elapsed: Duration::from_secs(1),
             budget_exhausted: false,
+            stopped_early: false,
             backlog: 0,
             overhead_ns: 50.0,
             peak_memory_bytes: Some(1),
@@ -212,6 +227,27 @@ mod tests {
         let found = summarise(&samples(vec![5_000; 298]), &LatencyPlan::default(), 1, 0.95);
         let p99 = found.p99.expect("samples");
         assert_eq!((p99.value, p99.upper), (0.005, None));
+    }
+
+    /// Stopping early must never stop a run that could still pass.
+    #[test]
+    fn a_run_ends_early_only_when_no_number_of_calls_could_pass() {
+        let plan = plan(
+            1,
+            Duration::from_secs(60),
+            Duration::from_millis(200),
+            QuantileQuestion::P99,
+        );
+        let stop = plan.stop_after.expect("p99 of 10,000 calls has a bound");
+        assert_eq!(stop.limit, Duration::from_millis(200));
+        for calls in [299, 2_000, plan.calls_max as u64] {
+            let most = exceedances_maximum(calls, QuantileQuestion::P99).expect("enough calls");
+            assert!((stop.calls as u64) > most, "{calls}");
+        }
+        // And what it leaves is refuted, not inconclusive.
+        let slow = summarise(&samples(vec![300_000_000; stop.calls]), &plan, 1, 0.95);
+        let p99 = slow.p99.expect("samples");
+        assert!(p99.lower.is_some_and(|lower| lower > 200.0));
     }
 
     #[test]

@@ -81,8 +81,15 @@ impl RequestPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
+
+    use super::*;
+
+    /// More than a part long, so that ranges cross the border between two.
+    static OBJECT: LazyLock<Bytes> =
+        LazyLock::new(|| (0..251u8).cycle().take(18_000_000).collect());
 
     #[test]
     fn near_ranges_share_a_request_and_long_ones_are_split() {
@@ -99,24 +106,19 @@ mod tests {
     proptest! {
         #[test]
         fn every_range_gets_exactly_its_bytes(
-            ranges in prop::collection::vec((0u64..20_000_000, 0u64..9_000_000), 0..4),
+            ranges in prop::collection::vec((0u64..9_000_000, 0u64..9_000_000), 0..4),
         ) {
             let wanted: Vec<Range<u64>> =
                 ranges.into_iter().map(|(start, length)| start..start + length).collect();
             let plan = RequestPlan::new(&wanted);
-            let byte = |position: u64| (position % 251) as u8;
             let fetched: Vec<Bytes> = plan
                 .parts
                 .iter()
-                .map(|part| (part.start..part.end).map(byte).collect::<Vec<u8>>().into())
+                .map(|part| OBJECT.slice(part.start as usize..part.end as usize))
                 .collect();
             for (range, bytes) in wanted.iter().zip(plan.cut(&fetched, &wanted)) {
-                prop_assert_eq!(bytes.len() as u64, range.end - range.start);
-                for offset in [0, bytes.len() / 2, bytes.len().saturating_sub(1)] {
-                    if let Some(found) = bytes.get(offset) {
-                        prop_assert_eq!(*found, byte(range.start + offset as u64));
-                    }
-                }
+                let expected = OBJECT.slice(range.start as usize..range.end as usize);
+                prop_assert!(bytes == expected, "{range:?}");
             }
         }
     }

