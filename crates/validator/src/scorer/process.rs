@@ -245,9 +245,12 @@ impl ScorerProcess {
             .reserve(shape.bytes())
             .map_err(spawn_error("shared memory"))?;
         let target = self.memory.floats_mut(shape.values());
-        let mut target = ArrayViewMut2::from_shape(rows.dim(), target)
-            .expect("the slice has as many values as the shape");
-        target.assign(&rows);
+        match rows.as_slice() {
+            Some(values) => target.copy_from_slice(values),
+            None => ArrayViewMut2::from_shape(rows.dim(), target)
+                .expect("the slice has as many values as the shape")
+                .assign(&rows),
+        }
         Ok(shape)
     }
 

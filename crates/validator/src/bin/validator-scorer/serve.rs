@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::time::Instant;
 
 use validator::scorer::memory::SharedMemory;
@@ -28,6 +29,13 @@ const OTHER_TYPES: [ElementType; 3] = [ElementType::F64, ElementType::Bf16, Elem
 pub(crate) fn serve() -> io::Result<()> {
     sandbox::die_with_parent()?;
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    if !File::from(stdin.try_clone()?)
+        .metadata()?
+        .file_type()
+        .is_socket()
+    {
+        return Err(io::Error::other("the standard input is no socket"));
+    }
     // Plain read and write, which stay allowed when the calls on sockets are not.
     let mut socket = File::from(stdin);
     let hello = Reply::Hello {
@@ -150,10 +158,7 @@ impl Session {
             element_type,
             kind,
         } = select(output, &self.selection, rows.rows)?;
-        let payload = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let payload = bytes(values.iter().map(|value| value.to_le_bytes()));
         let reply = Reply::Scored {
             columns,
             element_type,
@@ -179,10 +184,7 @@ impl Session {
                 self.measure_once(rows, plan).map_err(raised)?
             }
         };
-        let payload = samples
-            .iter()
-            .flat_map(|sample| sample.to_le_bytes())
-            .collect();
+        let payload = bytes(samples.iter().map(|sample| sample.to_le_bytes()));
         Ok((Reply::Measured(measured), payload))
     }
 
@@ -245,6 +247,12 @@ impl Session {
         self.accepted_width = Some(width);
         Ok(())
     }
+}
+
+fn bytes(values: impl ExactSizeIterator<Item = [u8; 8]>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(values.len() * 8);
+    values.for_each(|value| bytes.extend_from_slice(&value));
+    bytes
 }
 
 fn raised(error: TorchError) -> Failure {
