@@ -152,7 +152,9 @@ fn stages(
     }
     environment.mark.insert(Mark::new()).put_on(&mut command);
     steps.run("run the tests", || {
-        tally.run(&mut command, |line| say(line)).map(|()| None)
+        tally
+            .run(&mut command, |line| say(format_args!("{line}")))
+            .map(|()| None)
     })
 }
 

@@ -186,7 +186,8 @@ impl Supervisor {
             .spawn()
             .with_context(|| format!("failed to start `{}`", component.program.display()))?;
         say(format_args!("started {} as {}", component.name, child.id()));
-        Pid::from_raw(child.id().cast_signed()).context("a child has a number above 0")
+        // Not waited for here: `tick` reaps every child, those of containers included.
+        Ok(Pid::from_child(&child))
     }
 
     /// Reaps, restarts what ended, and returns whether to go on.
