@@ -286,7 +286,7 @@ fn settings_that_make_no_sense_are_refused_before_anything_is_read() {
     Gate::of(model("champion.pt"), "/no/data").is_refused(2, &["/no/data"]);
     Gate::of(model("champion.pt"), "gs://bucket/data").is_refused(2, &["`gs`"]);
     Gate::of(model("champion.pt"), data("validation"))
-        .arg("--features=length,nothing")
+        .arg("--features=length_mm,nothing")
         .is_refused(3, &["`nothing`"]);
 }
 

@@ -9,9 +9,13 @@
 //! Outputs are never passed through a sigmoid: in single precision it saturates and makes
 //! ties of distinct outputs.
 
+use crate::radix;
+
 /// An unsigned integer whose order is the order of the floating-point numbers it stands for.
 trait RankKey: Copy + Ord {
     fn to_score(self) -> f64;
+
+    fn sort(keys: &mut Vec<Self>);
 }
 
 impl RankKey for u32 {
@@ -23,6 +27,10 @@ impl RankKey for u32 {
         };
         f64::from(f32::from_bits(bits))
     }
+
+    fn sort(keys: &mut Vec<Self>) {
+        radix::sort(keys);
+    }
 }
 
 impl RankKey for u64 {
@@ -33,6 +41,10 @@ impl RankKey for u64 {
             !self
         };
         f64::from_bits(bits)
+    }
+
+    fn sort(keys: &mut Vec<Self>) {
+        keys.sort_unstable();
     }
 }
 
@@ -106,8 +118,8 @@ impl<K: RankKey> ClassKeys<K> {
     }
 
     fn sort(&mut self) {
-        self.positives.sort_unstable();
-        self.negatives.sort_unstable();
+        K::sort(&mut self.positives);
+        K::sort(&mut self.negatives);
     }
 }
 
