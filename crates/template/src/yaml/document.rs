@@ -243,6 +243,9 @@ impl<'text> Stream<'text> {
     fn properties(&mut self) -> Result<Properties, YamlError> {
         let mut properties = Properties::default();
         loop {
+            if !matches!(self.peek()?.kind, Kind::Anchor(_) | Kind::Tag { .. }) {
+                return Ok(properties);
+            }
             let token = self.peek()?.clone();
             match token.kind {
                 Kind::Anchor(name) if properties.anchor.is_none() => {

@@ -56,43 +56,48 @@ fn less(left: &str, right: &str, letters_first_after_digits: bool) -> bool {
     {
         return a < b;
     }
-    let left: Vec<char> = left.chars().collect();
-    let right: Vec<char> = right.chars().collect();
-    let Some(position) = left.iter().zip(&right).position(|(a, b)| a != b) else {
+    let Some(position) = left
+        .char_indices()
+        .zip(right.chars())
+        .find(|((_, a), b)| a != b)
+        .map(|((position, _), _)| position)
+    else {
         return left.len() < right.len();
     };
-    let (a, b) = (left[position], right[position]);
+    let (common, left, right) = (&left[..position], &left[position..], &right[position..]);
+    let (Some(a), Some(b)) = (left.chars().next(), right.chars().next()) else {
+        return left.len() < right.len();
+    };
     match (a.is_alphabetic(), b.is_alphabetic()) {
         (true, true) => return a < b,
-        (left_is_letter, _) if left_is_letter != b.is_alphabetic() => {
-            let after_digit = position > 0 && is_digit(left[position - 1]);
+        (left_is_letter, right_is_letter) if left_is_letter != right_is_letter => {
+            let after_digit = common.ends_with(is_digit);
             return left_is_letter == (letters_first_after_digits && after_digit);
         }
         _ => {}
     }
     // A zero inside of a longer number counts as a digit of that number, not as a leading zero.
     let inside_number = (a == '0' || b == '0')
-        && left[..position]
-            .iter()
+        && common
+            .chars()
             .rev()
-            .take_while(|character| is_digit(**character))
-            .any(|character| *character != '0');
+            .take_while(|character| is_digit(*character))
+            .any(|character| character != '0');
     let start = i64::from(inside_number);
-    let (left_number, left_end) = number_at(&left, position, start);
-    let (right_number, right_end) = number_at(&right, position, start);
-    (left_number, left_end, a) < (right_number, right_end, b)
+    let (left_number, left_length) = leading_number(left, start);
+    let (right_number, right_length) = leading_number(right, start);
+    (left_number, left_length, a) < (right_number, right_length, b)
 }
 
-/// Reads the digits from `position` on, continuing from `start`; overflow wraps as in Go.
-fn number_at(text: &[char], position: usize, start: i64) -> (i64, usize) {
-    let mut number = start;
-    let mut end = position;
-    while let Some(character) = text.get(end).filter(|character| is_digit(**character)) {
-        let digit = i64::from(u32::from(*character)) - i64::from(u32::from('0'));
-        number = number.wrapping_mul(10).wrapping_add(digit);
-        end += 1;
-    }
-    (number, end)
+/// Reads the digits at the start, continuing from `start`; overflow wraps as in Go.
+fn leading_number(text: &str, start: i64) -> (i64, usize) {
+    let digits = text.bytes().take_while(u8::is_ascii_digit);
+    digits.fold((start, 0), |(number, length), digit| {
+        let number = number
+            .wrapping_mul(10)
+            .wrapping_add(i64::from(digit - b'0'));
+        (number, length + 1)
+    })
 }
 
 fn is_digit(character: char) -> bool {
