@@ -2,11 +2,13 @@
 
 pub mod cluster;
 mod events;
+mod local;
 mod order;
 mod runner;
 mod skip;
 
 pub use events::{EventReport, HookFailure, run_event};
+pub use local::{LocalHooks, LocalOptions};
 pub use order::{has_policy, is_workload, ordered_hooks};
 pub use runner::{HookContext, HookError, HookObject, HookResult, HookRunner};
 pub use skip::SkippedHooks;

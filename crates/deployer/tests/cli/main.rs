@@ -1,0 +1,6 @@
+//! The real binary on a folder as target: what it prints, where, and with which exit code.
+
+mod bad_input;
+mod gate;
+mod harness;
+mod readers;
