@@ -25,13 +25,14 @@ pub struct KubeVersion {
 }
 
 impl Default for Capabilities {
-    /// What Helm assumes without a cluster.
+    /// What is assumed without a cluster: the Kubernetes whose API this workspace is built for, as
+    /// in a released Helm. (A Helm built without version flags says 1.20.)
     fn default() -> Self {
         Self {
             kube_version: KubeVersion {
-                version: "v1.20.0".to_owned(),
+                version: "v1.34.0".to_owned(),
                 major: "1".to_owned(),
-                minor: "20".to_owned(),
+                minor: "34".to_owned(),
             },
             api_versions: DEFAULT_API_VERSIONS
                 .iter()

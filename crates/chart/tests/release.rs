@@ -115,7 +115,7 @@ fn what_helm_refuses_is_refused_in_its_words() {
     let missing = format!(
         "{META}dependencies:\n- {{name: redis, version: 1.x.x, repository: \"https://example.com\"}}\n"
     );
-    let old = format!("{META}kubeVersion: \">=1.30.0\"\n");
+    let old = format!("{META}kubeVersion: \">=1.90.0\"\n");
     let library = format!("{META}type: library\n");
     let schema = r#"{"type":"object","properties":{"port":{"type":"integer","minimum":1}}}"#;
     let table = [
@@ -127,7 +127,7 @@ fn what_helm_refuses_is_refused_in_its_words() {
         (
             chart(&[("Chart.yaml", &old)]),
             "",
-            "chart requires kubeVersion: >=1.30.0 which is incompatible with Kubernetes v1.20.0",
+            "chart requires kubeVersion: >=1.90.0 which is incompatible with Kubernetes v1.34.0",
         ),
         (
             chart(&[("Chart.yaml", &library)]),
