@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::cluster::kube::{Connection, KubeCluster};
 use crate::cluster::{Cluster, DirectoryCluster};
 use crate::hook::cluster::ClusterHooks;
-use crate::hook::{HookRunner, SkippedHooks};
+use crate::hook::{HookRunner, LocalHooks, LocalOptions, SkippedHooks};
 use crate::output::{ConsoleProgress, Format, Printer};
 use crate::release::Namespace;
 use crate::storage::kube::{KubeStore, RecordKind};
@@ -170,7 +170,13 @@ fn runner(target: &Target, arguments: &HookArgs) -> Result<Arc<dyn HookRunner>, 
     Ok(match (arguments.hooks.unwrap_or(default), &target.kube) {
         (HooksChoice::Skip, _) => Arc::new(SkippedHooks),
         (HooksChoice::Local, _) => {
-            return Err(CliError::usage("`--hooks local` comes in a moment"));
+            let options = LocalOptions {
+                environment: arguments.hook_env.clone(),
+                commands: paths(&arguments.hook_command),
+                mounts: paths(&arguments.hook_mount),
+            };
+            let cluster = Arc::clone(&target.cluster);
+            Arc::new(LocalHooks::new(options, cluster, Arc::new(SystemClock)))
         }
         (HooksChoice::Cluster, Some(cluster)) => Arc::new(ClusterHooks::new(cluster.clone())),
         (HooksChoice::Cluster, None) => {
@@ -180,7 +186,7 @@ fn runner(target: &Target, arguments: &HookArgs) -> Result<Arc<dyn HookRunner>, 
     })
 }
 
-fn paths<C: FromIterator<(String, PathBuf)>>(pairs: &[(String, String)]) -> C {
+fn paths(pairs: &[(String, String)]) -> Vec<(String, PathBuf)> {
     pairs
         .iter()
         .map(|(name, path)| (name.clone(), PathBuf::from(path)))

@@ -12,10 +12,20 @@ fn a_gated_install_prints_the_verdict_and_the_notes() {
     let gate = command(&place, "pass", 0.95, 0);
     let run = place.run(&["install", "web", "chart", "--hook-command", &gate]);
     assert_eq!(run.code, 0, "{run:#?}");
-    for words in ["NAME: web\n", "STATUS: deployed\n", "REVISION: 1\n", "VERDICT: PASS\n", "auc 0.9500", "NOTES:\nDeployed web.\n"] {
+    for words in [
+        "NAME: web\n",
+        "STATUS: deployed\n",
+        "REVISION: 1\n",
+        "VERDICT: PASS\n",
+        "auc 0.9500",
+        "NOTES:\nDeployed web.\n",
+    ] {
         assert!(run.stdout.contains(words), "`{words}`: {run:#?}");
     }
-    assert!(run.stderr.contains("[web-validate] judging the model"), "{run:#?}");
+    assert!(
+        run.stderr.contains("[web-validate] judging the model"),
+        "{run:#?}"
+    );
 }
 
 #[test]
@@ -23,23 +33,60 @@ fn a_refused_upgrade_changes_nothing_exits_3_and_the_next_good_one_passes() {
     let place = Place::new();
     place.installed();
     let bad = command(&place, "fail", 0.85, 1);
-    let refused = place.run(&["upgrade", "web", "chart", "--atomic", "--set", "message=worse", "--hook-command", &bad]);
+    let refused = place.run(&[
+        "upgrade",
+        "web",
+        "chart",
+        "--atomic",
+        "--set",
+        "message=worse",
+        "--hook-command",
+        &bad,
+    ]);
     refused.fails_with(
         3,
-        &["rejected by hook `web-validate`", "VERDICT: FAIL", "auc 0.8500", "hint: nothing was changed; revision 1 is still deployed"],
+        &[
+            "rejected by hook `web-validate`",
+            "VERDICT: FAIL",
+            "auc 0.8500",
+            "hint: nothing was changed; revision 1 is still deployed",
+        ],
     );
     let manifest = place.run(&["get", "manifest", "web"]);
-    assert!(place.run(&["status", "web", "--revision", "1"]).stdout.contains("STATUS: deployed"));
-    assert!(manifest.stdout.contains("worse"), "the failed revision keeps its manifest: {manifest:#?}");
+    assert!(
+        place
+            .run(&["status", "web", "--revision", "1"])
+            .stdout
+            .contains("STATUS: deployed")
+    );
+    assert!(
+        manifest.stdout.contains("worse"),
+        "the failed revision keeps its manifest: {manifest:#?}"
+    );
     let good = command(&place, "pass", 0.96, 0);
-    let passed = place.run(&["upgrade", "web", "chart", "--atomic", "--set", "message=better", "--hook-command", &good]);
+    let passed = place.run(&[
+        "upgrade",
+        "web",
+        "chart",
+        "--atomic",
+        "--set",
+        "message=better",
+        "--hook-command",
+        &good,
+    ]);
     assert_eq!(passed.code, 0, "{passed:#?}");
     let rows = place.run(&["history", "web", "-o", "json"]).json();
     let summary: Vec<_> = rows
         .as_array()
         .expect("rows")
         .iter()
-        .map(|row| (row["revision"].as_u64(), row["status"].as_str(), row["verdict"]["outcome"].as_str()))
+        .map(|row| {
+            (
+                row["revision"].as_u64(),
+                row["status"].as_str(),
+                row["verdict"]["outcome"].as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         summary,
@@ -64,12 +111,22 @@ fn a_gate_that_cannot_judge_exits_6() {
 fn a_failed_atomic_first_install_leaves_no_release_and_its_reason_in_history() {
     let place = Place::new();
     let bad = command(&place, "fail", 0.85, 1);
-    let run = place.run(&["install", "web", "chart", "--atomic", "--hook-command", &bad]);
+    let run = place.run(&[
+        "install",
+        "web",
+        "chart",
+        "--atomic",
+        "--hook-command",
+        &bad,
+    ]);
     run.fails_with(3, &["rejected by hook `web-validate`"]);
     let list = place.run(&["list", "-a", "-q"]);
     assert_eq!(list.stdout, "", "{list:#?}");
     let history = place.run(&["history", "web"]);
-    assert!(history.stdout.contains("fail") && history.stdout.contains("0.8500"), "{history:#?}");
+    assert!(
+        history.stdout.contains("fail") && history.stdout.contains("0.8500"),
+        "{history:#?}"
+    );
 }
 
 #[test]
@@ -77,15 +134,28 @@ fn a_rollback_brings_the_old_manifest_back() {
     let place = Place::new();
     place.installed();
     let good = command(&place, "pass", 0.96, 0);
-    let upgraded = place.run(&["upgrade", "web", "chart", "--set", "message=second", "--hook-command", &good]);
+    let upgraded = place.run(&[
+        "upgrade",
+        "web",
+        "chart",
+        "--set",
+        "message=second",
+        "--hook-command",
+        &good,
+    ]);
     assert_eq!(upgraded.code, 0, "{upgraded:#?}");
     let run = place.run(&["rollback", "web", "1"]);
     assert_eq!(run.code, 0, "{run:#?}");
     let manifest = place.run(&["get", "manifest", "web"]);
     assert!(manifest.stdout.contains("hello"), "{manifest:#?}");
     let uninstalled = place.run(&["uninstall", "web"]);
-    assert!(uninstalled.stdout.contains("release \"web\" uninstalled"), "{uninstalled:#?}");
-    place.run(&["status", "web"]).fails_with(1, &["release: not found"]);
+    assert!(
+        uninstalled.stdout.contains("release \"web\" uninstalled"),
+        "{uninstalled:#?}"
+    );
+    place
+        .run(&["status", "web"])
+        .fails_with(1, &["release: not found"]);
 }
 
 #[test]
@@ -93,8 +163,14 @@ fn a_dry_run_shows_the_manifest_and_writes_nothing() {
     let place = Place::new();
     let run = place.run(&["install", "web", "chart", "--dry-run"]);
     assert_eq!(run.code, 0, "{run:#?}");
-    assert!(run.stdout.contains("MANIFEST:") && run.stdout.contains("kind: ConfigMap"), "{run:#?}");
-    assert!(run.stdout.contains("HOOKS:") && run.stdout.contains("kind: Job"), "{run:#?}");
+    assert!(
+        run.stdout.contains("MANIFEST:") && run.stdout.contains("kind: ConfigMap"),
+        "{run:#?}"
+    );
+    assert!(
+        run.stdout.contains("HOOKS:") && run.stdout.contains("kind: Job"),
+        "{run:#?}"
+    );
     assert_eq!(place.run(&["list", "-q"]).stdout, "");
 }
 
@@ -102,11 +178,23 @@ fn a_dry_run_shows_the_manifest_and_writes_nothing() {
 fn upgrade_with_install_installs_what_is_not_there() {
     let place = Place::new();
     let good = command(&place, "pass", 0.96, 0);
-    let run = place.run(&["upgrade", "--install", "web", "chart", "--hook-command", &good, "-o", "json"]);
+    let run = place.run(&[
+        "upgrade",
+        "--install",
+        "web",
+        "chart",
+        "--hook-command",
+        &good,
+        "-o",
+        "json",
+    ]);
     let release = run.json();
     assert_eq!(release["version"], 1);
     assert_eq!(release["info"]["status"], "deployed");
     assert_eq!(release["verdict"]["outcome"], "pass");
     assert_eq!(release["schema_version"], 1);
-    assert!(release.get("chart").is_none(), "the chart is left out as Helm does");
+    assert!(
+        release.get("chart").is_none(),
+        "the chart is left out as Helm does"
+    );
 }

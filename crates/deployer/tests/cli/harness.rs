@@ -21,13 +21,18 @@ pub(crate) struct Run {
 impl Place {
     /// Makes a place with the test chart, whose hook is a local program.
     pub(crate) fn new() -> Self {
-        let place = Self { folder: TempDir::new().expect("a temporary folder") };
+        let place = Self {
+            folder: TempDir::new().expect("a temporary folder"),
+        };
         place.write("chart/Chart.yaml", CHART);
         place.write("chart/values.yaml", "message: hello\ngate: ./gate\n");
         place.write("chart/values.schema.json", SCHEMA);
         place.write("chart/templates/app.yaml", APP);
         place.write("chart/templates/gate.yaml", GATE);
-        place.write("chart/templates/NOTES.txt", "Deployed {{ .Release.Name }}.\n");
+        place.write(
+            "chart/templates/NOTES.txt",
+            "Deployed {{ .Release.Name }}.\n",
+        );
         place
     }
 
@@ -101,7 +106,10 @@ impl Run {
     pub(crate) fn fails_with(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{self:#?}");
         for words in words {
-            assert!(self.stderr.contains(words), "`{words}` is not said: {self:#?}");
+            assert!(
+                self.stderr.contains(words),
+                "`{words}` is not said: {self:#?}"
+            );
         }
         assert!(!self.stderr.contains("panicked"), "{self:#?}");
     }

@@ -8,17 +8,57 @@ fn list_prints_helms_columns_and_field_names() {
     place.installed();
     let table = place.run(&["list"]);
     let mut lines = table.stdout.lines();
-    let heading: Vec<&str> = lines.next().expect("a heading").split('\t').map(str::trim).collect();
-    assert_eq!(heading, ["NAME", "NAMESPACE", "REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION"]);
-    let row: Vec<&str> = lines.next().expect("a row").split('\t').map(str::trim).collect();
-    assert_eq!((row[0], row[1], row[2], row[4], row[5], row[6]), ("web", "default", "1", "deployed", "web-1.2.3", "4.5"));
+    let heading: Vec<&str> = lines
+        .next()
+        .expect("a heading")
+        .split('\t')
+        .map(str::trim)
+        .collect();
+    assert_eq!(
+        heading,
+        [
+            "NAME",
+            "NAMESPACE",
+            "REVISION",
+            "UPDATED",
+            "STATUS",
+            "CHART",
+            "APP VERSION"
+        ]
+    );
+    let row: Vec<&str> = lines
+        .next()
+        .expect("a row")
+        .split('\t')
+        .map(str::trim)
+        .collect();
+    assert_eq!(
+        (row[0], row[1], row[2], row[4], row[5], row[6]),
+        ("web", "default", "1", "deployed", "web-1.2.3", "4.5")
+    );
     let json = place.run(&["ls", "-A", "-o", "json"]).json();
-    for (field, value) in [("name", "web"), ("revision", "1"), ("status", "deployed"), ("chart", "web-1.2.3"), ("app_version", "4.5")] {
+    for (field, value) in [
+        ("name", "web"),
+        ("revision", "1"),
+        ("status", "deployed"),
+        ("chart", "web-1.2.3"),
+        ("app_version", "4.5"),
+    ] {
         assert_eq!(json[0][field], value, "{json}");
     }
-    assert_eq!(place.run(&["list", "--filter", "^nothing"]).stdout.lines().count(), 1);
+    assert_eq!(
+        place
+            .run(&["list", "--filter", "^nothing"])
+            .stdout
+            .lines()
+            .count(),
+        1
+    );
     assert_eq!(place.run(&["list", "-q", "--failed"]).stdout, "");
-    assert_eq!(place.run(&["list", "-o", "json", "-n", "elsewhere"]).json(), serde_json::json!([]));
+    assert_eq!(
+        place.run(&["list", "-o", "json", "-n", "elsewhere"]).json(),
+        serde_json::json!([])
+    );
 }
 
 #[test]
@@ -26,9 +66,32 @@ fn history_has_columns_for_verdict_area_and_latency() {
     let place = Place::new();
     place.installed();
     let run = place.run(&["hist", "web"]);
-    let heading: Vec<&str> = run.stdout.lines().next().expect("a heading").split('\t').map(str::trim).collect();
-    assert_eq!(heading, ["REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION", "VERDICT", "AUC", "P99", "DESCRIPTION"]);
-    assert!(run.stdout.contains("0.9500") && run.stdout.contains("1.50 ms"), "{run:#?}");
+    let heading: Vec<&str> = run
+        .stdout
+        .lines()
+        .next()
+        .expect("a heading")
+        .split('\t')
+        .map(str::trim)
+        .collect();
+    assert_eq!(
+        heading,
+        [
+            "REVISION",
+            "UPDATED",
+            "STATUS",
+            "CHART",
+            "APP VERSION",
+            "VERDICT",
+            "AUC",
+            "P99",
+            "DESCRIPTION"
+        ]
+    );
+    assert!(
+        run.stdout.contains("0.9500") && run.stdout.contains("1.50 ms"),
+        "{run:#?}"
+    );
     let logs = place.run(&["history", "web", "--revision", "1"]);
     assert!(logs.stdout.contains("judging the model"), "{logs:#?}");
 }
@@ -50,20 +113,58 @@ fn status_prints_the_verdict_and_yaml_has_the_same_fields_as_json() {
 fn get_prints_each_part() {
     let place = Place::new();
     let gate = format!("local/gate={}", place.gate("pass", 0.95, 0));
-    let run = place.run(&["install", "web", "chart", "--set", "message=given", "--labels", "team=risk", "--hook-command", &gate]);
+    let run = place.run(&[
+        "install",
+        "web",
+        "chart",
+        "--set",
+        "message=given",
+        "--labels",
+        "team=risk",
+        "--hook-command",
+        &gate,
+    ]);
     assert_eq!(run.code, 0, "{run:#?}");
     let values = place.run(&["get", "values", "web"]);
     assert_eq!(values.stdout, "USER-SUPPLIED VALUES:\nmessage: given\n");
-    let all = place.run(&["get", "values", "web", "--all", "-o", "json"]).json();
-    assert_eq!(all, serde_json::json!({"message": "given", "gate": "./gate"}));
-    assert!(place.run(&["get", "manifest", "web"]).stdout.starts_with("---\n# Source: web/templates/app.yaml\n"));
-    assert!(place.run(&["get", "hooks", "web"]).stdout.contains("kind: Job"));
-    assert_eq!(place.run(&["get", "notes", "web"]).stdout.trim(), "NOTES:\nDeployed web.");
+    let all = place
+        .run(&["get", "values", "web", "--all", "-o", "json"])
+        .json();
+    assert_eq!(
+        all,
+        serde_json::json!({"message": "given", "gate": "./gate"})
+    );
+    assert!(
+        place
+            .run(&["get", "manifest", "web"])
+            .stdout
+            .starts_with("---\n# Source: web/templates/app.yaml\n")
+    );
+    assert!(
+        place
+            .run(&["get", "hooks", "web"])
+            .stdout
+            .contains("kind: Job")
+    );
+    assert_eq!(
+        place.run(&["get", "notes", "web"]).stdout.trim(),
+        "NOTES:\nDeployed web."
+    );
     let metadata = place.run(&["get", "metadata", "web", "-o", "json"]).json();
-    assert_eq!((metadata["chart"].as_str(), metadata["appVersion"].as_str()), (Some("web"), Some("4.5")));
+    assert_eq!(
+        (metadata["chart"].as_str(), metadata["appVersion"].as_str()),
+        (Some("web"), Some("4.5"))
+    );
     assert_eq!(metadata["labels"]["team"], "risk");
     let everything = place.run(&["get", "all", "web"]).stdout;
-    for words in ["CHART: web", "USER-SUPPLIED VALUES:", "COMPUTED VALUES:", "HOOKS:", "MANIFEST:", "NOTES:"] {
+    for words in [
+        "CHART: web",
+        "USER-SUPPLIED VALUES:",
+        "COMPUTED VALUES:",
+        "HOOKS:",
+        "MANIFEST:",
+        "NOTES:",
+    ] {
         assert!(everything.contains(words), "`{words}`: {everything}");
     }
 }
@@ -73,16 +174,38 @@ fn template_renders_without_any_target() {
     let place = Place::new();
     let run = place.run_with(&["template", "web", "chart", "--set", "message=x"], &[]);
     assert_eq!(run.code, 0, "{run:#?}");
-    assert!(run.stdout.contains("message: \"x\"") && run.stdout.contains("kind: Job"), "{run:#?}");
-    let only = place.run_with(&["template", "chart", "--show-only", "templates/app.yaml"], &[]);
-    assert!(only.stdout.contains("kind: ConfigMap") && !only.stdout.contains("kind: Job"), "{only:#?}");
+    assert!(
+        run.stdout.contains("message: \"x\"") && run.stdout.contains("kind: Job"),
+        "{run:#?}"
+    );
+    let only = place.run_with(
+        &["template", "chart", "--show-only", "templates/app.yaml"],
+        &[],
+    );
+    assert!(
+        only.stdout.contains("kind: ConfigMap") && !only.stdout.contains("kind: Job"),
+        "{only:#?}"
+    );
     assert!(only.stdout.contains("name: release-name"), "{only:#?}");
 }
 
 #[test]
 fn every_help_has_examples_and_ends_well() {
     let place = Place::new();
-    for command in ["install", "upgrade", "rollback", "uninstall", "history", "status", "list", "get", "template", "completion", "version", "recover"] {
+    for command in [
+        "install",
+        "upgrade",
+        "rollback",
+        "uninstall",
+        "history",
+        "status",
+        "list",
+        "get",
+        "template",
+        "completion",
+        "version",
+        "recover",
+    ] {
         let run = place.run_with(&[command, "--help"], &[]);
         assert_eq!(run.code, 0, "{run:#?}");
         assert!(run.stdout.contains("Examples:\n  "), "{command}: {run:#?}");
@@ -91,7 +214,12 @@ fn every_help_has_examples_and_ends_well() {
         let run = place.run_with(&["completion", shell], &[]);
         assert!(run.stdout.contains("deployer") && run.code == 0, "{shell}");
     }
-    assert!(place.run_with(&["version"], &[]).stdout.starts_with("deployer v"));
+    assert!(
+        place
+            .run_with(&["version"], &[])
+            .stdout
+            .starts_with("deployer v")
+    );
 }
 
 #[test]
@@ -99,7 +227,11 @@ fn recover_says_that_nothing_is_needed() {
     let place = Place::new();
     place.installed();
     let run = place.run(&["recover", "web"]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, "release `web` needs nothing\n"), "{run:#?}");
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "release `web` needs nothing\n"),
+        "{run:#?}"
+    );
 }
 
 #[test]
@@ -107,5 +239,10 @@ fn output_is_coloured_only_when_asked() {
     let place = Place::new();
     place.installed();
     assert!(!place.run(&["list"]).stdout.contains('\u{1b}'));
-    assert!(place.run(&["list", "--color", "always"]).stdout.contains('\u{1b}'));
+    assert!(
+        place
+            .run(&["list", "--color", "always"])
+            .stdout
+            .contains('\u{1b}')
+    );
 }

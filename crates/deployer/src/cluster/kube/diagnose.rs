@@ -43,13 +43,13 @@ impl KubeCluster {
 
     async fn explain_object(&self, id: &ObjectId, object: &Value) -> Option<Diagnosis> {
         let mut lines = bad_conditions(object);
-        lines.extend(self.events_of(object).await);
+        lines.extend(self.warnings_of(object).await);
         if lines.is_empty() {
             return None;
         }
         Some(Diagnosis {
             source: id.to_string(),
-            summary: lines.first().cloned().unwrap_or_default(),
+            summary: lines.remove(0),
             lines,
         })
     }
@@ -76,14 +76,14 @@ impl KubeCluster {
     async fn explain_pod(&self, pod: &Value) -> Vec<Diagnosis> {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let mut found = Vec::new();
-        let mut lines = self.events_of(pod).await;
+        let mut lines = self.warnings_of(pod).await;
         if let Some(trouble) = pod_trouble(pod, Utc::now()) {
             lines.insert(0, trouble.sentence(name));
         }
         if !lines.is_empty() {
             found.push(Diagnosis {
                 source: format!("pod {name}"),
-                summary: lines.first().cloned().unwrap_or_default(),
+                summary: lines.remove(0),
                 lines,
             });
         }
@@ -128,6 +128,13 @@ impl KubeCluster {
             summary,
             lines,
         })
+    }
+
+    /// Returns the newest events that warn of something; the others only say what was normal.
+    pub(crate) async fn warnings_of(&self, object: &Value) -> Vec<String> {
+        let mut events = self.events_of(object).await;
+        events.retain(|event| event.starts_with("event Warning"));
+        events
     }
 
     /// Returns the newest events about an object, one a line.

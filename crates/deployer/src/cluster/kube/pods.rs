@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 /// How long an image that cannot be pulled for an unclear reason is given.
-const PULL_GRACE: Duration = Duration::from_secs(30);
+const PULL_GRACE: Duration = Duration::from_secs(15);
 /// How long a missing Secret or ConfigMap is given: another controller may be about to make it.
 const CONFIGURATION_GRACE: Duration = Duration::from_secs(15);
 /// How long a pod that fits on no node is given: an autoscaler may be about to add one.
@@ -160,7 +160,7 @@ mod tests {
         assert!(pod_trouble(&missing, at(1)).expect("trouble").is_final);
         let slow = waiting("ErrImagePull", "i/o timeout", 0);
         assert!(!pod_trouble(&slow, at(1)).expect("trouble").is_final);
-        assert!(pod_trouble(&slow, at(31)).expect("trouble").is_final);
+        assert!(pod_trouble(&slow, at(16)).expect("trouble").is_final);
     }
 
     #[test]

@@ -54,9 +54,12 @@ impl KubeCluster {
             for one in &mut awaited {
                 let found = mirror.object(&one.query, &one.namespace, &one.id.name);
                 let state = match &found {
-                    None => one.state.clone().unwrap_or_else(|| {
-                        Readiness::Pending("has not been looked at yet".to_owned())
-                    }),
+                    // Not listed yet: nothing to judge and nothing to tell.
+                    None => {
+                        let unseen = || Readiness::Pending("has not been looked at yet".to_owned());
+                        one.state.get_or_insert_with(unseen);
+                        continue;
+                    }
                     Some(None) => match mirror.problem(&one.query) {
                         Some(problem) => self.look_directly(&one.id, problem, options).await,
                         None => Readiness::Pending("does not exist".to_owned()),

@@ -98,7 +98,7 @@ pub(super) async fn follow(
     }
     let verdict = verdict_of(&pods);
     if phase != HookPhase::Succeeded {
-        reason = reason.map(|reason| explained(reason, verdict.as_ref(), &pods));
+        reason = reason.map(|reason| explained(reason, &pods));
         // Captured before anything is deleted: later nobody could tell.
         for line in trouble_lines(cluster, created, &pods).await {
             log.push(&line);
@@ -123,14 +123,8 @@ fn judge(live: Option<Option<Value>>, pods: &[Value], uid: &str) -> Outcome {
     }
 }
 
-/// What the verdict says is why; otherwise what the Job and its containers say.
-fn explained(reason: String, verdict: Option<&GateVerdict>, pods: &[Value]) -> String {
-    let said = verdict
-        .map(|verdict| verdict.reasons().join("; "))
-        .unwrap_or_default();
-    if !said.is_empty() {
-        return said;
-    }
+/// Joins what the Job says and how its containers ended.
+fn explained(reason: String, pods: &[Value]) -> String {
     match exit_codes(pods) {
         Some(codes) => format!("{reason}; {codes}"),
         None => reason,
@@ -208,14 +202,12 @@ async fn final_pods(cluster: &KubeCluster, watched: &Watched) -> Vec<Value> {
 async fn trouble_lines(cluster: &KubeCluster, created: &Value, pods: &[Value]) -> Vec<String> {
     let mut lines = Vec::new();
     for object in std::iter::once(created).chain(pods) {
-        for event in cluster.events_of(object).await {
-            if event.starts_with("event Warning") {
-                lines.push(format!(
-                    "{} {}: {event}",
-                    object["kind"].as_str().unwrap_or("Pod"),
-                    object["metadata"]["name"].as_str().unwrap_or_default()
-                ));
-            }
+        for event in cluster.warnings_of(object).await {
+            lines.push(format!(
+                "{} {}: {event}",
+                object["kind"].as_str().unwrap_or("Pod"),
+                object["metadata"]["name"].as_str().unwrap_or_default()
+            ));
         }
     }
     lines
