@@ -5,6 +5,7 @@
 
 use serde_json::{Map as JsonMap, Value as Json};
 
+use super::compare::{duplicates, equal, find_anchor, has_type, matches, missing};
 use super::words::{count, display, join_quoted, kind_of, number, pointer, quote};
 
 /// Schemas that refer to themselves end here.
@@ -618,83 +619,4 @@ fn bounds(
 
 fn number_text(limit: &serde_json::Number) -> String {
     number(limit)
-}
-
-fn missing(required: &[Json], object: &JsonMap<String, Json>) -> Vec<String> {
-    let names = required.iter().filter_map(Json::as_str);
-    names
-        .filter(|name| !object.contains_key(*name))
-        .map(str::to_owned)
-        .collect()
-}
-
-fn has_type(value: &Json, wanted: &str) -> bool {
-    match (wanted, value) {
-        ("integer", Json::Number(number)) => {
-            number.as_f64().is_some_and(|value| value.fract() == 0.0)
-        }
-        (wanted, value) => kind_of(value) == wanted,
-    }
-}
-
-/// Numbers are equal by value: 1 and 1.0 are one.
-fn equal(left: &Json, right: &Json) -> bool {
-    match (left, right) {
-        (Json::Number(left), Json::Number(right)) => {
-            left == right || left.as_f64() == right.as_f64()
-        }
-        (Json::Array(left), Json::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| equal(left, right))
-        }
-        (Json::Object(left), Json::Object(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(key, value)| right.get(key).is_some_and(|other| equal(value, other)))
-        }
-        (left, right) => left == right,
-    }
-}
-
-fn duplicates(items: &[Json]) -> Option<(usize, usize)> {
-    (1..items.len()).find_map(|second| {
-        let first = items[..second]
-            .iter()
-            .position(|item| equal(item, &items[second]))?;
-        Some((first, second))
-    })
-}
-
-fn matches(pattern: &str, text: &str) -> bool {
-    let schema = serde_json::json!({ "pattern": pattern });
-    jsonschema::is_valid(&schema, &Json::String(text.to_owned()))
-}
-
-fn find_anchor<'schema>(schema: &'schema Json, name: &str, depth: usize) -> Option<&'schema Json> {
-    if depth > DEPTH_MAX {
-        return None;
-    }
-    match schema {
-        Json::Object(entries) => {
-            let is_it =
-                |key: &str, wanted: &str| entries.get(key).and_then(Json::as_str) == Some(wanted);
-            if is_it("$anchor", name)
-                || is_it("$id", &format!("#{name}"))
-                || is_it("id", &format!("#{name}"))
-            {
-                return Some(schema);
-            }
-            entries
-                .values()
-                .find_map(|inner| find_anchor(inner, name, depth + 1))
-        }
-        Json::Array(items) => items
-            .iter()
-            .find_map(|inner| find_anchor(inner, name, depth + 1)),
-        _ => None,
-    }
 }

@@ -3,6 +3,7 @@
 //! The crate `jsonschema` decides; `explain` then finds the words that Helm's own library has for it,
 //! walking the schema in that library's order. Nothing is fetched from the network.
 
+mod compare;
 mod explain;
 mod words;
 
