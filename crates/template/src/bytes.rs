@@ -37,13 +37,18 @@ pub(crate) fn of(text: &str) -> Cow<'_, [u8]> {
 pub(crate) fn text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(
-            chunk
-                .invalid()
-                .iter()
-                .filter_map(|byte| char::from_u32(BASE + u32::from(*byte))),
-        );
+        let carrier = |byte: &u8| char::from_u32(BASE + u32::from(*byte));
+        for character in chunk.valid().chars() {
+            // A character that looks like a carrier is carried itself.
+            if carried(character).is_some() {
+                let mut buffer = [0; 4];
+                let encoded = character.encode_utf8(&mut buffer).as_bytes();
+                text.extend(encoded.iter().filter_map(carrier));
+            } else {
+                text.push(character);
+            }
+        }
+        text.extend(chunk.invalid().iter().filter_map(carrier));
     }
     text
 }

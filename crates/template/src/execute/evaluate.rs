@@ -263,11 +263,7 @@ impl<'n> State<'_, 'n> {
             OperandKind::Nil => {
                 let wanted = wanted.unwrap_or(Type::Any);
                 if wanted.can_be_nil() {
-                    return Ok(if wanted == Type::Reflect {
-                        Slot::boxed(Value::Nil)
-                    } else {
-                        Slot::default()
-                    });
+                    return Ok(Slot::default());
                 }
                 return self.fail(format!("cannot assign nil to {}", wanted.name()));
             }

@@ -339,7 +339,7 @@ fn equal_others(left: &Value, right: &Value) -> Result<bool, String> {
     if left.kind() != right.kind() {
         return Err(format!(
             "non-comparable types {}: {}, {}: {}",
-            format::plain_text(left),
+            format::sprintf("%s", std::slice::from_ref(left)),
             left.type_name(),
             right.type_name(),
             format::plain_text(right)
@@ -353,7 +353,7 @@ fn equal_others(left: &Value, right: &Value) -> Result<bool, String> {
         }
         _ => Err(format!(
             "non-comparable type {}: {}",
-            format::plain_text(right),
+            format::sprintf("%s", std::slice::from_ref(right)),
             right.type_name()
         )),
     }
