@@ -3,6 +3,8 @@
 //! Raw outputs are ranked as they come: nothing here squashes, rounds or averages them.
 
 mod sample;
+#[cfg(test)]
+mod tests;
 
 use ndarray::{ArrayView2, Axis};
 use verdict::exit::ExitCode;

@@ -18,7 +18,7 @@ pub(crate) const SECRET_KEY: &str = "a secret for tests only";
 pub(crate) struct S3Server {
     folder: TempDir,
     address: SocketAddr,
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
 }
 
 impl S3Server {
@@ -29,16 +29,20 @@ impl S3Server {
             .enable_all()
             .build()
             .expect("a runtime");
-        let listener = runtime
-            .block_on(TcpListener::bind(("127.0.0.1", 0)))
-            .expect("a free port");
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        listener
+            .set_nonblocking(true)
+            .expect("a non-blocking listener");
         let address = listener.local_addr().expect("an address");
         let service = service(folder.path());
-        runtime.spawn(accept(listener, service));
+        runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).expect("within the runtime");
+            accept(listener, service).await;
+        });
         Self {
             folder,
             address,
-            _runtime: runtime,
+            runtime: Some(runtime),
         }
     }
 
@@ -60,6 +64,15 @@ impl S3Server {
         let parent = path.parent().expect("a key below a bucket");
         std::fs::create_dir_all(parent).expect("a folder");
         std::fs::write(path, bytes).expect("an object");
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Tests drop a server within their own runtime, where waiting is not allowed.
+            runtime.shutdown_background();
+        }
     }
 }
 
