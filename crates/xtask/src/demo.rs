@@ -36,7 +36,7 @@ struct Scene {
     ending: Ending,
 }
 
-const STORY: [Scene; 7] = [
+const STORY: [Scene; 6] = [
     Scene {
         why: "install the champion: the gate judges it on the validation set before anything is written",
         model: Some("champion"),
@@ -68,15 +68,9 @@ const STORY: [Scene; 7] = [
         ending: Ending::Done,
     },
     Scene {
-        why: "see what is deployed now: still the better model",
+        why: "revision 2, the better model, is still what is deployed",
         model: None,
-        words: &["status", RELEASE],
-        ending: Ending::Done,
-    },
-    Scene {
-        why: "see which model the deployed manifest names",
-        model: None,
-        words: &["get", "values", RELEASE],
+        words: &["status", RELEASE, "--revision", "2"],
         ending: Ending::Done,
     },
 ];
@@ -148,22 +142,17 @@ impl<'a> Stage<'a> {
             .args(scene.words)
             .args(["--target", &self.target]);
         if let Some(model) = scene.model {
+            // The chart's own way: models and data lie in a volume, which `--hook-mount` maps to a folder here.
             let datasets = self.places.root.join("datasets");
             let values = [
-                format!(
-                    "model.path={}",
-                    datasets.join(format!("{model}.pt")).display()
-                ),
-                format!("gate.dataset={}", datasets.join("validation").display()),
+                format!("model.volume.hostPath={}", datasets.display()),
+                format!("model.path=/models/{model}.pt"),
+                "gate.dataset=/models/validation".to_owned(),
                 format!("gate.minimumAuc={MINIMUM_AUC}"),
                 format!("gate.maximumP99LatencyMs={MAXIMUM_P99_LATENCY_MS}"),
             ];
-            command.args([
-                "--hooks",
-                "local",
-                "--hook-mount",
-                &format!("scratch={}", self.temporary),
-            ]);
+            command.args(["--hooks", "local", "--hook-mount", "model=datasets"]);
+            command.args(["--hook-mount", &format!("scratch={}", self.temporary)]);
             command.args(values.iter().flat_map(|value| ["--set-string", value]));
         }
         say("");
