@@ -253,9 +253,7 @@ pub struct Environment {
 /// How long each part took, in seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
-    /// Listing and opening the dataset.
-    pub open_s: Option<f64>,
-    /// Fetching the model and loading it.
+    /// Fetching and loading the model while the dataset is listed and opened.
     pub load_s: Option<f64>,
     /// Reading and scoring all rows.
     pub score_s: Option<f64>,
