@@ -25,7 +25,7 @@ pub fn main() -> ProcessExitCode {
         ColorChoice::Always => Some(true),
         ColorChoice::Never => Some(false),
     }));
-    start_logging(&cli.global);
+    start_logging(&cli.global, printer.paints_errors());
     let progress = Arc::new(ConsoleProgress::new(Arc::clone(&printer), true));
     let session = Session::new(cli.global, Arc::clone(&printer), Arc::clone(&progress));
     let code = match dispatch(&session, cli.command) {
@@ -49,9 +49,9 @@ fn refuse(error: &clap::Error) -> ProcessExitCode {
     ProcessExitCode::from(u8::from(code))
 }
 
-fn start_logging(global: &GlobalArgs) {
+fn start_logging(global: &GlobalArgs, colour: bool) {
     let level = match (global.verbose, global.debug) {
-        (0, false) => "error",
+        (0, false) => "deployer=error",
         (0 | 1, _) => "deployer=debug,warn",
         _ => "deployer=trace,kube=debug,warn",
     };
@@ -61,6 +61,7 @@ fn start_logging(global: &GlobalArgs) {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colour)
         .with_writer(std::io::stderr);
     let started = match global.log_format {
         LogFormat::Text => builder.with_target(false).try_init(),

@@ -6,6 +6,7 @@ use std::error::Error;
 use super::printer::{Printer, Style};
 use super::verdict::verdict_lines;
 use crate::action::{ActionError, Cause, OperationFailure};
+use crate::cluster::kube::KubeError;
 use crate::release::{EvidenceLog, HookPhase};
 
 /// Lines of each captured log that are printed; all of them are kept with the revision.
@@ -18,7 +19,23 @@ pub fn report_error(printer: &Printer, error: &(dyn Error + 'static), hints: &[S
         printer.paint_error(Style::Bad, "error:")
     ));
     report_causes(printer, error);
-    report_hints(printer, hints);
+    report_hints(printer, &with_server_hints(error, hints));
+}
+
+/// Adds what can be done about the API server's own error, wherever in the chain it stands.
+fn with_server_hints(error: &(dyn Error + 'static), hints: &[String]) -> Vec<String> {
+    let mut all = hints.to_vec();
+    let mut current = Some(error);
+    while let Some(cause) = current {
+        let server = cause.downcast_ref::<KubeError>();
+        for hint in server.map(KubeError::hints).unwrap_or_default() {
+            if !all.contains(&hint) {
+                all.push(hint);
+            }
+        }
+        current = cause.source();
+    }
+    all
 }
 
 /// Prints why an action failed, with the evidence that it left.
@@ -30,7 +47,10 @@ pub fn report_action(printer: &Printer, error: &ActionError, logs_were_shown: bo
         ));
         report_causes(printer, failure.as_ref());
         report_evidence(printer, failure, logs_were_shown);
-        report_hints(printer, &error.hints());
+        report_hints(
+            printer,
+            &with_server_hints(failure.as_ref(), &error.hints()),
+        );
     } else {
         report_error(printer, error, &error.hints());
     }

@@ -95,6 +95,11 @@ impl Printer {
         painted(self.colour_error, style, text)
     }
 
+    /// Tells whether stderr is coloured.
+    pub fn paints_errors(&self) -> bool {
+        self.colour_error
+    }
+
     /// Writes data to stdout as it stands.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ fn a_values_file_that_is_not_there_or_not_yaml_is_named() {
         .run(&["install", "web", "chart", "-f", "bad.yaml"])
         .fails_with(2, &["bad.yaml"]);
     place
-        .run(&["install", "web", "chart", "--set", "a=b=c,=d"])
+        .run(&["install", "web", "chart", "--set", "message"])
         .fails_with(2, &["--set"]);
 }
 

@@ -384,6 +384,8 @@ impl Rest {
             ambiguous,
         );
         match answer.status.as_u16() {
+            // The server answers 500 to an apply of fields that it does not know.
+            500 if is_malformed_apply(&error) => Next::Done(Err(error)),
             429 | 500 | 502 | 503 | 504 => Next::Again {
                 after: answer.retry_after,
                 error,
@@ -391,6 +393,10 @@ impl Rest {
             _ => Next::Done(Err(error)),
         }
     }
+}
+
+fn is_malformed_apply(error: &KubeError) -> bool {
+    matches!(error, KubeError::Api { message, .. } if message.contains("failed to create typed patch object"))
 }
 
 /// Doubles from 100 ms, with a spread so that many deployers do not ask in step.

@@ -214,7 +214,20 @@ impl KubeCluster {
                 message,
                 ..
             } => ClusterError::Rejected { object, message },
-            other => self.explain_any(other, &format!("to {verb} {object}")),
+            KubeError::Api {
+                code: 500, message, ..
+            } if message.contains("failed to create typed patch object") => {
+                ClusterError::Rejected { object, message }
+            }
+            other => {
+                let doing = match verb {
+                    "get" => "reading",
+                    "create" => "creating",
+                    "delete" => "deleting",
+                    _ => "changing",
+                };
+                self.explain_any(other, &format!("{doing} {object}"))
+            }
         }
     }
 
