@@ -1,6 +1,7 @@
 //! Reads the YAML of a manifest, rendered just now or kept in a record, into objects.
 
 use serde_json::Value;
+use template::yaml::{self, Data};
 use thiserror::Error;
 
 use crate::cluster::{ObjectId, object_id};
@@ -111,23 +112,35 @@ fn flatten_list(value: Value) -> Vec<Value> {
     }
 }
 
-/// Reads one YAML document; an empty one is null.
+/// Reads one YAML document as Helm reads it (YAML 1.1); an empty one is null.
 ///
 /// # Errors
 /// The parser's own words, with the line.
 pub fn read_yaml(text: &str) -> Result<Value, String> {
-    if text
-        .lines()
-        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-    {
-        return Ok(Value::Null);
-    }
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    yaml::parse_data(text)
+        .map(json)
+        .map_err(|error| error.to_string())
 }
 
-/// Writes a value as YAML.
+/// Writes a value as YAML, as Helm writes it: keys sorted.
 pub fn write_yaml(value: &Value) -> String {
-    serde_saphyr::to_string(value).unwrap_or_else(|_| value.to_string())
+    yaml::emit(&yaml::from_json(value))
+}
+
+fn json(data: Data) -> Value {
+    match data {
+        Data::Null => Value::Null,
+        Data::Bool(flag) => flag.into(),
+        Data::Int(number) => number.into(),
+        Data::Uint(number) => number.into(),
+        Data::Float(number) => number.into(),
+        Data::Text(text) => text.into(),
+        Data::List(items) => items.into_iter().map(json).collect(),
+        Data::Map(entries) => entries
+            .into_iter()
+            .map(|(key, value)| (key, json(value)))
+            .collect(),
+    }
 }
 
 #[cfg(test)]

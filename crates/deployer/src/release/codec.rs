@@ -70,3 +70,73 @@ pub fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, CodecError> {
     }
     serde_json::from_slice(&json).map_err(CodecError::Json)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::release::{ApplyMethod, HookPhase, Release, Status};
+
+    /// The fields that Helm 3.22 and 4.3 write, and one that nobody knows yet.
+    fn record_of_helm() -> Value {
+        json!({
+            "name": "web",
+            "info": {
+                "first_deployed": "2026-03-01T10:00:00.123456789Z", "last_deployed": "2026-03-01T10:00:00Z",
+                "deleted": "", "description": "Install complete", "status": "deployed", "rollback_revision": 3
+            },
+            "chart": {"metadata": {"name": "web", "version": "1.2.3", "appVersion": "9"}, "templates": [], "future": 1},
+            "config": {"replicas": 2, "big": 1e300},
+            "manifest": "---\n# Source: web/templates/a.yaml\n",
+            "hooks": [{
+                "name": "gate", "kind": "Job", "path": "web/templates/gate.yaml", "manifest": "kind: Job",
+                "events": ["pre-upgrade", "crd-install"],
+                "last_run": {"started_at": "", "completed_at": "", "phase": "Succeeded"},
+                "delete_policies": ["hook-succeeded"], "future": "kept"
+            }],
+            "version": 2, "namespace": "prod", "future": {"a": 1}
+        })
+    }
+
+    #[test]
+    fn a_record_of_helm_is_rewritten_without_losing_a_field() {
+        let release: Release = decode(encode(&record_of_helm()).unwrap().as_bytes()).unwrap();
+        assert_eq!(release.info.status, Status::Deployed);
+        assert_eq!(release.hooks[0].last_run.phase, HookPhase::Succeeded);
+        assert_eq!(release.applied_by(), ApplyMethod::ClientSide);
+        assert_eq!(
+            (
+                release.chart_name(),
+                release.chart_version(),
+                release.app_version()
+            ),
+            ("web", "1.2.3", "9")
+        );
+        let again: Value = decode(encode(&release).unwrap().as_bytes()).unwrap();
+        let mut expected = record_of_helm();
+        // Times of "never" are left out, as Helm 4 does; Helm 3 reads both.
+        expected["info"].as_object_mut().unwrap().remove("deleted");
+        let last_run = expected["hooks"][0]["last_run"].as_object_mut().unwrap();
+        last_run.remove("started_at");
+        last_run.remove("completed_at");
+        assert_eq!(again, expected);
+    }
+
+    #[test]
+    fn a_record_that_was_not_compressed_is_read() {
+        let text = STANDARD.encode(record_of_helm().to_string());
+        let release: Release = decode(text.as_bytes()).unwrap();
+        assert_eq!(release.version.0, 2);
+    }
+
+    #[test]
+    fn damage_is_named_by_its_layer() {
+        let packed = encode(&record_of_helm()).unwrap();
+        let cut = STANDARD.encode(&STANDARD.decode(&packed).unwrap()[..40]);
+        let read = |text: &str| decode::<Release>(text.as_bytes()).unwrap_err();
+        assert!(matches!(read("no base64!"), CodecError::Base64(_)));
+        assert!(matches!(read(&cut), CodecError::Gzip(_)));
+        assert!(matches!(read(&STANDARD.encode("[]")), CodecError::Json(_)));
+    }
+}

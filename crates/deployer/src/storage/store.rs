@@ -51,8 +51,8 @@ pub trait ReleaseStore: Send + Sync + std::fmt::Debug {
     /// Deletes a revision, and the evidence that it owns; one that is not there is no error.
     async fn delete(&self, name: &ReleaseName, revision: Revision) -> Result<(), StorageError>;
 
-    /// Writes the evidence of a revision, in place of any before. It is owned by the record of
-    /// that revision when there is one, and stands alone when there is none.
+    /// Writes the evidence of a revision, in place of any before. New evidence stands alone until
+    /// [`ReleaseStore::adopt_evidence`]; what is owned stays so.
     async fn put_evidence(&self, evidence: &Evidence) -> Result<(), StorageError>;
 
     /// Returns the evidence of a revision, if there is any.

@@ -143,7 +143,15 @@ fn mounts(
         let (name, path) = (text("name"), text("mountPath"));
         if let Some((_, folder)) = options.mounts.iter().find(|(given, _)| *given == name) {
             let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-            found.push((path, folder.join(text("subPath"))));
+            let inside = text("subPath");
+            found.push((
+                path,
+                if inside.is_empty() {
+                    folder
+                } else {
+                    folder.join(inside)
+                },
+            ));
             continue;
         }
         let volume = volumes
