@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::{KubeStore, RecordKind};
-use crate::cluster::kube::{escape, list_pages};
+use crate::cluster::kube::{KubeError, escape, list_pages};
 use crate::release::{
     CodecError, EVIDENCE_LABEL_OWNER, Evidence, ReleaseName, Revision, decode, encode,
     evidence_key, record_key,
@@ -24,27 +24,47 @@ impl KubeStore {
         let key = evidence_key(&evidence.release, evidence.revision);
         let doing = format!("writing evidence `{key}`");
         let mut object = self.evidence_object(evidence)?;
-        if let Some(owner) = self.owner(&evidence.release, evidence.revision).await? {
-            object["metadata"]["ownerReferences"] = json!([owner]);
-        }
         let mut attempt = 1;
         loop {
-            let result = match self.rest.post(&self.collection(), &object).await {
-                Err(error) if error.is_already_exists() => {
-                    // Ours to overwrite: whoever writes evidence holds the release's lease.
+            let result = match self.rest.get(&self.object(&key)).await {
+                // It keeps its owner, or the lack of one, until it is adopted.
+                Ok(live) => {
+                    for field in ["ownerReferences", "resourceVersion"] {
+                        object["metadata"][field] = live["metadata"][field].clone();
+                    }
                     self.rest.put(&self.object(&key), &object).await
                 }
-                other => other,
+                Err(error) if error.is_not_found() => {
+                    if let Some(metadata) = object["metadata"].as_object_mut() {
+                        metadata.retain(|field, _| field == "name" || field == "labels");
+                    }
+                    self.rest.post(&self.collection(), &object).await
+                }
+                Err(error) => Err(error),
+            };
+            let is_raced = |error: &KubeError| {
+                error.is_conflict() || error.is_not_found() || error.is_already_exists()
             };
             match result {
                 Ok(_) => return Ok(()),
-                Err(error)
-                    if attempt < ATTEMPTS_MAX && (error.is_conflict() || error.is_not_found()) =>
-                {
-                    attempt += 1;
-                }
+                Err(error) if attempt < ATTEMPTS_MAX && is_raced(&error) => attempt += 1,
                 Err(error) => return Err(self.explain(error, "create", &doing)),
             }
+        }
+    }
+
+    /// Deletes evidence that a record owns; what stands alone stays, to say why there is nothing.
+    pub(super) async fn delete_owned_evidence(
+        &self,
+        name: &ReleaseName,
+        revision: Revision,
+    ) -> Result<(), StorageError> {
+        let key = evidence_key(name, revision);
+        match self.rest.get(&self.object(&key)).await {
+            Ok(object) if is_owned(&object) => self.delete_object(&key).await,
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(self.explain(error, "get", &format!("reading evidence `{key}`"))),
         }
     }
 
@@ -163,9 +183,13 @@ impl KubeStore {
         STANDARD.decode(text).map_err(CodecError::Base64)?;
         Ok(EvidenceRecord {
             evidence: decode(text.as_bytes())?,
-            owned: object["metadata"]["ownerReferences"]
-                .as_array()
-                .is_some_and(|owners| !owners.is_empty()),
+            owned: is_owned(object),
         })
     }
+}
+
+fn is_owned(object: &Value) -> bool {
+    object["metadata"]["ownerReferences"]
+        .as_array()
+        .is_some_and(|owners| !owners.is_empty())
 }

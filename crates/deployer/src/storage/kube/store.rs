@@ -268,9 +268,9 @@ impl ReleaseStore for KubeStore {
 
     async fn delete(&self, name: &ReleaseName, revision: Revision) -> Result<(), StorageError> {
         let key = record_key(name, revision);
-        // The evidence has this record as its owner, and goes in the background; it is deleted
-        // here too, since where no garbage collector runs nothing else would.
-        self.delete_evidence(name, revision).await?;
+        // Evidence that has this record as its owner goes in the background; it is deleted here
+        // too, since where no garbage collector runs nothing else would.
+        self.delete_owned_evidence(name, revision).await?;
         self.delete_object(&key).await
     }
 
@@ -325,7 +325,7 @@ impl ReleaseStore for KubeStore {
 }
 
 impl KubeStore {
-    async fn delete_object(&self, key: &str) -> Result<(), StorageError> {
+    pub(super) async fn delete_object(&self, key: &str) -> Result<(), StorageError> {
         let options =
             json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
         match self.rest.delete(&self.object(key), &options).await {
