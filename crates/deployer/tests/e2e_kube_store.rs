@@ -103,6 +103,17 @@ async fn e2e_a_record_is_created_once_and_updated_only_at_its_version() {
             .create(&release(&namespace, 2, Status::Superseded), now())
             .await
             .expect("created");
+        let absent = store
+            .update(
+                &release(&namespace, 3, Status::Failed),
+                &made.resource_version,
+                now(),
+            )
+            .await;
+        assert!(
+            matches!(absent, Err(StorageError::NotFound { .. })),
+            "revision 3 is nowhere: {absent:?}"
+        );
         let history = store.history(&name()).await.expect("a history");
         let revisions: Vec<u32> = history
             .iter()

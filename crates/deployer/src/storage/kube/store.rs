@@ -252,7 +252,11 @@ impl ReleaseStore for KubeStore {
         object["metadata"]["resourceVersion"] = json!(expected.0);
         match self.rest.put(&self.object(&key), &object).await {
             Ok(updated) => Ok(self.stored(release, &updated)),
-            Err(error) if error.is_conflict() || error.is_not_found() => {
+            Err(error) if error.is_not_found() => Err(StorageError::NotFound {
+                name: release.name.clone(),
+                revision: release.version,
+            }),
+            Err(error) if error.is_conflict() => {
                 let retried = matches!(&error, KubeError::Api { retried: true, .. });
                 match self.is_already_written(&key, &object).await {
                     Some(live) if retried => Ok(self.stored(release, &live)),
