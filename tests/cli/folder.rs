@@ -81,6 +81,15 @@ impl Folder {
             .collect())
     }
 
+    /// Returns what was written below the target, but for the empty file that is locked.
+    pub(crate) fn written(&self) -> Result<Vec<PathBuf>> {
+        let files = self.files("")?;
+        Ok(files
+            .into_keys()
+            .filter(|path| !path.ends_with(".lock"))
+            .collect())
+    }
+
     /// Reads every file below the target whose path contains `part`, by its path.
     pub(crate) fn files(&self, part: &str) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
         let mut files = BTreeMap::new();

@@ -12,12 +12,19 @@ fn scores(stage: &Stage, model: &str) -> Result<Value> {
     let rows = Table::validation(3)?.feature_rows()?;
     let answer = stage
         .namespace
-        .ask("fraud-model", "/predict", Some(&json!({ "rows": rows })))?
+        .ask(
+            "fraud-model",
+            "/predict",
+            Some(&json!({ "instances": rows })),
+        )?
         .json()?;
-    demand(answer.to_string().contains("scores"), || {
+    let path = format!("s3://ml-models/fraud/{model}.pt");
+    demand(answer["model"]["path"] == path.as_str(), || {
         format!("{answer}")
     })?;
-    Ok(answer)
+    let count = answer["scores"].as_array().map(Vec::len);
+    demand(count == Some(rows.len()), || format!("{answer}"))?;
+    Ok(answer["scores"].clone())
 }
 
 #[test]

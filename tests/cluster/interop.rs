@@ -178,7 +178,7 @@ fn e2e_what_another_owns_is_not_taken() -> Result<()> {
         ])?;
     has_colour(&stage, "theirs")?;
     change(stage.deployer()?, "install", "green")
-        .arg("--take-ownership")
+        .args(["--take-ownership", "--force-conflicts"])
         .expect(0)?;
     has_colour(&stage, "green")
 }
