@@ -54,7 +54,7 @@ impl Folder {
             .arg(format!("--set=model.path={}", model.display()))
             .arg(format!("--set=gate.dataset={}", dataset.display()))
             .arg("--set-string=gate.minimumAuc=0.85")
-            .arg("--set-string=gate.maximumP99LatencyMs=50")
+            .arg("--set-string=gate.maximumP99LatencyMs=25")
             .arg("--set=gate.extraEnv.VALIDATOR_TIME_BUDGET=10"))
     }
 

@@ -56,9 +56,12 @@ fn e2e_a_model_is_gated_and_served_and_bad_ones_change_nothing() -> Result<()> {
         .gated(deployer()?, "upgrade", "degraded")?
         .args(["--atomic", "--timeout=3m"])
         .expect(3)?;
-    refused
-        .is_orderly()?
-        .says(&["rejected by hook", "0.85", "revision 2 is still deployed"])?;
+    refused.is_orderly()?.says(&[
+        "[fraud-model-validate] FAIL",
+        "rejected by hook",
+        "0.85",
+        "revision 2 is still deployed",
+    ])?;
     let refused = stage
         .gated(deployer()?, "upgrade", "slow")?
         .args(["--atomic", "--timeout=3m"])
