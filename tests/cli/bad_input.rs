@@ -35,7 +35,7 @@ fn a_chart_that_does_not_render_changes_nothing() -> Result<()> {
             .args(["install", "broken"])
             .arg(workspace::test_chart(chart))
             .expect(2)?;
-        output.is_orderly()?.says(&[part])?;
+        output.is_orderly()?.says(&[part, "nothing was changed"])?;
     }
     let list = folder.run(0, &["list", "--all", "--output=json"])?;
     demand(!list.stdout.contains("broken"), || list.describe())

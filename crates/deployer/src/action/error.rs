@@ -208,6 +208,7 @@ impl ActionError {
             Self::NamespaceNotFound { namespace } => {
                 vec![format!("pass `--create-namespace`, or create it with `kubectl create namespace {namespace}`")]
             }
+            Self::Labels(_) | Self::Render(_) => vec!["nothing was changed".into()],
             Self::Plan(error) => error.hints(),
             Self::Storage(error) => error.hints(),
             Self::Cluster(error) => error.hints(),
