@@ -62,7 +62,7 @@ pub async fn judge_model(
     let p99 = measure_latency(settings, scorer, evaluation.sample, findings).await?;
     findings.checks.push(p99);
     progress.finish();
-    findings.reasons = reason::sorted(&findings.checks);
+    findings.reasons = reason::deciding(&findings.checks);
     Ok(verdict(&findings.checks))
 }
 

@@ -83,15 +83,8 @@ pub(crate) fn run(places: &Places, steps: &mut Steps) -> Result<()> {
     setup::run(places, steps)?;
     steps.run("build validator and deployer", || {
         let mut command = process::cargo(&places.root);
-        command.args([
-            "build",
-            "--locked",
-            "--bins",
-            "--package",
-            "validator",
-            "--package",
-            "deployer",
-        ]);
+        // The whole workspace, so that the features, and with them the build, are those of the tests.
+        command.args(["build", "--locked", "--workspace", "--bins"]);
         process::run(&mut command).map(|()| None)
     })?;
     let scratch = tempfile::Builder::new()

@@ -130,10 +130,24 @@ pub fn print_history(
             verdict,
             area,
             latency,
-            (row.description.clone(), None),
+            (shortened(&row.description), None),
         ]);
     }
     printer.data(&table.render(printer))
+}
+
+/// Characters of a description that the table shows; JSON, YAML and `--revision` show all.
+const DESCRIPTION_SHOWN: usize = 80;
+
+fn shortened(description: &str) -> String {
+    let line = description.lines().next().unwrap_or_default();
+    if description.chars().count() <= DESCRIPTION_SHOWN && line.len() == description.len() {
+        return description.to_owned();
+    }
+    let mut text: String = line.chars().take(DESCRIPTION_SHOWN - 1).collect();
+    text.truncate(text.trim_end().len());
+    text.push('…');
+    text
 }
 
 #[cfg(test)]
@@ -141,6 +155,15 @@ mod tests {
     use super::*;
     use crate::release::{ReleaseName, Revision};
     use chrono::DateTime;
+
+    #[test]
+    fn a_long_description_is_cut_in_the_table_alone() {
+        assert_eq!(shortened("Install complete"), "Install complete");
+        let long = "ü".repeat(200);
+        assert_eq!(shortened(&long).chars().count(), DESCRIPTION_SHOWN);
+        assert!(shortened(&long).ends_with('…'));
+        assert_eq!(shortened("first\nsecond"), "first…");
+    }
 
     #[test]
     fn evidence_without_a_record_is_shown_too() {

@@ -70,7 +70,9 @@ pub fn verdict_lines(printer: &Printer, verdict: &GateVerdict) -> Vec<String> {
             .iter()
             .map(|check| format!("  {}", check_text(check))),
     );
-    if verdict.outcome() != GateOutcome::Pass || verdict.checks().is_empty() {
+    // A failed check says it by itself; what could not be judged needs its reason.
+    let told_by_checks = matches!(verdict.outcome(), GateOutcome::Pass | GateOutcome::Fail);
+    if !told_by_checks || verdict.checks().is_empty() {
         lines.extend(
             verdict
                 .reasons()

@@ -5,18 +5,16 @@ use verdict::report::{Check, Outcome};
 
 use super::numbers::{count, limit_ms, milliseconds, share};
 
-/// Returns one sentence a check, those that failed first, then the inconclusive ones.
+/// Returns the sentences that settle the outcome: those of the failed checks when one failed, else of
+/// those that could not be judged, else of all.
 #[must_use]
-pub fn sorted(checks: &[Check]) -> Vec<String> {
-    let order = [
-        Outcome::Fail,
-        Outcome::Error,
-        Outcome::Inconclusive,
-        Outcome::Pass,
-    ];
-    order
+pub fn deciding(checks: &[Check]) -> Vec<String> {
+    let worst = [Outcome::Fail, Outcome::Error, Outcome::Inconclusive]
         .into_iter()
-        .flat_map(|outcome| checks.iter().filter(move |check| check.outcome == outcome))
+        .find(|outcome| checks.iter().any(|check| check.outcome == *outcome));
+    checks
+        .iter()
+        .filter(|check| worst.is_none_or(|outcome| check.outcome == outcome))
         .map(sentence)
         .collect()
 }
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_failed_check_comes_first() {
+    fn the_failed_check_alone_is_the_reason_of_a_failure() {
         let estimate = Estimate {
             value: 0.87,
             lower: None,
@@ -140,11 +138,12 @@ mod tests {
             samples: 48_213,
         };
         let check = |minimum| judge("auc", estimate, Limit::AtLeast(minimum), DecideOn::Point);
-        let reasons = sorted(&[check(0.5), check(0.9)]);
         assert_eq!(
-            reasons[0],
-            "auc 0.8700 is below the minimum 0.9000 (48,213 rows)"
+            deciding(&[check(0.5), check(0.9)]),
+            ["auc 0.8700 is below the minimum 0.9000 (48,213 rows)"]
         );
-        assert!(reasons[1].contains("meets the minimum 0.5000"));
+        let passed = deciding(&[check(0.5), check(0.6)]);
+        assert_eq!(passed.len(), 2);
+        assert!(passed[0].contains("meets the minimum 0.5000"));
     }
 }
