@@ -1,5 +1,11 @@
 //! Recorded cases of Helm v3's own tests.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says what it compared or skipped"
+)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use chart::{

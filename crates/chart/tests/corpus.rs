@@ -1,5 +1,7 @@
 //! Real charts, rendered in this process and compared with Helm's own output byte for byte.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use chart::{Capabilities, KubeVersion, RenderOptions, ValuesOptions};

@@ -1,5 +1,7 @@
 //! Whole charts through the one entry point: what the recorded cases do not cover.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use chart::{Chart, File, RenderOptions, Rendered, ValuesOptions, load::from_files};

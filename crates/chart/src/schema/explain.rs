@@ -490,7 +490,7 @@ impl Explainer<'_> {
                     got_value > limit
                 }
             };
-            let reached = |limit: f64| beyond(limit) || got_value >= limit && got_value <= limit;
+            let reached = |limit: f64| beyond(limit) || got_value == limit;
             if let Some(limit) = schema.get(keyword) {
                 if self.draft == 4 && flag(exclusive) {
                     compare(exclusive, limit, &reached);
