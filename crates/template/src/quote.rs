@@ -101,7 +101,7 @@ fn push_escaped(out: &mut String, character: char, quote: char, ascii: bool) {
 /// Whether Go can write the string between back quotes.
 pub(crate) fn can_backquote(text: &str) -> bool {
     text.chars().all(|next| {
-        !(next < ' ' && next != '\t')
+        (next == '\t' || next >= ' ')
             && !matches!(next, '`' | '\u{7f}' | '\u{feff}')
             && bytes::carried(next).is_none()
     })

@@ -267,7 +267,7 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(format_float(value, 'g', None), expected);
         }
-        assert_eq!(format_float(3.14159, 'f', Some(2)), "3.14");
+        assert_eq!(format_float(3.24159, 'f', Some(2)), "3.24");
         assert_eq!(format_float(1e10, 'e', Some(6)), "1.000000e+10");
         assert_eq!(format_float(1e30, 'G', None), "1E+30");
         assert_eq!(format_float(123.456, 'g', Some(2)), "1.2e+02");

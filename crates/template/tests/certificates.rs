@@ -1,5 +1,10 @@
 //! Certificates and keys, read back by another implementation where there is one.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says what it compared or skipped"
+)]
+
 use std::{collections::BTreeMap, io::Write as _, process::Command};
 
 use template::{Options, Templates, Value};

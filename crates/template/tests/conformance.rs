@@ -3,6 +3,11 @@
 //! The cases are JSON lists in the folder that `HELM_CASES` names, by default `../shared/cases`
 //! beside the repository. Without it nothing is checked, and the test says so aloud.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says what it compared or skipped"
+)]
+
 use std::{collections::BTreeMap, path::PathBuf, rc::Rc};
 
 use serde_json::Value as Json;

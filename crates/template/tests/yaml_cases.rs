@@ -1,5 +1,11 @@
 //! Recorded cases of `sigs.k8s.io/yaml`: what it reads, and what `toYaml` writes.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says what it compared or skipped"
+)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 
 use serde_json::Value as Json;

@@ -551,8 +551,8 @@ mod tests {
             ("%s", vec![Value::Nil], "%!s(<nil>)"),
             (
                 "%6.2f|%e",
-                vec![Value::Float(3.14159), Value::Float(1e10)],
-                "  3.14|1.000000e+10",
+                vec![Value::Float(3.24159), Value::Float(1e10)],
+                "  3.24|1.000000e+10",
             ),
             ("%[2]s %[1]s", vec![text("a"), text("b")], "b a"),
             ("%*d", vec![Value::Int(4), Value::Int(7)], "   7"),

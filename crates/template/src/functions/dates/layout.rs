@@ -178,8 +178,8 @@ pub(super) fn next_part(layout: &str) -> (&str, Option<Part>, &str) {
     for (index, _) in layout.char_indices() {
         let rest = &layout[index..];
         // `_2006` is an underscore and a year.
-        if rest.starts_with("_2006") {
-            return (&layout[..=index], Some(Part::LongYear), &rest[5..]);
+        if let Some(after) = rest.strip_prefix("_2006") {
+            return (&layout[..=index], Some(Part::LongYear), after);
         }
         if let Some((part, length)) = part_at(rest) {
             return (&layout[..index], Some(part), &rest[length..]);

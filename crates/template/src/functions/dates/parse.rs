@@ -297,8 +297,8 @@ impl Fields {
             }
         };
         let letters = value.bytes().take_while(u8::is_ascii_uppercase).count();
-        let length = if value.starts_with("GMT") {
-            3 + signed(&value[3..])
+        let length = if let Some(offset) = value.strip_prefix("GMT") {
+            3 + signed(offset)
         } else if letters == 0 && signed(value) > 0 {
             signed(value)
         } else if matches!(letters, 3..=5) {
