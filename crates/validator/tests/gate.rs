@@ -95,7 +95,7 @@ impl Gate {
 
     /// Runs it and demands an error whose text, on stderr and in the brief, has these parts.
     #[track_caller]
-    fn is_refused(self, code: i32, parts: &[&str]) -> Finished {
+    fn ends_refused(self, code: i32, parts: &[&str]) -> Finished {
         let finished = self.ends_with(code);
         let talk = String::from_utf8_lossy(&finished.output.stderr).into_owned();
         let reasons = finished.brief.reasons.join("\n");
@@ -225,7 +225,7 @@ fn a_few_slow_calls_are_not_enough_for_a_verdict() {
 }
 
 #[test]
-fn every_faulty_dataset_is_refused_with_its_fault() {
+fn every_faulty_dataset_ends_refused_with_its_fault() {
     for (file, code, parts) in [
         ("narrow", 3, &["features a row", "10"][..]),
         ("broad", 3, &["11", "10"]),
@@ -254,12 +254,12 @@ fn every_faulty_dataset_is_refused_with_its_fault() {
     ] {
         let path = data(&format!("hostile/data/{file}.parquet"));
         assert!(Path::new(&path).exists(), "{path}");
-        Gate::of(model("champion.pt"), &path).is_refused(code, parts);
+        Gate::of(model("champion.pt"), &path).ends_refused(code, parts);
     }
 }
 
 #[test]
-fn every_faulty_model_is_refused_and_never_takes_the_gate_down() {
+fn every_faulty_model_ends_refused_and_never_takes_the_gate_down() {
     for (file, parts) in [
         ("corrupt.pt", &["corrupt.pt"][..]),
         ("empty.pt", &["empty"]),
@@ -271,7 +271,7 @@ fn every_faulty_model_is_refused_and_never_takes_the_gate_down() {
     ] {
         let path = model(&format!("hostile/models/{file}"));
         assert!(Path::new(&path).exists(), "{path}");
-        Gate::of(&path, data("validation")).is_refused(4, parts);
+        Gate::of(&path, data("validation")).ends_refused(4, parts);
     }
 }
 
@@ -279,15 +279,15 @@ fn every_faulty_model_is_refused_and_never_takes_the_gate_down() {
 fn settings_that_make_no_sense_are_refused_before_anything_is_read() {
     Gate::of("/no/model", "/no/data")
         .env("MINIMUM_AUC", "nan")
-        .is_refused(2, &["`MINIMUM_AUC` is `nan`"]);
-    Gate::bare().is_refused(2, &["MODEL_PATH"]);
-    Gate::bare().arg("--modle=x").is_refused(2, &["--modle"]);
-    Gate::of("/no/model", data("validation")).is_refused(2, &["/no/model"]);
-    Gate::of(model("champion.pt"), "/no/data").is_refused(2, &["/no/data"]);
-    Gate::of(model("champion.pt"), "gs://bucket/data").is_refused(2, &["`gs`"]);
+        .ends_refused(2, &["`MINIMUM_AUC` is `nan`"]);
+    Gate::bare().ends_refused(2, &["MODEL_PATH"]);
+    Gate::bare().arg("--modle=x").ends_refused(2, &["--modle"]);
+    Gate::of("/no/model", data("validation")).ends_refused(2, &["/no/model"]);
+    Gate::of(model("champion.pt"), "/no/data").ends_refused(2, &["/no/data"]);
+    Gate::of(model("champion.pt"), "gs://bucket/data").ends_refused(2, &["`gs`"]);
     Gate::of(model("champion.pt"), data("validation"))
         .arg("--features=length_mm,nothing")
-        .is_refused(3, &["`nothing`"]);
+        .ends_refused(3, &["`nothing`"]);
 }
 
 #[test]
@@ -336,22 +336,22 @@ fn s3_gives_the_same_verdict_as_files() {
     assert!(remote.brief.dataset.digest.is_some());
 
     on_s3(&server, "s3://models/fraud/v1/model.pt", "s3://data/other/")
-        .is_refused(3, &["s3://data/other/", "no Parquet files"]);
+        .ends_refused(3, &["s3://data/other/", "no Parquet files"]);
     on_s3(
         &server,
         "s3://models/fraud/v2/model.pt",
         "s3://data/fraud/validation/",
     )
-    .is_refused(2, &["s3://models/fraud/v2/model.pt", "does not exist"]);
+    .ends_refused(2, &["s3://models/fraud/v2/model.pt", "does not exist"]);
     on_s3(&server, "s3://models/fraud/v1/model.pt", "s3://nowhere/x/")
-        .is_refused(2, &["`nowhere`", "does not exist"]);
+        .ends_refused(2, &["`nowhere`", "does not exist"]);
     let denied = on_s3(
         &server,
         "s3://models/fraud/v1/model.pt",
         "s3://data/fraud/validation/",
     )
     .env("AWS_SECRET_ACCESS_KEY", "wrong-secret-of-the-test")
-    .is_refused(2, &["denied"]);
+    .ends_refused(2, &["denied"]);
     let talk = String::from_utf8_lossy(&denied.output.stderr).into_owned();
     assert!(!talk.contains("wrong-secret-of-the-test"), "{talk}");
 }
@@ -363,7 +363,7 @@ fn a_store_that_is_away_is_worth_a_retry() {
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "A")
         .env("AWS_SECRET_ACCESS_KEY", "B")
-        .is_refused(5, &["127.0.0.1:1"]);
+        .ends_refused(5, &["127.0.0.1:1"]);
     assert!(
         finished
             .report

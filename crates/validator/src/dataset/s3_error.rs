@@ -72,21 +72,22 @@ where
     E: Error + Send + Sync + 'static,
 {
     let is_timeout = matches!(error, SdkError::TimeoutError(_));
-    if !is_timeout && let Some(provider) = client.config.credentials_provider() {
-        if let Err(source) = provider.provide_credentials().await {
-            let words: Cause = innermost_words(&source).into();
-            let is_failure = matches!(
-                source,
-                CredentialsError::ProviderError(_) | CredentialsError::ProviderTimedOut(_)
-            );
-            // With nothing set up, the last resort is the machine's own role; that it does not
-            // answer means that there is none.
-            return if is_failure && is_any_provider_set_up() {
-                SourceError::Failed { uri, source: words }
-            } else {
-                SourceError::NoCredentials { uri, source: words }
-            };
-        }
+    if !is_timeout
+        && let Some(provider) = client.config.credentials_provider()
+        && let Err(source) = provider.provide_credentials().await
+    {
+        let words: Cause = innermost_words(&source).into();
+        let is_failure = matches!(
+            source,
+            CredentialsError::ProviderError(_) | CredentialsError::ProviderTimedOut(_)
+        );
+        // With nothing set up, the last resort is the machine's own role; that it does not
+        // answer means that there is none.
+        return if is_failure && is_any_provider_set_up() {
+            SourceError::Failed { uri, source: words }
+        } else {
+            SourceError::NoCredentials { uri, source: words }
+        };
     }
     SourceError::Unreachable {
         uri,

@@ -358,7 +358,7 @@ impl<'a> Numbers<'a> {
             Self::F64(values) => {
                 refuse_nan(column, values, first_row, |value| value.is_nan())?;
                 let overflows = |value: &f64| value.is_finite() && (*value as f32).is_infinite();
-                match values.iter().position(|value| overflows(value)) {
+                match values.iter().position(overflows) {
                     Some(row) => Err(ValueError::OutOfRange {
                         column: column.to_owned(),
                         row: first_row + row as u64,
@@ -375,12 +375,12 @@ impl<'a> Numbers<'a> {
     fn write(&self, rows: Range<usize>, block: &mut [f32], offset: usize, width: usize) {
         let places = block[offset..].iter_mut().step_by(width);
         match self {
-            Self::I8(values) => scatter(places, &values[rows], |value| f32::from(value)),
-            Self::I16(values) => scatter(places, &values[rows], |value| f32::from(value)),
+            Self::I8(values) => scatter(places, &values[rows], f32::from),
+            Self::I16(values) => scatter(places, &values[rows], f32::from),
             Self::I32(values) => scatter(places, &values[rows], |value| value as f32),
             Self::I64(values) => scatter(places, &values[rows], |value| value as f32),
-            Self::U8(values) => scatter(places, &values[rows], |value| f32::from(value)),
-            Self::U16(values) => scatter(places, &values[rows], |value| f32::from(value)),
+            Self::U8(values) => scatter(places, &values[rows], f32::from),
+            Self::U16(values) => scatter(places, &values[rows], f32::from),
             Self::U32(values) => scatter(places, &values[rows], |value| value as f32),
             Self::U64(values) => scatter(places, &values[rows], |value| value as f32),
             Self::F32(values) => scatter(places, &values[rows], |value| value),

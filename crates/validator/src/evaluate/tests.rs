@@ -18,11 +18,12 @@ use crate::scorer::{
 };
 
 type Row = (f32, i64);
+type Script = Box<dyn FnMut(ArrayView2<'_, f32>) -> Result<Vec<f64>, ScorerError> + Send>;
 
 /// Returns for each row what a function makes of its first feature.
 struct Scripted {
     model: ModelInfo,
-    script: Box<dyn FnMut(ArrayView2<'_, f32>) -> Result<Vec<f64>, ScorerError> + Send>,
+    script: Script,
 }
 
 impl Scripted {
