@@ -144,14 +144,14 @@ impl TryFrom<Arguments> for Configuration {
     }
 }
 
-fn parse<T: std::str::FromStr>(
+fn parse<T>(
     name: &'static str,
     text: &str,
     expected: &'static str,
     accepted: impl Fn(T) -> bool,
 ) -> Result<T, ConfigurationError>
 where
-    T: Copy,
+    T: std::str::FromStr + Copy,
 {
     text.trim()
         .parse::<T>()

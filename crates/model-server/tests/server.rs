@@ -1,5 +1,7 @@
 //! The real server over the real scorer, by HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -349,14 +351,16 @@ fn sigterm_ends_the_server_quietly() {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut Command);
+
 #[test]
 fn a_server_that_cannot_start_says_why_and_ends() {
-    let run = |change: &dyn Fn(&mut Command)| -> Output {
+    let run = |change: Change<'_>| -> Output {
         let mut command = command("champion.pt");
         change(&mut command);
         command.output().unwrap()
     };
-    let cases: [(&dyn Fn(&mut Command), &str); 5] = [
+    let cases: [(Change<'_>, &str); 5] = [
         (
             &|command| {
                 command.env("MODEL_PATH", "/absent.pt");
