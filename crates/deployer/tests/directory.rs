@@ -1,5 +1,7 @@
 //! Releases in a folder with hooks as local processes, from the first install to the last file.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

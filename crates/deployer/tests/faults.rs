@@ -3,6 +3,8 @@
 //! For each operation and each kind of fault, call k fails for every k that the operation makes.
 //! Then a fresh process recovers, the invariants are checked, and the operation is run again.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The contract of a store, run on every implementation that needs no cluster.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::sync::Arc;

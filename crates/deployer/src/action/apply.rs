@@ -92,11 +92,9 @@ async fn execute_step(
             });
         }
         (ObjectAction::Delete, _) if options.dry_run == DryRun::Off => {
-            if deployer
-                .cluster
-                .delete(&step.object, &DeleteOptions::default())
-                .await?
-            {
+            let options = DeleteOptions::default();
+            let was_there = deployer.cluster.delete(&step.object, &options).await?;
+            if was_there {
                 deployer.tell(ProgressEvent::Deleted {
                     object: step.object.clone(),
                 });

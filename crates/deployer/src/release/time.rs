@@ -17,10 +17,6 @@ impl RecordTime {
     }
 
     /// Tells whether nothing has happened yet; such a field is left out of a record.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde calls it with a reference"
-    )]
     pub fn is_never(&self) -> bool {
         self.0.is_none()
     }

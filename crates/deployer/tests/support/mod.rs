@@ -1,5 +1,6 @@
 //! What the tests of the actions share: a world without a cluster, charts and hooks by script.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
