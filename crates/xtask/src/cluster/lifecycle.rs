@@ -172,6 +172,11 @@ pub(crate) enum Talk {
 
 fn boot(config: &Config) -> Result<()> {
     prepare(config)?;
+    // A copy: a build since this program started may have replaced its file, and the next one will while the
+    // cluster runs.
+    let init = config.state.join("init");
+    fs::copy("/proc/self/exe", &init)
+        .with_context(|| format!("failed to copy this program to `{}`", init.display()))?;
     let mut command = if config.weight == Weight::Full || tools::is_root() {
         Command::new("unshare")
     } else {
@@ -189,7 +194,7 @@ fn boot(config: &Config) -> Result<()> {
             "--mount-proc",
             "--",
         ])
-        .arg(std::env::current_exe()?)
+        .arg(&init)
         .arg("cluster-init")
         .arg(config.path())
         .stdin(Stdio::null())
