@@ -50,6 +50,12 @@ pub enum DatasetError {
         #[source]
         source: Cause,
     },
+    /// The task that reads has died before it had handed over every file.
+    #[error("reading ended before all files were read{}", after_text(after.as_deref()))]
+    CutShort {
+        /// The file that came last.
+        after: Option<String>,
+    },
     /// The columns do not fit.
     #[error("the columns of `{file}` cannot be used")]
     Columns {
@@ -92,7 +98,7 @@ impl DatasetError {
                 Some("Parquet files end in .parquet, .parq or .pq; name a file to read it whatever its name".into())
             }
             Self::NoRows { .. } => Some("check the job that writes the dataset".into()),
-            Self::NotParquet { .. } | Self::Damaged { .. } => Some(
+            Self::NotParquet { .. } | Self::Damaged { .. } | Self::CutShort { .. } => Some(
                 "write the file again and compare its size with the original's; `parquet-tools inspect` shows what is readable".into(),
             ),
             Self::Columns { source, .. } => source.hint(),
@@ -107,4 +113,8 @@ fn others_text(others: usize, example: Option<&str>) -> String {
         (1, Some(example)) => format!(", only `{example}`"),
         (others, Some(example)) => format!(", only {others} other files such as `{example}`"),
     }
+}
+
+fn after_text(after: Option<&str>) -> String {
+    after.map_or_else(String::new, |file| format!("; the last one was `{file}`"))
 }

@@ -96,6 +96,9 @@ enum Item {
     File(Arc<Object>),
     RowGroup(mpsc::Receiver<Message>),
     Failed(DatasetError),
+    /// Every file was handed over. Without it, the task that does so has died, and what came
+    /// before is a part of the dataset only.
+    End,
 }
 
 enum Message {
@@ -115,6 +118,7 @@ pub struct RowBatches {
     vector_column: String,
     labels_seen: LabelsSeen,
     width: Option<usize>,
+    is_complete: bool,
     evidence: Evidence,
     total: Sha256,
 }
@@ -149,19 +153,24 @@ pub const FILES_LISTED_MAX: usize = 1000;
 impl RowBatches {
     pub(super) fn start(plan: Plan) -> Self {
         let (sender, items) = mpsc::channel(ROW_GROUPS_AHEAD);
-        let batches = Self {
+        let batches = Self::receiving(items, &plan.selection.label, &plan.columns);
+        tokio::spawn(coordinate(plan, sender));
+        batches
+    }
+
+    fn receiving(items: mpsc::Receiver<Item>, label: &str, columns: &Columns) -> Self {
+        Self {
             items,
             row_group: None,
             current: None,
-            label: plan.selection.label.clone(),
-            vector_column: plan.columns.feature_names().join(","),
+            label: label.to_owned(),
+            vector_column: columns.feature_names().join(","),
             labels_seen: LabelsSeen::default(),
-            width: plan.columns.width(),
+            width: columns.width(),
+            is_complete: false,
             evidence: Evidence::default(),
             total: Sha256::new(),
-        };
-        tokio::spawn(coordinate(plan, sender));
-        batches
+        }
     }
 
     /// Returns the next rows, or nothing at the end. Must be called outside of async tasks.
@@ -175,9 +184,14 @@ impl RowBatches {
                     Some(Item::RowGroup(receiver)) => self.row_group = Some(receiver),
                     Some(Item::File(object)) => self.begin_file(object),
                     Some(Item::Failed(error)) => return Err(error),
-                    None => {
+                    Some(Item::End) => {
                         self.end_file();
-                        return Ok(None);
+                        self.is_complete = true;
+                    }
+                    None if self.is_complete => return Ok(None),
+                    None => {
+                        let after = self.current.take().map(|file| file.object.uri.clone());
+                        return Err(DatasetError::CutShort { after });
                     }
                 }
                 continue;
@@ -291,10 +305,10 @@ async fn coordinate(plan: Plan, items: mpsc::Sender<Item>) {
     let outcome = opened
         .try_for_each(|(object, open)| start_file(&plan, &budget, &items, object, open))
         .await;
-    if let Err(error) = outcome {
-        // The consumer may have gone; then nobody waits for the error.
-        let _ = items.send(Item::Failed(error)).await;
-    }
+    // The consumer may have gone; then nobody waits for the end.
+    let _ = items
+        .send(outcome.map_or_else(Item::Failed, |()| Item::End))
+        .await;
 }
 
 async fn start_file(
@@ -333,7 +347,7 @@ async fn start_file(
             first_row,
             rows,
         };
-        first_row += rows;
+        first_row = first_row.saturating_add(rows);
         let cost = kibibytes(job.encoded_bytes()).clamp(1, kibibytes(BUDGET_BYTES));
         let Ok(permit) = Arc::clone(budget).acquire_many_owned(cost).await else {
             return Ok(());
@@ -373,7 +387,7 @@ impl RowGroupJob {
             .enumerate()
             .filter(|(leaf, _)| wanted.contains(&schema.get_column_root_idx(*leaf)))
             .map(|(_, chunk)| u64::try_from(chunk.compressed_size()).unwrap_or_default())
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 
     fn batch_rows(&self) -> usize {
@@ -458,5 +472,48 @@ impl RowGroupJob {
         }
         let digest = of_features.chain_update(of_labels.finalize());
         Ok(Some(digest.finalize().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::{Column, FeatureColumns};
+    use super::*;
+
+    fn receiving(items: mpsc::Receiver<Item>) -> RowBatches {
+        let column = |name: &str, index| Column {
+            name: name.to_owned(),
+            index,
+        };
+        let columns = Columns {
+            label: column("label", 0),
+            features: FeatureColumns::Scalars(vec![column("x", 1)]),
+            unused: Vec::new(),
+        };
+        RowBatches::receiving(items, "label", &columns)
+    }
+
+    /// A task that dies, as on a footer that makes the decoder panic, closes its channel just
+    /// as one that is done does.
+    #[test]
+    fn a_reader_that_died_is_not_the_end_of_the_dataset() {
+        let (sender, items) = mpsc::channel(1);
+        drop(sender);
+        let ended = receiving(items).next_blocking();
+        assert!(
+            matches!(ended, Err(DatasetError::CutShort { .. })),
+            "{ended:?}"
+        );
+    }
+
+    #[test]
+    fn the_end_is_the_end_however_often_it_is_asked_for() {
+        let (sender, items) = mpsc::channel(1);
+        sender.blocking_send(Item::End).expect("there is room");
+        drop(sender);
+        let mut batches = receiving(items);
+        for _ in 0..2 {
+            assert!(batches.next_blocking().is_ok_and(|batch| batch.is_none()));
+        }
     }
 }
