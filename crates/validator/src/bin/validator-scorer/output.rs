@@ -98,6 +98,8 @@ fn columns(size: &[i64], rows: usize) -> Result<usize, Failure> {
         .collect::<Result<_, _>>()
         .map_err(|_| wrong())?;
     match size.as_slice() {
+        // What `squeeze()` leaves of a single row.
+        [] if rows == 1 => Ok(1),
         [length] if *length == rows => Ok(1),
         [length, columns] if *length == rows && *columns > 0 => Ok(*columns),
         [length, columns, rest @ ..]
@@ -166,6 +168,7 @@ mod tests {
 
     #[test]
     fn shapes_with_one_row_of_values_for_each_row_are_taken() {
+        assert_eq!(columns(&[], 1).unwrap(), 1);
         assert_eq!(columns(&[3], 3).unwrap(), 1);
         assert_eq!(columns(&[3, 1], 3).unwrap(), 1);
         assert_eq!(columns(&[3, 1, 1], 3).unwrap(), 1);
