@@ -73,9 +73,14 @@ pub(super) async fn prepare_namespace(
     deployer: &Deployer,
     options: &InstallOptions,
 ) -> Result<(), ActionError> {
+    let exists = deployer.cluster.namespace_exists().await?;
     if options.create_namespace {
+        if !exists {
+            // A chart that does not render leaves no namespace behind.
+            prepare(deployer, options, Vec::new()).await?;
+        }
         deployer.cluster.ensure_namespace().await?;
-    } else if !deployer.cluster.namespace_exists().await? {
+    } else if !exists {
         return Err(ActionError::NamespaceNotFound {
             namespace: deployer.namespace.clone(),
         });
@@ -91,7 +96,15 @@ fn check_name(
     let Some(last) = history.last() else {
         return Ok(());
     };
-    let status = last.release.info.status;
+    // After a failed upgrade an earlier revision is still deployed: it is in use, and a failed
+    // install would take its objects away.
+    let deployed = history
+        .iter()
+        .any(|stored| stored.release.info.status == Status::Deployed);
+    let status = match last.release.info.status {
+        Status::Failed if deployed => Status::Deployed,
+        status => status,
+    };
     if options.replace && matches!(status, Status::Uninstalled | Status::Failed) {
         return Ok(());
     }

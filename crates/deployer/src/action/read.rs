@@ -51,7 +51,7 @@ pub async fn history(
     for stored in records {
         let own = evidence
             .iter()
-            .position(|record| record.evidence.revision == stored.release.version);
+            .position(|record| record.evidence.tells_of(&stored.release));
         let own = own.map(|index| evidence.swap_remove(index).evidence);
         reports.push(RevisionReport {
             release: Some(stored.release),
@@ -83,7 +83,8 @@ pub async fn status(
         .store
         .evidence(name, release.version)
         .await?
-        .map(|record| record.evidence);
+        .map(|record| record.evidence)
+        .filter(|evidence| evidence.tells_of(&release));
     let now = deployer.clock.now();
     let lease = deployer
         .store

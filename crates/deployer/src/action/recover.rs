@@ -188,7 +188,9 @@ async fn evidence_of(
         .store
         .evidence(&stored.release.name, stored.release.version)
         .await?;
-    Ok(record.map(|record| record.evidence))
+    Ok(record
+        .map(|record| record.evidence)
+        .filter(|evidence| evidence.tells_of(&stored.release)))
 }
 
 /// Decides what a release needs (pure). `before` is the evidence of the last revision but one, and
@@ -235,7 +237,11 @@ fn remedy(
             _ => Remedy::Nothing,
         },
         Status::Uninstalling if operation == Some("uninstall") => Remedy::Uninstall,
-        Status::Uninstalled if evidence.is_some_and(|evidence| !evidence.settings.keep_history) => {
+        // Only an uninstall of ours that was to keep nothing: what Helm uninstalled and kept stays.
+        Status::Uninstalled
+            if operation == Some("uninstall")
+                && evidence.is_some_and(|evidence| !evidence.settings.keep_history) =>
+        {
             Remedy::Purge
         }
         Status::Deployed => {

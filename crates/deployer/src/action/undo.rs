@@ -10,7 +10,7 @@ use super::{ActionError, Aftermath, Cause, ChangeOptions, Deployer, Operation};
 use crate::cluster::{DryRun, RevisionScope};
 use crate::hook::{HookContext, is_workload};
 use crate::plan::{ObjectAction, Plan};
-use crate::release::{Evidence, HookEvent, Release, Revision, Status};
+use crate::release::{Evidence, HookEvent, Milestone, Release, Revision, Status};
 use crate::storage::{StorageError, Stored};
 
 /// Records the failure, undoes it where that is asked for, and returns the error that tells all.
@@ -152,9 +152,26 @@ async fn undo_install(attempt: &mut Attempt<'_>, history: &[Stored]) -> Aftermat
     }
 }
 
-/// Removes everything that an install made: objects, hook objects, and last its record. Its
-/// evidence stays, and tells why.
+/// Removes everything that an install made: objects (none before it changed anything), hook
+/// objects, and last its record. Its evidence stays, and tells why.
 pub(super) async fn remove_install(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    record: &Stored,
+    evidence: &Evidence,
+    history: &[Stored],
+) -> Result<(), ActionError> {
+    let release = &record.release;
+    if evidence.milestone != Milestone::Begun {
+        remove_what_was_made(deployer, lease, record, evidence, history).await?;
+    }
+    clear_hooks(deployer, release).await;
+    lease.ensure().await?;
+    repeated(|| deployer.store.delete(&release.name, release.version)).await?;
+    Ok(())
+}
+
+async fn remove_what_was_made(
     deployer: &Deployer,
     lease: &LeaseGuard,
     record: &Stored,
@@ -180,10 +197,7 @@ pub(super) async fn remove_install(
     plan.removals
         .retain(|step| !evidence.adopted.contains(&step.object));
     lease.ensure().await?;
-    remove_objects(deployer, release, &plan).await?;
-    clear_hooks(deployer, release).await;
-    repeated(|| deployer.store.delete(&release.name, release.version)).await?;
-    Ok(())
+    remove_objects(deployer, release, &plan).await
 }
 
 /// Deletes the objects of a plan's removals and, on a target that collects changes, commits.

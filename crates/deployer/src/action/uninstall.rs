@@ -127,10 +127,12 @@ async fn begin<'a>(
     let now = deployer.clock.now();
     let (name, revision) = (last.release.name.clone(), last.release.version);
     let kept = deployer.store.evidence(&name, revision).await?;
-    let mut evidence = kept.map_or_else(
-        || Evidence::begin(name, revision, "uninstall", deployer.operator.clone(), now),
-        |record| record.evidence,
-    );
+    let kept = kept
+        .map(|record| record.evidence)
+        .filter(|evidence| evidence.tells_of(&last.release));
+    let mut evidence = kept.unwrap_or_else(|| {
+        Evidence::begin(name, revision, "uninstall", deployer.operator.clone(), now)
+    });
     evidence.operation = Operation::Uninstall.to_string();
     evidence.milestone = Milestone::Begun;
     evidence.finished_at = None;

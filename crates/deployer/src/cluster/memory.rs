@@ -31,6 +31,7 @@ pub struct MemoryCluster {
 struct State {
     objects: BTreeMap<ObjectId, Value>,
     uids: u64,
+    lacks_namespace: bool,
 }
 
 impl MemoryCluster {
@@ -40,6 +41,13 @@ impl MemoryCluster {
             namespace,
             state: Arc::default(),
         }
+    }
+
+    /// Makes an empty cluster in which the default namespace does not exist yet.
+    pub fn without_namespace(namespace: Namespace) -> Self {
+        let cluster = Self::new(namespace);
+        cluster.state().lacks_namespace = true;
+        cluster
     }
 
     /// Returns every object, by id, namespaces filled in.
@@ -256,10 +264,11 @@ impl Cluster for MemoryCluster {
     }
 
     async fn namespace_exists(&self) -> Result<bool, ClusterError> {
-        Ok(true)
+        Ok(!self.state().lacks_namespace)
     }
 
     async fn ensure_namespace(&self) -> Result<(), ClusterError> {
+        self.state().lacks_namespace = false;
         Ok(())
     }
 

@@ -155,7 +155,7 @@ fn judge(hook: &Hook, result: &HookResult, context: &HookContext<'_>) -> Option<
     let refused = result
         .verdict
         .as_ref()
-        .is_some_and(|verdict| verdict.outcome() == GateOutcome::Fail);
+        .is_some_and(|verdict| verdict.outcome() != GateOutcome::Pass);
     match result.phase {
         HookPhase::Unset => None,
         HookPhase::Succeeded if !refused => None,
@@ -200,5 +200,56 @@ async fn remove_by(
             "{} `{}` of a hook was not deleted: {error}",
             hook.kind, hook.name
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+    use serde_json::json;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::progress::SilentProgress;
+    use crate::release::{HookEvent, Namespace, ReleaseName, Revision};
+
+    #[test]
+    fn a_hook_that_ends_well_with_a_verdict_other_than_pass_stops_the_operation() {
+        let (name, namespace) = (
+            ReleaseName::new("web").expect("a name"),
+            Namespace::new("prod").expect("a namespace"),
+        );
+        let cancel = CancellationToken::new();
+        let context = HookContext {
+            release: &name,
+            namespace: &namespace,
+            revision: Revision::FIRST,
+            event: HookEvent::PreUpgrade,
+            timeout: Duration::from_secs(1),
+            progress: &SilentProgress,
+            cancel: &cancel,
+        };
+        let stops = |outcome: Option<&str>| {
+            let verdict = outcome.map(|outcome| {
+                json!({"kind": "validator/verdict", "outcome": outcome}).to_string()
+            });
+            let result = super::super::HookResult {
+                phase: HookPhase::Succeeded,
+                object: HookObject::default(),
+                verdict: verdict.and_then(|text| GateVerdict::parse(&text)),
+                log: String::new(),
+                reason: None,
+                started_at: DateTime::UNIX_EPOCH,
+                completed_at: DateTime::UNIX_EPOCH,
+            };
+            judge(&Hook::default(), &result, &context).is_some()
+        };
+        assert!(!stops(None), "a hook that is no gate");
+        assert!(!stops(Some("pass")));
+        for outcome in ["fail", "inconclusive", "error", "no such outcome"] {
+            assert!(stops(Some(outcome)), "{outcome}");
+        }
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! It lives in a record of its own beside Helm's, so that Helm's stays byte-compatible.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::ObjectId;
 
-use super::{GateVerdict, HookEvent, HookPhase, ReleaseName, Revision};
+use super::{GateVerdict, HookEvent, HookPhase, Release, ReleaseName, Revision};
 
 /// The `owner` label of the companion record; Helm selects `owner=helm` and never sees it.
 pub const EVIDENCE_LABEL_OWNER: &str = "deployer";
@@ -151,6 +151,21 @@ impl Evidence {
     pub const SCHEMA_VERSION: u32 = 1;
     /// The most lines that a journal keeps.
     const JOURNAL_ENTRIES_MAX: usize = 500;
+    /// How far the clock may have been set back between a record and its evidence.
+    const CLOCK_STEP_MAX: TimeDelta = TimeDelta::seconds(5);
+
+    /// Tells whether this is the evidence of how `record` came about. A record is stamped before
+    /// its evidence is begun; a later record of the same number was made by somebody else, after
+    /// ours was removed (a failed first install leaves its evidence alone).
+    pub fn tells_of(&self, record: &Release) -> bool {
+        self.release == record.name
+            && self.revision == record.version
+            && record
+                .info
+                .last_deployed
+                .utc()
+                .is_none_or(|made| made - self.started_at <= Self::CLOCK_STEP_MAX)
+    }
 
     /// Begins the evidence of an operation.
     pub fn begin(

@@ -1,0 +1,212 @@
+//! What must never be taken away, taken over or taken for a pass.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use deployer::action::{self, ActionError, ChartSource, RenderError, RenderRequest, RenderedChart};
+use deployer::release::{Info, RecordTime, Release, Revision, Status};
+use deployer::storage::ReleaseStore;
+use serde_json::json;
+use support::{ScriptedChart, World, install, name, namespace, uninstall, upgrade};
+
+fn good() -> ScriptedChart {
+    ScriptedChart::of(&[("settings", "one")])
+}
+
+/// A record as Helm writes it.
+fn of_helm(world: &World, revision: u32, status: Status, after_s: i64) -> Release {
+    use deployer::clock::Clock;
+    let made = world.clock.now() + chrono::TimeDelta::seconds(after_s);
+    Release {
+        name: name(),
+        info: Info {
+            status,
+            first_deployed: RecordTime::from(made),
+            last_deployed: RecordTime::from(made),
+            ..Info::default()
+        },
+        chart: json!({"metadata": {"name": "web", "version": "1.0.0"}}),
+        config: serde_json::Map::new(),
+        manifest: String::new(),
+        hooks: Vec::new(),
+        version: Revision(revision),
+        namespace: namespace(),
+        apply_method: None,
+        labels: std::collections::BTreeMap::new(),
+        other: serde_json::Map::new(),
+    }
+}
+
+#[tokio::test]
+async fn replacing_a_name_whose_earlier_revision_is_deployed_is_refused() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(good(), false))
+        .await
+        .unwrap();
+    let refused = action::upgrade(&process, &upgrade(good().gated("fail"), false)).await;
+    assert!(matches!(refused, Err(ActionError::Operation(_))));
+    let live = world.live();
+
+    let mut replace = install(good().gated("fail"), true);
+    replace.replace = true;
+    let error = action::install(&process, &replace).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ActionError::NameInUse {
+                status: Status::Deployed,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(world.live(), live);
+    assert_eq!(
+        world.statuses().await,
+        [(1, Status::Deployed), (2, Status::Failed)]
+    );
+}
+
+#[tokio::test]
+async fn a_refused_replacement_leaves_what_the_failed_install_had_made() {
+    let world = World::new();
+    let process = world.healthy();
+    let mut failing = good();
+    failing.never_ready = true;
+    let mut first = install(failing, false);
+    first.change.wait = deployer::cluster::WaitStrategy::Watcher;
+    first.change.timeout = std::time::Duration::from_millis(10);
+    action::install(&process, &first).await.unwrap_err();
+    let live = world.live();
+    assert_eq!(live.len(), 1);
+
+    let mut replace = install(good().gated("fail"), true);
+    replace.replace = true;
+    action::install(&process, &replace).await.unwrap_err();
+    assert_eq!(
+        world.live(),
+        live,
+        "a gate that refused has nothing to undo"
+    );
+    assert_eq!(world.statuses().await, [(1, Status::Failed)]);
+}
+
+#[tokio::test]
+async fn history_that_helm_kept_when_it_uninstalled_is_not_purged() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(good(), false))
+        .await
+        .unwrap();
+    let last = world.store.get(&name(), Revision(1)).await.unwrap();
+    let mut by_helm = last.release.clone();
+    by_helm.info.status = Status::Uninstalled;
+    world
+        .store
+        .update(&by_helm, &last.resource_version, process.clock.now())
+        .await
+        .unwrap();
+
+    action::recover(&process, Some(&name()), false)
+        .await
+        .unwrap();
+    assert_eq!(world.statuses().await, [(1, Status::Uninstalled)]);
+}
+
+#[tokio::test]
+async fn what_we_were_to_purge_is_purged() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(good(), false))
+        .await
+        .unwrap();
+    action::uninstall(&process, &uninstall(true)).await.unwrap();
+    assert_eq!(world.statuses().await, [(1, Status::Uninstalled)]);
+    action::recover(&process, Some(&name()), false)
+        .await
+        .unwrap();
+    assert_eq!(world.statuses().await, [(1, Status::Uninstalled)]);
+    action::uninstall(&process, &uninstall(false))
+        .await
+        .unwrap();
+    assert_eq!(world.statuses().await, []);
+}
+
+#[tokio::test]
+async fn evidence_of_a_removed_install_says_nothing_about_a_later_one_of_helm() {
+    for status in [Status::PendingInstall, Status::Failed, Status::Deployed] {
+        let world = World::new();
+        let process = world.healthy();
+        action::install(&process, &install(good().gated("fail"), true))
+            .await
+            .unwrap_err();
+        assert_eq!(world.statuses().await, []);
+        let record = of_helm(&world, 1, status, 60);
+        world
+            .store
+            .create(&record, process.clock.now())
+            .await
+            .unwrap();
+
+        let recovered = action::recover(&process, Some(&name()), false).await;
+        if status == Status::PendingInstall {
+            assert!(matches!(
+                recovered,
+                Err(ActionError::PendingElsewhere { .. })
+            ));
+        }
+        assert_eq!(world.statuses().await, [(1, status)]);
+        let shown = action::status(&process, &name(), None).await.unwrap();
+        assert_eq!(shown.report.evidence, None, "{status}");
+        let history = action::history(&process, &name()).await.unwrap();
+        assert_eq!(history.len(), 2);
+        assert!(
+            history
+                .iter()
+                .all(|report| report.release.is_none() || report.evidence.is_none())
+        );
+    }
+}
+
+/// A chart that never renders.
+struct Broken;
+
+impl ChartSource for Broken {
+    fn render(&self, _request: &RenderRequest<'_>) -> Result<RenderedChart, RenderError> {
+        Err(RenderError::Chart {
+            chart: "web".into(),
+            source: "no such value".into(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_chart_that_does_not_render_leaves_no_namespace_behind() {
+    let world = World::new();
+    let plan = deployer::cluster::FaultPlan::new(0, deployer::cluster::Fault::Fails);
+    let mut process = world.process("alice", &plan);
+    let cluster = deployer::cluster::MemoryCluster::without_namespace(namespace());
+    process.cluster = Arc::new(cluster.clone());
+    let mut options = install(good(), false);
+    options.chart = Arc::new(Broken);
+    options.create_namespace = true;
+    let error = action::install(&process, &options).await.unwrap_err();
+    assert!(matches!(error, ActionError::Render(_)), "{error}");
+    assert!(
+        !deployer::cluster::Cluster::namespace_exists(&cluster)
+            .await
+            .unwrap()
+    );
+
+    options.chart = Arc::new(good());
+    action::install(&process, &options).await.unwrap();
+    assert!(
+        deployer::cluster::Cluster::namespace_exists(&cluster)
+            .await
+            .unwrap()
+    );
+}
