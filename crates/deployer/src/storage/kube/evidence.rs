@@ -27,11 +27,10 @@ impl KubeStore {
         let mut attempt = 1;
         loop {
             let result = match self.rest.get(&self.object(&key)).await {
-                // It keeps its owner, or the lack of one, until it is adopted.
                 Ok(live) => {
-                    for field in ["ownerReferences", "resourceVersion"] {
-                        object["metadata"][field] = live["metadata"][field].clone();
-                    }
+                    object["metadata"]["resourceVersion"] =
+                        live["metadata"]["resourceVersion"].clone();
+                    object["metadata"]["ownerReferences"] = self.kept_owner(&live, evidence);
                     self.rest.put(&self.object(&key), &object).await
                 }
                 Err(error) if error.is_not_found() => {
@@ -50,6 +49,18 @@ impl KubeStore {
                 Err(error) if attempt < ATTEMPTS_MAX && is_raced(&error) => attempt += 1,
                 Err(error) => return Err(self.explain(error, "create", &doing)),
             }
+        }
+    }
+
+    /// Returns the owner that evidence keeps when it is written again: its own, or none until it is
+    /// adopted. The owner of evidence of an earlier release of that name is gone, and the garbage
+    /// collector would take the new evidence along.
+    fn kept_owner(&self, live: &Value, evidence: &Evidence) -> Value {
+        match self.evidence_from(live) {
+            Ok(present) if present.evidence.started_at == evidence.started_at => {
+                live["metadata"]["ownerReferences"].clone()
+            }
+            _ => Value::Null,
         }
     }
 
