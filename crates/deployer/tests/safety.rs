@@ -1,7 +1,5 @@
 //! What must never be taken away, taken over or taken for a pass.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod support;
 
 use std::sync::Arc;
@@ -209,4 +207,84 @@ async fn a_chart_that_does_not_render_leaves_no_namespace_behind() {
             .await
             .unwrap()
     );
+}
+
+/// A chart with a resource of a kind that may vanish.
+struct Widgets(&'static [&'static str]);
+
+impl ChartSource for Widgets {
+    fn render(&self, _request: &RenderRequest<'_>) -> Result<RenderedChart, RenderError> {
+        let object = |kind: &&str| {
+            format!("---\napiVersion: example.com/v1\nkind: {kind}\nmetadata: {{name: one}}\n")
+        };
+        Ok(RenderedChart {
+            chart: json!({"metadata": {"name": "web", "version": "1.0.0"}}),
+            manifest: self.0.iter().map(object).collect(),
+            ..RenderedChart::default()
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_release_is_not_stuck_when_a_kind_of_an_earlier_revision_is_gone() {
+    let world = World::new();
+    let process = world.healthy();
+    let chart = |kinds: &'static [&'static str]| {
+        let mut options = upgrade(good(), false);
+        options.install = true;
+        options.chart = Arc::new(Widgets(kinds));
+        options
+    };
+    let both = chart(&["Widget", "Gadget"]);
+    action::upgrade(&process, &both).await.unwrap();
+    world.cluster.forget_kind("Widget");
+
+    let error = action::upgrade(&process, &both).await.unwrap_err();
+    assert!(matches!(error, ActionError::Cluster(_)), "{error}");
+    assert_eq!(world.statuses().await, [(1, Status::Deployed)]);
+
+    let upgraded = action::upgrade(&process, &chart(&["Gadget"])).await;
+    assert_eq!(upgraded.unwrap().release.version, Revision(2));
+    action::uninstall(&process, &uninstall(false))
+        .await
+        .unwrap();
+    assert!(world.cluster.objects().is_empty());
+}
+
+#[tokio::test]
+async fn a_local_hook_object_that_was_kept_is_brought_up_to_date() {
+    use deployer::hook::{HookContext, HookRunner, LocalHooks, LocalOptions};
+    use deployer::release::{Hook, HookDeletePolicy, HookEvent};
+    let world = World::new();
+    let process = world.healthy();
+    let hooks = LocalHooks::new(
+        LocalOptions::default(),
+        Arc::new(world.cluster.clone()),
+        world.clock.clone(),
+    );
+    let (name, namespace) = (name(), namespace());
+    let context = HookContext {
+        release: &name,
+        namespace: &namespace,
+        revision: Revision(2),
+        event: HookEvent::PreUpgrade,
+        timeout: std::time::Duration::from_secs(1),
+        progress: &*process.progress,
+        cancel: &process.cancel,
+    };
+    for content in ["one", "two"] {
+        let hook = Hook {
+            name: "input".into(),
+            kind: "ConfigMap".into(),
+            manifest: format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: input}}\ndata: {{x: {content}}}\n"
+            ),
+            delete_policies: vec![HookDeletePolicy::HookFailed],
+            ..Hook::default()
+        };
+        hooks.run(&hook, &context).await.unwrap();
+        let live = world.cluster.objects();
+        let live: Vec<_> = live.values().map(|object| &object["data"]["x"]).collect();
+        assert_eq!(live, [content]);
+    }
 }
