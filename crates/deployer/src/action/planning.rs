@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::attempt::events_of;
 use super::{ActionError, Deployer, Operation};
-use crate::cluster::ObjectId;
+use crate::cluster::{ClusterError, ObjectId};
 use crate::plan::{
     ManifestObject, Plan, PlanError, PlanInput, build, build_removal, owned_by, read_manifest,
 };
@@ -47,13 +47,7 @@ pub(super) async fn plan(
         )?;
     }
     let leftovers = leftovers(request.history);
-    let ids: Vec<ObjectId> = distinct(previous.iter().chain(&leftovers).chain(&next));
-    let found = deployer.cluster.get_many(&ids).await?;
-    let live: HashMap<ObjectId, Value> = ids
-        .into_iter()
-        .zip(found)
-        .filter_map(|(id, object)| Some((id, object?)))
-        .collect();
+    let live = live(deployer, &next, previous.iter().chain(&leftovers)).await?;
     // What a failed revision left counts only as far as it really is ours.
     previous.extend(leftovers.into_iter().filter(|object| {
         live.get(&object.id)
@@ -84,6 +78,45 @@ pub(super) async fn plan(
         deployer.warn(warning.clone());
     }
     Ok(plan)
+}
+
+/// Looks at every object that is wanted, and at those that are there of earlier revisions.
+///
+/// # Errors
+/// When a kind that is wanted is unknown, or the target cannot be asked. An old object whose kind
+/// is gone (its definition was deleted, its version is no longer served) counts as absent: there
+/// is no way to remove it, and a release must not be stuck for that.
+async fn live<'a>(
+    deployer: &Deployer,
+    next: &'a [ManifestObject],
+    old: impl Iterator<Item = &'a ManifestObject> + Clone,
+) -> Result<HashMap<ObjectId, Value>, ActionError> {
+    let ids: Vec<ObjectId> = distinct(old.clone().chain(next));
+    let found = match deployer.cluster.get_many(&ids).await {
+        Ok(found) => found,
+        Err(ClusterError::UnknownKind { .. }) => {
+            let wanted: Vec<ObjectId> = distinct(next.iter());
+            let mut found = Vec::with_capacity(ids.len());
+            for id in &ids {
+                found.push(match deployer.cluster.get(id).await {
+                    Err(ClusterError::UnknownKind { .. }) if !wanted.contains(id) => {
+                        deployer.warn(format!(
+                            "{id} of an earlier revision is left out: its kind is not served any more"
+                        ));
+                        None
+                    }
+                    other => other?,
+                });
+            }
+            found
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(ids
+        .into_iter()
+        .zip(found)
+        .filter_map(|(id, object)| Some((id, object?)))
+        .collect())
 }
 
 /// Plans without asking the target, as if nothing were there.

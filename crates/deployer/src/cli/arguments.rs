@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::duration::parse_duration;
+use super::duration::parse_timeout;
 
 /// Where the chart comes from.
 #[derive(Debug, Clone, Args)]
@@ -65,7 +65,7 @@ pub(crate) struct WaitArgs {
     #[arg(long)]
     pub(crate) wait_for_jobs: bool,
     /// Time for any single hook or wait, as in 5m0s
-    #[arg(long, default_value = "5m0s", value_parser = parse_duration, value_name = "DURATION")]
+    #[arg(long, default_value = "5m0s", value_parser = parse_timeout, value_name = "DURATION")]
     pub(crate) timeout: Duration,
 }
 

@@ -71,6 +71,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_nanos(nanoseconds.round() as u64))
 }
 
+/// Reads a timeout; zero means 30 s, as for Helm.
+///
+/// # Errors
+/// As [`parse_duration`].
+pub fn parse_timeout(text: &str) -> Result<Duration, DurationError> {
+    let timeout = parse_duration(text)?;
+    Ok(if timeout.is_zero() {
+        Duration::from_secs(30)
+    } else {
+        timeout
+    })
+}
+
 fn nanoseconds_of(unit: &str, text: &str) -> Result<f64, DurationError> {
     Ok(match unit {
         "ns" => 1.0,
@@ -110,6 +123,13 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_timeout_of_zero_is_helms_thirty_seconds() {
+        assert_eq!(parse_timeout("0s"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_timeout("1s"), Ok(Duration::from_secs(1)));
+        assert!(parse_timeout("1").is_err());
     }
 
     #[test]

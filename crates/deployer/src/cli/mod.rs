@@ -30,7 +30,7 @@ mod version;
 
 use clap::{Parser, Subcommand};
 
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, parse_duration, parse_timeout};
 pub use run::main;
 
 /// Deploy Helm charts, gated by a verdict

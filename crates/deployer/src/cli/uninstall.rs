@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::arguments::{HookArgs, WaitChoice};
-use super::duration::parse_duration;
+use super::duration::parse_timeout;
 use super::error::CliError;
 use super::options::wait_strategy;
 use super::session::{Session, Work};
@@ -35,7 +35,7 @@ pub(crate) struct UninstallCommand {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "watcher", value_parser = super::arguments::parse_wait, value_name = "STRATEGY")]
     wait: Option<WaitChoice>,
     /// Time for any single hook or wait, as in 5m0s
-    #[arg(long, default_value = "5m0s", value_parser = parse_duration, value_name = "DURATION")]
+    #[arg(long, default_value = "5m0s", value_parser = parse_timeout, value_name = "DURATION")]
     timeout: Duration,
     /// Do not run hooks
     #[arg(long)]

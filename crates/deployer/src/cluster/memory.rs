@@ -32,6 +32,7 @@ struct State {
     objects: BTreeMap<ObjectId, Value>,
     uids: u64,
     lacks_namespace: bool,
+    kinds_gone: Vec<String>,
 }
 
 impl MemoryCluster {
@@ -48,6 +49,13 @@ impl MemoryCluster {
         let cluster = Self::new(namespace);
         cluster.state().lacks_namespace = true;
         cluster
+    }
+
+    /// Deletes the definition of a kind, and with it every object of that kind.
+    pub fn forget_kind(&self, kind: &str) {
+        let mut state = self.state();
+        state.objects.retain(|id, _| id.kind != kind);
+        state.kinds_gone.push(kind.to_owned());
     }
 
     /// Returns every object, by id, namespaces filled in.
@@ -76,6 +84,13 @@ impl MemoryCluster {
 }
 
 impl State {
+    fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
+        if self.kinds_gone.contains(&id.kind) {
+            return Err(ClusterError::UnknownKind { object: id.clone() });
+        }
+        Ok(self.objects.get(id).cloned())
+    }
+
     fn put(&mut self, id: &ObjectId, object: &Value) -> Value {
         let mut object = object.clone();
         let before = self
@@ -118,15 +133,12 @@ impl Cluster for MemoryCluster {
     }
 
     async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
-        Ok(self.state().objects.get(&self.resolved(id)).cloned())
+        self.state().get(&self.resolved(id))
     }
 
     async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Value>>, ClusterError> {
         let state = self.state();
-        Ok(ids
-            .iter()
-            .map(|id| state.objects.get(&self.resolved(id)).cloned())
-            .collect())
+        ids.iter().map(|id| state.get(&self.resolved(id))).collect()
     }
 
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Applied, ClusterError> {

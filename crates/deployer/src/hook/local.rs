@@ -15,11 +15,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{HookContext, HookError, HookObject, HookResult, HookRunner, is_workload};
+use super::{HookContext, HookError, HookObject, HookResult, HookRunner, has_policy, is_workload};
 use crate::clock::Clock;
-use crate::cluster::{Cluster, DeleteOptions, DryRun, object_id};
+use crate::cluster::{
+    ApplyOptions, ApplyStrategy, Cluster, ClusterError, DeleteOptions, DryRun, object_id,
+};
 use crate::plan::read_yaml;
-use crate::release::{GateVerdict, Hook, HookPhase};
+use crate::release::{GateVerdict, Hook, HookDeletePolicy, HookPhase};
 
 /// What the flags give to local hooks.
 #[derive(Debug, Clone, Default)]
@@ -57,11 +59,21 @@ impl LocalHooks {
             doing: format!("creating {} `{}`", hook.kind, hook.name),
             source: source.into(),
         };
-        let made = self
-            .cluster
-            .create(&object, DryRun::Off)
-            .await
-            .map_err(start)?;
+        let made = match self.cluster.create(&object, DryRun::Off).await {
+            // What is meant to stay (a ConfigMap, a claim with data) is brought up to date instead.
+            Err(ClusterError::AlreadyExists { .. })
+                if !has_policy(hook, &HookDeletePolicy::BeforeHookCreation) =>
+            {
+                let options = ApplyOptions {
+                    strategy: ApplyStrategy::ServerSide,
+                    force_conflicts: true,
+                    dry_run: DryRun::Off,
+                };
+                let applied = self.cluster.apply(&object, &options).await;
+                applied.map_err(start)?.object
+            }
+            created => created.map_err(start)?,
+        };
         let uid = made
             .pointer("/metadata/uid")
             .and_then(Value::as_str)
