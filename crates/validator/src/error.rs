@@ -80,6 +80,15 @@ pub enum GateError {
         #[source]
         source: MetricError,
     },
+    /// Single rows cannot be scored.
+    #[error("the model `{uri}` cannot be asked for a single row")]
+    SingleRow {
+        /// Where the model came from.
+        uri: String,
+        /// Why.
+        #[source]
+        source: ScorerError,
+    },
     /// Latency cannot be measured.
     #[error("the latency of the model `{uri}` cannot be measured")]
     Latency {
@@ -122,9 +131,9 @@ impl GateError {
             Self::Settings(_) => ExitCode::Usage,
             Self::FetchModel { source, .. } => source.exit_code(),
             Self::ModelTooLarge { .. } => ExitCode::Model,
-            Self::LoadModel { source, .. } | Self::Latency { source, .. } => {
-                scorer_exit_code(source)
-            }
+            Self::LoadModel { source, .. }
+            | Self::SingleRow { source, .. }
+            | Self::Latency { source, .. } => scorer_exit_code(source),
             Self::OpenDataset { source, .. } => source.exit_code(),
             Self::Evaluate { source, .. } => source.exit_code(),
             Self::Metrics { .. } => ExitCode::Data,
@@ -145,7 +154,15 @@ impl GateError {
                 uri,
                 source: ScorerError::ModelUnreadable { .. },
             } => Some(format!("check the path `{uri}` and what is mounted there")),
-            Self::LoadModel { source, .. } | Self::Latency { source, .. } => source.hint(),
+            Self::SingleRow {
+                source: ScorerError::UnsupportedOutput { .. } | ScorerError::Raised { .. },
+                ..
+            } => Some(
+                "a service asks for one row at a time: keep the first dimension (`squeeze(1)`, not `squeeze()`) and take no statistics over the batch".into(),
+            ),
+            Self::LoadModel { source, .. }
+            | Self::SingleRow { source, .. }
+            | Self::Latency { source, .. } => source.hint(),
             Self::OpenDataset { source, .. } => source.hint(),
             Self::Evaluate { source, .. } => source.hint(),
             Self::StoreModel { .. } => {

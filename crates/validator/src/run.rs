@@ -14,7 +14,7 @@ use verdict::score::RankedScores;
 use crate::bench;
 use crate::dataset::{Dataset, Evidence, ObjectSource, source_of};
 use crate::error::GateError;
-use crate::evaluate::{Evaluation, evaluate};
+use crate::evaluate::{Difference, Evaluation, compare_alone, evaluate};
 use crate::findings::{Findings, dataset_section, model_section};
 use crate::model_file::{self, ModelFile};
 use crate::output::progress::Progress;
@@ -267,16 +267,25 @@ async fn measure_latency(
     let maximum =
         Duration::try_from_secs_f64(settings.maximum_p99_latency_ms / 1e3).unwrap_or(Duration::MAX);
     let plan = bench::plan(settings.threads, settings.time_budget, maximum, question);
-    let measured = tokio::task::spawn_blocking(move || {
+    let uri = settings.model.to_string();
+    let (difference, measured) = tokio::task::spawn_blocking(move || {
         let rows = sample.into_rows();
-        bench::measure(&mut scorer, rows.view(), &plan, CONFIDENCE)
+        let difference =
+            compare_alone(&mut scorer, rows.view()).map_err(|source| GateError::SingleRow {
+                uri: uri.clone(),
+                source,
+            })?;
+        let measured = bench::measure(&mut scorer, rows.view(), &plan, CONFIDENCE)
+            .map_err(|source| GateError::Latency { uri, source })?;
+        Ok::<_, GateError>((difference, measured))
     })
     .await
-    .map_err(|error| internal(&error))?
-    .map_err(|source| GateError::Latency {
-        uri: settings.model.to_string(),
-        source,
-    })?;
+    .map_err(|error| internal(&error))??;
+    if let Some(Difference { alone, in_batch }) = difference {
+        findings.warnings.push(format!(
+            "a row scores {alone} by itself and {in_batch} among others: the model mixes the rows of a batch or is random, so a service that asks for single rows may rank worse than auc says"
+        ));
+    }
     findings.timings.latency_s = Some(started.elapsed().as_secs_f64());
     findings.environment.scorer_resident_bytes_max = measured.scorer_resident_bytes_max;
     warn_of_timings(&measured, findings);

@@ -2,6 +2,7 @@
 //!
 //! Raw outputs are ranked as they come: nothing here squashes, rounds or averages them.
 
+mod alone;
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use verdict::score::{ScoreAccumulator, ScoreSlice};
 use crate::dataset::{DatasetError, RowBatch, RowBatches};
 use crate::scorer::{ElementType, OutputKind, RawScores, Scorer, ScorerError};
 
+pub use alone::{Difference, compare as compare_alone};
 pub use sample::RowSample;
 
 /// What scoring all rows gave.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use verdict::auc::{Auc, auc};
 use verdict::exit::ExitCode;
 
-use super::{EvaluateError, Evaluation, evaluate};
+use super::{Difference, EvaluateError, Evaluation, compare_alone, evaluate};
 use crate::dataset::{ColumnSelection, Dataset, Evidence, FeatureSelection, LocalSource};
 use crate::scorer::{
     ElementType, LatencyPlan, LatencySamples, ModelInfo, OutputKind, RawScores, SandboxReport,
@@ -305,4 +305,59 @@ fn files_without_a_row_give_no_evaluation() {
         judge(&folder, Scripted::of_first_feature(f64::from)).expect("reads");
     assert!(evaluation.is_none());
     assert_eq!((evidence.files_total, evidence.rows_total), (1, 0));
+}
+
+/// Seventy rows of one feature, more than a comparison takes.
+fn many_rows() -> ndarray::Array2<f32> {
+    ndarray::Array2::from_shape_fn((70, 1), |(row, _)| row as f32)
+}
+
+#[test]
+fn a_model_that_takes_each_row_for_itself_differs_by_rounding_only() {
+    let mut rounding = Scripted::new(|rows| {
+        let nudge = 1e-9 * rows.nrows() as f64;
+        Ok(rows.iter().map(|&x| f64::from(x) + nudge).collect())
+    });
+    assert_eq!(
+        compare_alone(&mut rounding, many_rows().view()).expect("scores"),
+        None
+    );
+    let mut infinite = Scripted::of_first_feature(|_| f64::INFINITY);
+    assert_eq!(
+        compare_alone(&mut infinite, many_rows().view()).expect("scores"),
+        None
+    );
+}
+
+#[test]
+fn a_model_that_mixes_the_rows_of_a_batch_is_noticed() {
+    let mut mixing = Scripted::new(|rows| {
+        let mean = rows.mean().unwrap_or_default();
+        Ok(rows.iter().map(|&x| f64::from(x - mean)).collect())
+    });
+    let difference = compare_alone(&mut mixing, many_rows().view()).expect("scores");
+    let expected = Difference {
+        alone: 0.0,
+        in_batch: -31.5,
+    };
+    assert_eq!(difference, Some(expected));
+}
+
+#[test]
+fn a_model_without_a_score_for_a_single_row_is_refused() {
+    let mut deviation_of_one = Scripted::new(|rows| {
+        let score = |x: f32| {
+            if rows.nrows() == 1 {
+                f64::NAN
+            } else {
+                f64::from(x)
+            }
+        };
+        Ok(rows.iter().map(|&x| score(x)).collect())
+    });
+    let error = compare_alone(&mut deviation_of_one, many_rows().view()).expect_err("NaN");
+    assert!(
+        error.to_string().contains("NaN for a single row"),
+        "{error}"
+    );
 }

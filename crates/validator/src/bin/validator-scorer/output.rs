@@ -16,11 +16,12 @@ pub(crate) struct Scores {
     pub(crate) kind: OutputKind,
 }
 
-/// Picks the scores out of `output`.
+/// Picks the scores out of `output`; `earlier` is what the batch before was.
 pub(crate) fn select(
     output: Output,
     selection: &OutputSelection,
     rows: usize,
+    earlier: Option<OutputKind>,
 ) -> Result<Scores, Failure> {
     let matrix = tensor(output, selection)?;
     let element_type = matrix.element_type().map_err(|name| {
@@ -33,7 +34,7 @@ pub(crate) fn select(
     let values = matrix.values().map_err(|error| Failure::Raised {
         message: error.message,
     })?;
-    let (values, columns, kind) = pick(values, columns, selection.column)?;
+    let (values, columns, kind) = pick(values, columns, selection.column, earlier)?;
     Ok(Scores {
         values,
         columns,
@@ -115,6 +116,7 @@ fn pick(
     values: Vec<f64>,
     columns: usize,
     choice: ColumnChoice,
+    earlier: Option<OutputKind>,
 ) -> Result<(Vec<f64>, usize, OutputKind), Failure> {
     let column = |wanted: usize| {
         values
@@ -131,7 +133,10 @@ fn pick(
             "it has {columns} columns and no column {wanted}"
         ))),
         (ColumnChoice::Auto, 1) => Ok((values, 1, OutputKind::Single)),
-        (ColumnChoice::Auto, 2) if are_probabilities(&values) => {
+        // Few logits may look like probabilities by chance, most of all those of a single row.
+        (ColumnChoice::Auto, 2)
+            if earlier != Some(OutputKind::LogitDifference) && are_probabilities(&values) =>
+        {
             Ok((column(1), 1, OutputKind::PairOfProbabilities))
         }
         (ColumnChoice::Auto, 2) => {
@@ -180,12 +185,14 @@ mod tests {
 
     #[test]
     fn two_probabilities_give_the_second_and_two_logits_their_difference() {
-        let (values, _, kind) = pick(vec![0.25, 0.75, 0.5, 0.5], 2, ColumnChoice::Auto).unwrap();
+        let (values, _, kind) =
+            pick(vec![0.25, 0.75, 0.5, 0.5], 2, ColumnChoice::Auto, None).unwrap();
         assert_eq!(
             (values, kind),
             (vec![0.75, 0.5], OutputKind::PairOfProbabilities)
         );
-        let (values, _, kind) = pick(vec![2.0, 3.0, 0.5, 0.25], 2, ColumnChoice::Auto).unwrap();
+        let (values, _, kind) =
+            pick(vec![2.0, 3.0, 0.5, 0.25], 2, ColumnChoice::Auto, None).unwrap();
         assert_eq!(
             (values, kind),
             (vec![1.0, -0.25], OutputKind::LogitDifference)
@@ -193,13 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_logits_stays_logits_though_a_row_may_look_like_probabilities() {
+        let earlier = Some(OutputKind::LogitDifference);
+        let (values, _, kind) = pick(vec![0.25, 0.75], 2, ColumnChoice::Auto, earlier).unwrap();
+        assert_eq!((values, kind), (vec![0.5], OutputKind::LogitDifference));
+    }
+
+    #[test]
     fn columns_beyond_two_must_be_chosen() {
         let values = vec![1.0, 2.0, 3.0];
-        assert!(pick(values.clone(), 3, ColumnChoice::Auto).is_err());
-        assert!(pick(values.clone(), 3, ColumnChoice::Column(3)).is_err());
-        let (picked, count, _) = pick(values.clone(), 3, ColumnChoice::Column(2)).unwrap();
+        assert!(pick(values.clone(), 3, ColumnChoice::Auto, None).is_err());
+        assert!(pick(values.clone(), 3, ColumnChoice::Column(3), None).is_err());
+        let (picked, count, _) = pick(values.clone(), 3, ColumnChoice::Column(2), None).unwrap();
         assert_eq!((picked, count), (vec![3.0], 1));
-        let (all, count, _) = pick(values.clone(), 3, ColumnChoice::All).unwrap();
+        let (all, count, _) = pick(values.clone(), 3, ColumnChoice::All, None).unwrap();
         assert_eq!((all, count), (values, 3));
     }
 }

@@ -11,7 +11,7 @@ use validator::scorer::protocol::{
     self, Failure, LoadRequest, Loaded, Measured, Reply, Request, Rows, read_message, write_message,
 };
 use validator::scorer::{
-    ElementType, LatencyPlan, OutputSelection, SandboxReport, sandbox, transport,
+    ElementType, LatencyPlan, OutputKind, OutputSelection, SandboxReport, sandbox, transport,
 };
 
 use crate::measure::{FirstCall, measure};
@@ -68,6 +68,8 @@ struct Session {
     first_call: Option<FirstCall>,
     /// Width that has been accepted; other widths are looked at anew.
     accepted_width: Option<usize>,
+    /// What the last batch's output was.
+    kind: Option<OutputKind>,
 }
 
 impl Session {
@@ -108,6 +110,7 @@ impl Session {
             selection: request.selection.clone(),
             first_call: None,
             accepted_width: None,
+            kind: None,
         };
         Ok((session, loaded))
     }
@@ -157,7 +160,8 @@ impl Session {
             columns,
             element_type,
             kind,
-        } = select(output, &self.selection, rows.rows)?;
+        } = select(output, &self.selection, rows.rows, self.kind)?;
+        self.kind = Some(kind);
         let payload = bytes(values.iter().map(|value| value.to_le_bytes()));
         let reply = Reply::Scored {
             columns,
