@@ -36,6 +36,25 @@ pub enum LocationError {
         /// The part before `://`.
         scheme: String,
     },
+    /// Credentials where only a bucket can be.
+    #[error("`{text}` carries credentials; expected `s3://BUCKET/KEY`")]
+    Credentials {
+        /// What was written, without them.
+        text: String,
+    },
+}
+
+/// Cuts user, password and query out of a URL: a presigned one grants access to who reads it.
+pub(super) fn without_secrets(url: &str) -> String {
+    let (place, query) = url
+        .split_once('?')
+        .map_or((url, ""), |(place, _)| (place, "?…"));
+    let Some((scheme, rest)) = place.split_once("://") else {
+        return format!("{place}{query}");
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}{query}")
 }
 
 impl Location {
@@ -54,6 +73,11 @@ impl Location {
         match scheme {
             "s3" => {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+                if bucket.contains('@') {
+                    return Err(LocationError::Credentials {
+                        text: without_secrets(trimmed),
+                    });
+                }
                 if bucket.is_empty() {
                     return Err(LocationError::NoBucket {
                         text: trimmed.to_owned(),
@@ -66,7 +90,7 @@ impl Location {
             }
             "file" if rest.starts_with('/') => Ok(Self::Local(PathBuf::from(rest))),
             _ => Err(LocationError::Scheme {
-                text: trimmed.to_owned(),
+                text: without_secrets(trimmed),
                 scheme: scheme.to_owned(),
             }),
         }
@@ -101,6 +125,20 @@ mod tests {
         assert_eq!(whole.to_string(), "s3://bucket/");
         let file = Location::parse("file:///data/x").expect("a place");
         assert_eq!(file, Location::Local(PathBuf::from("/data/x")));
+    }
+
+    #[test]
+    fn a_refusal_repeats_no_credentials() {
+        for (text, shown) in [
+            (
+                "https://user:secret@host/m.pt?X-Amz-Signature=secret",
+                "https://host/m.pt?…",
+            ),
+            ("s3://id:secret@bucket/m.pt", "s3://bucket/m.pt"),
+        ] {
+            let error = Location::parse(text).expect_err("no place").to_string();
+            assert!(error.contains(&format!("`{shown}`")), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
+use super::location::without_secrets;
+
 /// Attempts of one request, the first included; waits between them grow from about a second.
 const ATTEMPTS_MAX: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,7 +68,10 @@ impl S3Client {
             .region()
             .cloned()
             .unwrap_or_else(|| Region::new(REGION_DEFAULT));
-        let endpoint = custom.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+        let endpoint = custom.map_or_else(
+            || format!("https://s3.{region}.amazonaws.com"),
+            |endpoint| without_secrets(&endpoint),
+        );
         Self {
             client: Client::from_conf(settings.region(region).build()),
             config,
