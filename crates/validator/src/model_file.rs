@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::dataset::{Location, ObjectSource, S3Client, S3Source};
+use crate::dataset::{Location, ObjectSource, S3Client, S3Source, SourceError};
 use crate::error::GateError;
 
 /// The most bytes of a model that are fetched.
@@ -46,10 +46,6 @@ pub async fn fetch(
         }
         Location::S3 { bucket, key } => (bucket, key),
     };
-    let client = match client {
-        Some(client) => client.clone(),
-        None => client.insert(S3Client::from_environment().await).clone(),
-    };
     let uri = location.to_string();
     let store_error = |source| GateError::StoreModel {
         uri: uri.clone(),
@@ -58,6 +54,13 @@ pub async fn fetch(
     let fetch_error = |source| GateError::FetchModel {
         uri: uri.clone(),
         source,
+    };
+    if key.is_empty() {
+        return Err(fetch_error(SourceError::NotFound { uri: uri.clone() }));
+    }
+    let client = match client {
+        Some(client) => client.clone(),
+        None => client.insert(S3Client::from_environment().await).clone(),
     };
     let source = S3Source::new(client, bucket, key);
     let object = source.object().await.map_err(fetch_error)?;
@@ -72,12 +75,8 @@ pub async fn fetch(
         .prefix("validator-model-")
         .tempdir()
         .map_err(store_error)?;
-    let name = if object.name.is_empty() {
-        "model"
-    } else {
-        &object.name
-    };
-    let path = folder.path().join(name);
+    // Not the object's own name, which may be longer than a file's name can be.
+    let path = folder.path().join("model.pt");
     let mut file = std::fs::File::create_new(&path).map_err(store_error)?;
     let mut start = 0;
     while start < object.bytes {
