@@ -48,6 +48,11 @@ pub async fn judge_model(
     findings.timings.load_s = Some(loading.elapsed().as_secs_f64());
     findings.model = Some(model_section(scorer.model(), &settings.model.to_string()));
     findings.environment = environment(&scorer);
+    for protection in scorer.model().sandbox.missing() {
+        findings.warnings.push(format!(
+            "the system lacks the protection `{protection}`: the model ran less confined"
+        ));
+    }
     let dataset = dataset?;
     findings.dataset = Some(dataset_section(&dataset));
     warn_of_skipped(&dataset, findings);
