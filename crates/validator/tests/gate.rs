@@ -304,6 +304,14 @@ fn an_unwritable_report_is_no_pass() {
     );
 }
 
+#[test]
+fn a_result_that_cannot_be_printed_is_no_pass() {
+    let full = std::fs::File::create("/dev/full").expect("a device that is full");
+    let mut gate = Gate::of(model("champion.pt"), data("validation"));
+    let status = gate.command.stdout(full).status().expect("it starts");
+    assert_eq!(status.code(), Some(5));
+}
+
 fn on_s3(server: &S3Server, model: &str, dataset: &str) -> Gate {
     Gate::of(model, dataset)
         .env("AWS_ENDPOINT_URL", &server.endpoint())
@@ -343,6 +351,8 @@ fn s3_gives_the_same_verdict_as_files() {
         "s3://data/fraud/validation/",
     )
     .ends_refused(2, &["s3://models/fraud/v2/model.pt", "does not exist"]);
+    on_s3(&server, "s3://models", "s3://data/fraud/validation/")
+        .ends_refused(2, &["s3://models/", "does not exist"]);
     on_s3(&server, "s3://models/fraud/v1/model.pt", "s3://nowhere/x/")
         .ends_refused(2, &["`nowhere`", "does not exist"]);
     let denied = on_s3(

@@ -1,7 +1,9 @@
 //! One process: parse, judge, tell, end.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -120,10 +122,15 @@ fn run(asked: &Asked) -> ExitCode {
     let progress = Arc::new(Progress::new(logging::is_talkative(arguments.verbose)));
     let mut findings = Findings::default();
     let mut configuration = BTreeMap::new();
+    asked.destinations.clear();
     let outcome = match Settings::from_request(&asked.request) {
         Ok(settings) => {
             configuration.clone_from(&settings.effective);
-            judge_in_runtime(&settings, &progress, &mut findings)
+            // Whatever happens, the verdict's files must say so.
+            catch_unwind(AssertUnwindSafe(|| {
+                judge_in_runtime(&settings, &progress, &mut findings)
+            }))
+            .unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
         }
         Err(error) => Err(error.into()),
     };
@@ -137,6 +144,14 @@ fn run(asked: &Asked) -> ExitCode {
     let (report, outcome) = ended.into_report();
     let exit = tell(&printer, arguments.output, &report, outcome);
     tell_files(&printer, &asked.destinations, &report, exit)
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> GateError {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let what = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    GateError::Internal {
+        what: what.unwrap_or("a panic without a message").to_owned(),
+    }
 }
 
 fn judge_in_runtime(
@@ -199,8 +214,17 @@ fn tell(
             Talk::Warning,
             &format!("the result could not be printed: {error}"),
         );
+        return undelivered(exit, ExitCode::Infrastructure);
     }
     exit
+}
+
+/// Returns how a run ends whose verdict did not reach everyone: a pass is none then.
+fn undelivered(exit: ExitCode, instead: ExitCode) -> ExitCode {
+    match exit {
+        ExitCode::Pass => instead,
+        other => other,
+    }
 }
 
 /// Writes the files. A verdict that is not delivered is no pass.
@@ -214,10 +238,7 @@ fn tell_files(
         Ok(()) => exit,
         Err(error) => {
             printer.talk(Talk::Plain, &render_error(&error.chain(), &error.hints()));
-            match exit {
-                ExitCode::Pass => error.exit_code(),
-                other => other,
-            }
+            undelivered(exit, error.exit_code())
         }
     }
 }

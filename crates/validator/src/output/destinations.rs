@@ -28,6 +28,24 @@ impl Destinations {
         self
     }
 
+    /// Takes away what an earlier run has left, so that a run that is killed leaves no verdict
+    /// of another. What cannot be removed is written over at the end.
+    pub fn clear(&self) {
+        let is_file =
+            |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+        if let Some(path) = self.report.as_deref().filter(|path| is_file(path)) {
+            let _ = std::fs::remove_file(path);
+        }
+        // Kubernetes mounts this one: it is emptied, not removed.
+        if let Some(path) = self
+            .termination_message
+            .as_deref()
+            .filter(|path| is_file(path))
+        {
+            let _ = std::fs::write(path, "");
+        }
+    }
+
     /// Writes both files. The second is tried even when the first fails.
     ///
     /// # Errors
@@ -51,7 +69,7 @@ impl Destinations {
     }
 }
 
-/// Writes the report so that a reader sees the old file or the whole new one.
+/// Writes the report so that a reader sees no file or the whole one.
 fn write_beside(path: &Path, report: &Report) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
     text.push('\n');
@@ -68,4 +86,37 @@ fn write_beside(path: &Path, report: &Report) -> io::Result<()> {
         return written;
     }
     std::fs::write(path, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_killed_leaves_no_verdict_of_an_earlier_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (report, message) = (folder.path().join("report"), folder.path().join("message"));
+        std::fs::write(&report, "pass").expect("written");
+        std::fs::write(&message, "pass").expect("written");
+        let destinations = Destinations {
+            report: Some(report.clone()),
+            termination_message: Some(message.clone()),
+        };
+        destinations.clear();
+        assert!(!report.exists());
+        assert_eq!(std::fs::read_to_string(&message).expect("kept"), "");
+        destinations.clear();
+        assert!(!report.exists());
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let destinations = Destinations {
+            report: Some("/dev/null".into()),
+            termination_message: Some(folder.path().to_owned()),
+        };
+        destinations.clear();
+        assert!(Path::new("/dev/null").exists() && folder.path().is_dir());
+    }
 }
