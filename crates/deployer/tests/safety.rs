@@ -288,3 +288,24 @@ async fn a_local_hook_object_that_was_kept_is_brought_up_to_date() {
         assert_eq!(live, [content]);
     }
 }
+
+#[tokio::test]
+async fn a_rollback_without_a_number_does_not_bring_in_what_the_gate_refused() {
+    let world = World::new();
+    let process = world.healthy();
+    let of = |content| ScriptedChart::of(&[("settings", content)]);
+    action::install(&process, &install(of("one"), false))
+        .await
+        .unwrap();
+    action::upgrade(&process, &upgrade(of("refused").gated("fail"), false))
+        .await
+        .unwrap_err();
+    action::upgrade(&process, &upgrade(of("three"), false))
+        .await
+        .unwrap();
+
+    let mut options = support::rollback(1);
+    options.revision = None;
+    action::rollback(&process, &options).await.unwrap();
+    assert_eq!(world.live()["settings"], json!({"content": "one"}));
+}

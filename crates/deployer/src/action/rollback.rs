@@ -45,6 +45,12 @@ fn prepare<'a>(
     history: Vec<Stored>,
 ) -> Result<Change<'a>, ActionError> {
     let target = target(deployer, options, &history)?.clone();
+    if !target.info.status.was_good() {
+        deployer.warn(format!(
+            "revision {} never was deployed: {}",
+            target.version, target.info.description
+        ));
+    }
     let mut release = rollback_record(deployer, &target, &history, None);
     release.apply_method = Some(method(&options.change, Some(&target)));
     let description = options
@@ -75,7 +81,7 @@ fn target<'a>(
     };
     let wanted = match options.revision {
         Some(revision) if revision != Revision(0) => revision,
-        _ => Revision(last.release.version.0.saturating_sub(1)),
+        _ => before(history, last.release.version),
     };
     if wanted == Revision(0) {
         return Err(ActionError::NothingToRollBackTo { name });
@@ -91,5 +97,18 @@ fn target<'a>(
             .iter()
             .map(|stored| stored.release.version)
             .collect(),
+    })
+}
+
+/// Returns the newest revision before the last that once was deployed: one that a gate refused
+/// must not come in by the back door. Without one it is the number before the last, as for Helm.
+fn before(history: &[Stored], last: Revision) -> Revision {
+    let good = history
+        .iter()
+        .rev()
+        .map(|stored| &stored.release)
+        .find(|release| release.version < last && release.info.status.was_good());
+    good.map_or(Revision(last.0.saturating_sub(1)), |release| {
+        release.version
     })
 }

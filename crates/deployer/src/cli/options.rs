@@ -8,6 +8,7 @@ use crate::action::{ChangeOptions, DryRunMode, Outcome, ServerSide};
 use crate::cluster::WaitStrategy;
 use crate::cluster::kube::KubeCluster;
 use crate::output::{Format, ReleaseView, print_release};
+use crate::plan::read_manifest;
 use crate::release::Release;
 
 /// The flags that make up [`ChangeOptions`].
@@ -87,30 +88,53 @@ pub(crate) fn show_outcome(
     Ok(())
 }
 
-/// Replaces Secrets in what is shown; nothing that is stored or applied changes.
+/// Replaces Secrets, of hooks too, in what is shown; nothing that is stored or applied changes.
 fn without_secrets(release: &Release) -> Release {
     let mut shown = release.clone();
-    shown.manifest = release
-        .manifest
-        .split("---\n")
-        .map(|document| {
-            if document
-                .lines()
-                .any(|line| line.trim_end() == "kind: Secret")
-            {
-                let source: String = document
-                    .lines()
-                    .filter(|line| line.starts_with("# Source:"))
-                    .map(|line| format!("{line}\n"))
-                    .collect();
-                format!("{source}# HIDDEN: The Secret output has been suppressed\n")
-            } else {
-                document.to_owned()
-            }
-        })
-        .collect::<Vec<_>>()
-        .join("---\n");
+    shown.manifest = documents(&release.manifest)
+        .into_iter()
+        .map(|document| hidden(document).unwrap_or_else(|| document.to_owned()))
+        .collect();
+    for hook in &mut shown.hooks {
+        if let Some(text) = hidden(&hook.manifest) {
+            hook.manifest = text;
+        }
+    }
     shown
+}
+
+/// Splits a YAML stream before each separator; put together again, the parts are the stream.
+fn documents(text: &str) -> Vec<&str> {
+    let mut starts = vec![0];
+    let mut position = 0;
+    for line in text.split_inclusive('\n') {
+        if position > 0 && (line.trim_end() == "---" || line.starts_with("--- ")) {
+            starts.push(position);
+        }
+        position += line.len();
+    }
+    starts.push(text.len());
+    starts
+        .windows(2)
+        .map(|range| &text[range[0]..range[1]])
+        .collect()
+}
+
+/// Returns what is shown instead of a document with a Secret; none when there is none in it. What
+/// cannot be read is hidden if it only mentions one.
+fn hidden(document: &str) -> Option<String> {
+    let has_secret = match read_manifest(document) {
+        Ok(objects) => objects.iter().any(|object| object.id.kind == "Secret"),
+        Err(_) => document.contains("Secret"),
+    };
+    let kept = document
+        .lines()
+        .filter(|line| line.starts_with("---") || line.starts_with("# Source:"));
+    has_secret.then(|| {
+        kept.chain(["# HIDDEN: The Secret output has been suppressed"])
+            .map(|line| format!("{}\n", line.trim_end()))
+            .collect()
+    })
 }
 
 #[cfg(test)]
@@ -120,11 +144,35 @@ mod tests {
 
     #[test]
     fn secrets_can_be_left_out_of_a_dry_run() {
-        let release: Release = serde_json::from_value(json!({"name": "web", "namespace": "prod",
-            "manifest": "---\n# Source: c/s.yaml\napiVersion: v1\nkind: Secret\ndata: {a: c2VjcmV0}\n---\nkind: ConfigMap\n"}))
-        .expect("a release");
-        let shown = without_secrets(&release).manifest;
-        assert!(!shown.contains("c2VjcmV0"), "{shown}");
-        assert!(shown.contains("# Source: c/s.yaml") && shown.contains("kind: ConfigMap"));
+        let ways = [
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {a: c2VjcmV0}\n",
+            "apiVersion: v1\nkind: \"Secret\" # quoted\nmetadata: {name: a}\ndata: {a: c2VjcmV0}\n",
+            "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {a: c2VjcmV0}}\n",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  a: |\n    ---\n    c2VjcmV0\n",
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: a}, data: {a: c2VjcmV0}}\n",
+            "kind: Secret\ndata: {a: c2VjcmV0}\nbroken: [\n",
+        ];
+        for way in ways {
+            let manifest = format!(
+                "---\n# Source: c/s.yaml\n{way}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: b}}\n"
+            );
+            let release: Release =
+                serde_json::from_value(json!({"name": "web", "namespace": "prod",
+                "manifest": manifest, "hooks": [{"name": "a", "kind": "Secret", "manifest": way}]}))
+                .expect("a release");
+            let shown = without_secrets(&release);
+            let text = serde_json::to_string(&shown).expect("text");
+            assert!(!text.contains("c2VjcmV0"), "{text}");
+            assert!(
+                shown
+                    .manifest
+                    .starts_with("---\n# Source: c/s.yaml\n# HIDDEN")
+            );
+            assert!(
+                shown
+                    .manifest
+                    .ends_with("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n")
+            );
+        }
     }
 }
