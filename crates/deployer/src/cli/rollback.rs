@@ -22,7 +22,7 @@ use crate::release::{ReleaseName, Revision};
 pub(crate) struct RollbackCommand {
     /// Name of the release
     release: String,
-    /// Revision to go back to; the one before the last where unset or 0
+    /// Revision to go back to; the newest before the last that was deployed where unset or 0
     revision: Option<Revision>,
     /// Revisions to keep; 0 keeps all
     #[arg(

@@ -10,7 +10,7 @@ use super::logs::LogFollower;
 use super::outcome::{Outcome, exit_codes, outcome, verdict_of};
 use super::{HookContext, HookError};
 use crate::cluster::kube::{KubeCluster, Mirror, MirrorQuery, escape};
-use crate::cluster::{ObjectId, object_id};
+use crate::cluster::{Cluster as _, ObjectId, object_id};
 use crate::progress::ProgressEvent;
 use crate::release::{GateVerdict, Hook, HookPhase};
 
@@ -33,6 +33,7 @@ pub(super) struct Ending {
 
 /// Where the object and its pods are watched.
 struct Watched {
+    id: ObjectId,
     namespace: String,
     name: String,
     uid: String,
@@ -64,7 +65,11 @@ pub(super) async fn follow(
         log.push(&line);
     };
     let (phase, mut reason, must_stop) = loop {
-        let live = mirror.object(&watched.object, &watched.namespace, &watched.name);
+        let live = match mirror.object(&watched.object, &watched.namespace, &watched.name) {
+            // Gone, or whoever we are may not list: only a look at the object itself tells.
+            Some(None) => watched.look(cluster).await,
+            found => found,
+        };
         let pods = watched.pods_in(&mirror, live.as_ref().and_then(Option::as_ref));
         pods.iter().for_each(|pod| logs.see(pod));
         match judge(live, &pods, &watched.uid) {
@@ -165,13 +170,20 @@ async fn watch_plan(
             fields: format!("metadata.name={}", id.name),
         },
         namespace,
-        name: id.name,
+        name: id.name.clone(),
+        id,
         uid,
         pods,
     })
 }
 
 impl Watched {
+    /// Looks at the object itself; none when the server does not say.
+    async fn look(&self, cluster: &KubeCluster) -> Option<Option<Value>> {
+        let look = tokio::time::timeout(LAST_LINES, cluster.get(&self.id));
+        look.await.ok()?.ok()
+    }
+
     fn pods_in(&self, mirror: &Mirror, object: Option<&Value>) -> Vec<Value> {
         match (&self.pods, object) {
             (Some(query), _) => mirror.objects(query),
