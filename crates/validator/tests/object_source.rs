@@ -126,6 +126,30 @@ async fn a_listing_of_many_pages_is_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_of_any_letters_are_listed_and_read() {
+    let odd = [
+        "50%.parquet",
+        "a b+c.parquet",
+        "day=1&2/ü €.parquet",
+        "x?y#z.parquet",
+    ];
+    for stage in stages() {
+        for name in odd {
+            stage.put(&format!("odd names+/{name}"), name.as_bytes());
+        }
+        let source = stage.source("odd names+/");
+        let objects = source.list().await.expect("lists");
+        let found: Vec<&str> = objects.iter().map(|object| object.name.as_str()).collect();
+        assert_eq!(found, odd);
+        for object in &objects {
+            let whole = 0..object.bytes;
+            let read = source.read(object, std::slice::from_ref(&whole)).await;
+            assert_eq!(read.expect("reads")[0], object.name.as_bytes());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_named_is_the_only_object() {
     for stage in stages() {
         stage.put("data/a.bin", b"12345");

@@ -70,7 +70,7 @@ impl S3Source {
     async fn list_all(&self) -> Result<Vec<Object>, SourceError> {
         let uri = self.uri();
         let mut objects = Vec::new();
-        let mut next = None;
+        let mut next: Option<String> = None;
         loop {
             let page = self
                 .client
@@ -79,7 +79,7 @@ impl S3Source {
                 .bucket(&self.bucket)
                 .prefix(&self.prefix)
                 .set_max_keys(self.page_keys_max)
-                .set_continuation_token(next.take())
+                .set_continuation_token(next.clone())
                 .send()
                 .await;
             let page = match page {
@@ -101,8 +101,14 @@ impl S3Source {
                     return Err(SourceError::TooManyFiles { uri });
                 }
             }
-            next = page.next_continuation_token().map(str::to_owned);
-            if next.is_none() || page.is_truncated() == Some(false) {
+            let token = page.next_continuation_token();
+            next = next_page(page.is_truncated(), token, next.as_deref()).map_err(|what| {
+                SourceError::Failed {
+                    uri: uri.clone(),
+                    source: what.into(),
+                }
+            })?;
+            if next.is_none() {
                 break;
             }
         }
@@ -205,6 +211,23 @@ impl S3Source {
     }
 }
 
+/// Returns the token of the page that follows, or nothing after the last one. A store that
+/// promises more and gives no new token would leave a part of the dataset that passes for all.
+fn next_page(
+    is_truncated: Option<bool>,
+    token: Option<&str>,
+    previous: Option<&str>,
+) -> Result<Option<String>, &'static str> {
+    match (is_truncated, token) {
+        (Some(false), _) | (None, None) => Ok(None),
+        (Some(true), None) => Err("the store ended its listing early, without a token to go on"),
+        (_, Some(token)) if previous == Some(token) => {
+            Err("the store gave the same page of its listing again")
+        }
+        (_, Some(token)) => Ok(Some(token.to_owned())),
+    }
+}
+
 /// Marks a pin that is an ETag.
 const ETAG: &str = "etag ";
 /// Marks a pin that is a time of change, in seconds: what is left where a listing has no ETags.
@@ -270,5 +293,21 @@ impl ObjectSource for S3Source {
             Ok(plan.cut(&fetched, ranges))
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_page;
+
+    #[test]
+    fn a_listing_ends_only_where_the_store_says_so() {
+        let token = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(next_page(Some(true), Some("b"), Some("a")), token("b"));
+        assert_eq!(next_page(None, Some("b"), None), token("b"));
+        assert_eq!(next_page(Some(false), None, Some("a")), Ok(None));
+        assert_eq!(next_page(None, None, None), Ok(None));
+        assert!(next_page(Some(true), None, Some("a")).is_err());
+        assert!(next_page(Some(true), Some("a"), Some("a")).is_err());
     }
 }
