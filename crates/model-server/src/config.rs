@@ -10,6 +10,9 @@ use validator::scorer::{ScorerError, find_scorer};
 
 use crate::error::ConfigurationError;
 
+/// Longest time that can be set.
+const SECONDS_MAX: Duration = Duration::from_secs(86_400);
+
 /// Serve the predictions of one TorchScript model
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -165,11 +168,14 @@ where
 }
 
 fn seconds(name: &'static str, value: f64) -> Result<Duration, ConfigurationError> {
-    Duration::try_from_secs_f64(value).map_err(|_| ConfigurationError::Value {
-        name,
-        text: value.to_string(),
-        expected: "a number of seconds, 0 or more",
-    })
+    Duration::try_from_secs_f64(value)
+        .ok()
+        .filter(|duration| *duration <= SECONDS_MAX)
+        .ok_or_else(|| ConfigurationError::Value {
+            name,
+            text: value.to_string(),
+            expected: "a number of seconds from 0 to 86400",
+        })
 }
 
 /// Returns the last part of a path that looks like a version: `v2.1.0`, `2.1`, `v3`.
@@ -227,6 +233,14 @@ mod tests {
             without_credentials("http://features:8081"),
             "http://features:8081"
         );
+    }
+
+    #[test]
+    fn times_beyond_a_day_are_refused() {
+        for value in [-1.0, f64::NAN, 86_401.0, 1e18] {
+            assert!(seconds("CALL_TIMEOUT_S", value).is_err(), "{value}");
+        }
+        assert_eq!(seconds("X", 0.5).ok(), Some(Duration::from_millis(500)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What can go wrong: before serving, and in answering a request.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +20,15 @@ pub(crate) enum ConfigurationError {
     },
     #[error("the scorer cannot be started")]
     Scorer(#[source] Box<ScorerError>),
+}
+
+/// Why the server cannot go on.
+#[derive(Debug, Error)]
+pub(crate) enum WorkerError {
+    #[error("failed to load the model")]
+    Load(#[source] Arc<ScorerError>),
+    #[error("the thread that asks the model has ended by a fault of this program")]
+    Ended,
 }
 
 /// Why a request is not answered with predictions.

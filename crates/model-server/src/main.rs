@@ -52,23 +52,31 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .local_addr()
         .context("failed to read the own address")?;
     let location = Location::parse(&configuration.model_path).context("MODEL_PATH is no place")?;
-    // Kept to the end: a fetched file is removed with it, and a restart of the scorer needs it.
-    let model_file = model_file::fetch(&location, &mut None)
-        .await
-        .context("failed to fetch the model")?;
     let metrics = Arc::new(Metrics::default());
-    let worker = Worker::start(&configuration, model_file.path(), Arc::clone(&metrics));
+    let (fetched, model) = std::sync::mpsc::channel();
+    let worker = Worker::start(&configuration, model, Arc::clone(&metrics));
     let server = Arc::new(Server::new(configuration, worker, metrics));
     tracing::info!(%address, "listening");
 
     let loading = Arc::clone(&server);
-    let failed_to_load = async move { loading.worker.failed_first_load().await };
+    // Beside serving: a large model must cost neither the liveness nor the ear for signals.
+    let failed_to_load = async move {
+        // Kept to the end: a fetched file is removed with it, and a restart of the scorer
+        // needs it.
+        let model_file = match model_file::fetch(&location, &mut None).await {
+            Ok(model_file) => model_file,
+            Err(error) => return anyhow::Error::from(error).context("failed to fetch the model"),
+        };
+        // A worker that has ended says so below.
+        drop(fetched.send(model_file.path().to_owned()));
+        loading.worker.failed().await.into()
+    };
     let stopping = Arc::clone(&server);
     let serving = axum::serve(listener, routes::router(Arc::clone(&server)))
         .with_graceful_shutdown(async move { stopping.until_stopped().await });
     tokio::select! {
         result = serving => result.context("failed to serve")?,
-        error = failed_to_load => return Err(error).context("failed to load the model"),
+        error = failed_to_load => return Err(error),
         () = server.until_stop_overdue() => tracing::warn!("requests were still running at the end"),
     }
     tracing::info!("stopped");

@@ -1,7 +1,7 @@
 //! One thread that owns the scorer: takes rows from the queue, joins what waits into one call,
 //! and starts the scorer again when the model has ended it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use validator::scorer::{OutputKind, Scorer, ScorerError, ScorerProcess, SpawnOptions};
 
 use crate::config::Configuration;
-use crate::error::RequestError;
+use crate::error::{RequestError, WorkerError};
 use crate::metrics::Metrics;
 
 /// Requests that may wait; further ones are refused at once.
@@ -62,15 +62,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread, which loads the model.
+    /// Starts the thread, which loads the model once `model` says where it lies.
     pub(crate) fn start(
         configuration: &Configuration,
-        model: &Path,
+        model: Receiver<PathBuf>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (queue, jobs) = sync_channel(QUEUE_MAX);
         let (state_sender, state) = watch::channel(State::Loading);
-        let mut options = SpawnOptions::new(&configuration.scorer, model);
+        let mut options = SpawnOptions::new(&configuration.scorer, PathBuf::new());
         options.threads = configuration.model_threads;
         options.call_timeout = configuration.call_timeout;
         let mut thread = Thread {
@@ -81,7 +81,13 @@ impl Worker {
             jobs,
             held: None,
         };
-        std::thread::spawn(move || thread.run());
+        std::thread::spawn(move || {
+            // Nobody will say where it lies when the server has given up fetching it.
+            if let Ok(path) = model.recv() {
+                thread.options.model = path;
+                thread.run();
+            }
+        });
         Self { queue, state }
     }
 
@@ -90,15 +96,15 @@ impl Worker {
         self.state.borrow().clone()
     }
 
-    /// Returns once the first load has failed; never otherwise.
-    pub(crate) async fn failed_first_load(&self) -> Arc<ScorerError> {
+    /// Returns once the first load has failed or the thread has died; never otherwise.
+    pub(crate) async fn failed(&self) -> WorkerError {
         let mut state = self.state.clone();
         loop {
             if let State::Failed(error) = &*state.borrow_and_update() {
-                return Arc::clone(error);
+                return WorkerError::Load(Arc::clone(error));
             }
             if state.changed().await.is_err() {
-                return std::future::pending().await;
+                return WorkerError::Ended;
             }
         }
     }

@@ -353,6 +353,26 @@ fn sigterm_ends_the_server_quietly() {
 
 type Change<'a> = &'a dyn Fn(&mut Command);
 
+/// A store that takes connections and never answers stands for a model that takes long to fetch.
+#[test]
+fn a_server_that_still_fetches_its_model_is_alive_not_ready_and_heeds_sigterm() {
+    let store = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut command = command("champion.pt");
+    command
+        .env("MODEL_PATH", "s3://models/model.pt")
+        .env(
+            "AWS_ENDPOINT_URL",
+            format!("http://{}", store.local_addr().unwrap()),
+        )
+        .env("AWS_ACCESS_KEY_ID", "A")
+        .env("AWS_SECRET_ACCESS_KEY", "B");
+    let mut server = Server::start(command);
+    assert_eq!(server.get("/health/live").0, 200);
+    assert_eq!(server.get("/health/ready").0, 503);
+    signal(server.child.id().cast_signed(), "TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_server_that_cannot_start_says_why_and_ends() {
     let run = |change: Change<'_>| -> Output {
