@@ -309,3 +309,28 @@ async fn a_rollback_without_a_number_does_not_bring_in_what_the_gate_refused() {
     action::rollback(&process, &options).await.unwrap();
     assert_eq!(world.live()["settings"], json!({"content": "one"}));
 }
+
+#[tokio::test]
+async fn a_dry_run_says_that_the_namespace_would_be_created_and_makes_none() {
+    let world = World::new();
+    let mut process = world.healthy();
+    let cluster = deployer::cluster::MemoryCluster::without_namespace(namespace());
+    process.cluster = Arc::new(cluster.clone());
+    let mut options = install(good(), false);
+    options.change.dry_run = action::DryRunMode::Server;
+    let error = action::install(&process, &options).await.unwrap_err();
+    assert!(
+        matches!(error, ActionError::NamespaceNotFound { .. }),
+        "{error}"
+    );
+
+    options.create_namespace = true;
+    let outcome = action::install(&process, &options).await.unwrap();
+    assert_eq!(outcome.plan.applies.len(), 1);
+    assert!(
+        !deployer::cluster::Cluster::namespace_exists(&cluster)
+            .await
+            .unwrap()
+    );
+    assert!(cluster.objects().is_empty());
+}

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Cause, Deployer};
 use crate::cluster::{ApplyOptions, ApplyStrategy, ClusterError, DeleteOptions, DryRun, ObjectId};
 use crate::plan::{ObjectAction, ObjectStep};
-use crate::progress::ProgressEvent;
+use crate::progress::{AppliedChange, ProgressEvent};
 use crate::release::ApplyMethod;
 
 /// How many requests are under way at once.
@@ -86,10 +86,7 @@ async fn execute_step(
                 dry_run: options.dry_run,
             };
             let applied = deployer.cluster.apply(desired, &apply).await?;
-            deployer.tell(ProgressEvent::Applied {
-                object: step.object.clone(),
-                change: applied.change,
-            });
+            deployer.tell(told(step, applied.change, options.dry_run));
         }
         (ObjectAction::Delete, _) if options.dry_run == DryRun::Off => {
             let options = DeleteOptions::default();
@@ -106,6 +103,24 @@ async fn execute_step(
         _ => {}
     }
     Ok(())
+}
+
+/// Words what became of an object; what was only tried must not read as done.
+fn told(step: &ObjectStep, change: AppliedChange, dry_run: DryRun) -> ProgressEvent {
+    let would = match change {
+        AppliedChange::Created => "would be created",
+        AppliedChange::Changed => "would be changed",
+        AppliedChange::Unchanged => "would stay as it is",
+    };
+    match dry_run {
+        DryRun::Off => ProgressEvent::Applied {
+            object: step.object.clone(),
+            change,
+        },
+        DryRun::Server => ProgressEvent::Note {
+            text: format!("{} {would}", step.object),
+        },
+    }
 }
 
 /// Returns what a plan's steps delete.

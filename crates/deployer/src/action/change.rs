@@ -81,16 +81,18 @@ pub(super) async fn bring_about(
     })
 }
 
-/// Shows what a change would do; with [`DryRunMode::Server`] every object is tried on the target.
+/// Shows what a change would do; with [`DryRunMode::Server`] it is planned against what is live
+/// and, with `is_tried`, every object is tried on the target.
 pub(super) async fn preview(
     deployer: &Deployer,
     mut change: Change<'_>,
+    is_tried: bool,
 ) -> Result<Outcome, ActionError> {
     let plan = match change.options.dry_run {
         DryRunMode::Server => plan(deployer, &change.request()).await?,
         _ => plan_offline(&change.request())?,
     };
-    if change.options.dry_run == DryRunMode::Server {
+    if is_tried {
         try_on_server(deployer, &change, &plan).await?;
     }
     change.release.info.description = "Dry run complete".into();

@@ -65,7 +65,15 @@ pub(super) async fn preview_install(
     };
     check_name(deployer, options, &history)?;
     let (change, _) = prepare(deployer, options, history).await?;
-    preview(deployer, change).await
+    let is_tried = options.change.dry_run == DryRunMode::Server
+        && namespace_is_there(deployer, options).await?;
+    if options.change.dry_run == DryRunMode::Server && !is_tried {
+        deployer.warn(format!(
+            "namespace `{}` would be created; until then the server cannot try the objects",
+            deployer.namespace
+        ));
+    }
+    preview(deployer, change, is_tried).await
 }
 
 /// Makes sure that the namespace is there: records and leases live in it.
@@ -73,19 +81,29 @@ pub(super) async fn prepare_namespace(
     deployer: &Deployer,
     options: &InstallOptions,
 ) -> Result<(), ActionError> {
-    let exists = deployer.cluster.namespace_exists().await?;
+    let exists = namespace_is_there(deployer, options).await?;
     if options.create_namespace {
         if !exists {
             // A chart that does not render leaves no namespace behind.
             prepare(deployer, options, Vec::new()).await?;
         }
         deployer.cluster.ensure_namespace().await?;
-    } else if !exists {
+    }
+    Ok(())
+}
+
+/// Tells whether the namespace exists; that it does not is an error unless it may be created.
+async fn namespace_is_there(
+    deployer: &Deployer,
+    options: &InstallOptions,
+) -> Result<bool, ActionError> {
+    let exists = deployer.cluster.namespace_exists().await?;
+    if !exists && !options.create_namespace {
         return Err(ActionError::NamespaceNotFound {
             namespace: deployer.namespace.clone(),
         });
     }
-    Ok(())
+    Ok(exists)
 }
 
 fn check_name(

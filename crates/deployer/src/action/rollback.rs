@@ -20,7 +20,12 @@ pub async fn rollback(
     if options.change.dry_run != DryRunMode::Off {
         let history = deployer.store.history(&options.release).await?;
         let change = prepare(deployer, options, history)?;
-        return preview(deployer, change).await;
+        return preview(
+            deployer,
+            change,
+            options.change.dry_run == DryRunMode::Server,
+        )
+        .await;
     }
     let lease = LeaseGuard::take(deployer, &options.release).await?;
     let outcome = rollback_leased(deployer, &lease, options).await;

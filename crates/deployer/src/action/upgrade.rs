@@ -63,7 +63,12 @@ async fn preview_upgrade(
         return preview_install(deployer, &as_install(options)).await;
     }
     let change = prepare(deployer, options, history).await?;
-    preview(deployer, change).await
+    preview(
+        deployer,
+        change,
+        options.change.dry_run == DryRunMode::Server,
+    )
+    .await
 }
 
 /// Tells whether there is nothing to upgrade: no record, or only those of an uninstalled release.

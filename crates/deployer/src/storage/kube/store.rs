@@ -105,7 +105,16 @@ impl KubeStore {
         let query = format!("labelSelector={}", escape(selector));
         let objects = list_pages(&self.rest, path, &query)
             .await
-            .map_err(|error| self.explain(error, "list", doing))?;
+            .map_err(|error| match error {
+                KubeError::Api { code: 403, .. } if path != self.collection() => {
+                    StorageError::Forbidden {
+                        verb: "list".to_owned(),
+                        resource: format!("{} --all-namespaces", self.kind.plural()),
+                        source: Box::new(error),
+                    }
+                }
+                error => self.explain(error, "list", doing),
+            })?;
         let mut records = Vec::with_capacity(objects.len());
         for object in objects {
             match record::from_object(self.kind, &object) {
