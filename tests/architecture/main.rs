@@ -34,18 +34,25 @@ const IMPURE: [&str; 8] = [
 struct Graph(BTreeMap<String, BTreeSet<String>>);
 
 impl Graph {
+    /// Reads what was built for this platform, so that nothing has to be downloaded.
     fn read() -> Result<Self> {
-        let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version=1", "--locked", "--offline"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .context("running `cargo metadata`")?;
-        ensure!(
-            output.status.success(),
-            "`cargo metadata` failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        let version = String::from_utf8(run("rustc", &["-vV"])?)?;
+        let host = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .context("`rustc -vV` names no host")?;
+        let json = run(
+            env!("CARGO"),
+            &[
+                "metadata",
+                "--format-version=1",
+                "--locked",
+                "--offline",
+                "--filter-platform",
+                host,
+            ],
+        )?;
+        let metadata: Value = serde_json::from_slice(&json)?;
         let names: BTreeMap<&str, &str> = list(&metadata["packages"])
             .map(|package| (text(&package["id"]), text(&package["name"])))
             .collect();
@@ -74,6 +81,20 @@ impl Graph {
         }
         Ok(seen)
     }
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<Vec<u8>> {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .with_context(|| format!("running `{program}`"))?;
+    ensure!(
+        output.status.success(),
+        "`{program}` failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(output.stdout)
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
