@@ -334,3 +334,22 @@ async fn a_dry_run_says_that_the_namespace_would_be_created_and_makes_none() {
     );
     assert!(cluster.objects().is_empty());
 }
+
+#[tokio::test]
+async fn the_commands_that_a_failure_names_reach_the_release() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(good(), false))
+        .await
+        .unwrap();
+    let refused = action::upgrade(&process, &upgrade(good().gated("fail"), false)).await;
+    let hints = refused.unwrap_err().hints();
+    for hint in hints.iter().filter(|hint| hint.contains("`deployer ")) {
+        assert!(hint.contains(" -n prod`"), "{hint}");
+    }
+    assert!(
+        hints
+            .iter()
+            .any(|hint| hint.contains("`deployer history web --revision 2 -n prod`"))
+    );
+}

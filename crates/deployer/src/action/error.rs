@@ -196,8 +196,8 @@ impl ActionError {
                 let known = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 vec![format!("the revisions of `{name}` are: {known}")]
             }
-            Self::NameInUse { name, .. } => vec![
-                format!("change it with `deployer upgrade {name} CHART`, or choose another name"),
+            Self::NameInUse { name, namespace, .. } => vec![
+                format!("change it with `deployer upgrade {name} CHART -n {namespace}`, or choose another name"),
                 "nothing was changed".into(),
             ],
             Self::NoDeployedReleases { name, .. } => vec![format!("install it with `deployer upgrade --install {name} CHART`")],
@@ -261,8 +261,8 @@ impl OperationFailure {
                         self.revision
                     ),
                     format!(
-                        "go back with `deployer rollback {}`, or upgrade again",
-                        self.release
+                        "go back with `deployer rollback {} -n {}`, or upgrade again",
+                        self.release, self.namespace
                     ),
                 ]
             }
@@ -277,15 +277,15 @@ impl OperationFailure {
             Aftermath::RollbackFailed { error, .. } => vec![
                 format!("rolling back failed: {}", chain(error)),
                 format!(
-                    "when the cause is mended, run `deployer recover {}`",
-                    self.release
+                    "when the cause is mended, run `deployer recover {} -n {}`",
+                    self.release, self.namespace
                 ),
             ],
         };
         hints.extend(self.also.iter().map(|also| format!("besides, {also}")));
         hints.push(format!(
-            "logs and verdict are kept: `deployer history {} --revision {}`",
-            self.release, self.revision
+            "logs and verdict are kept: `deployer history {} --revision {} -n {}`",
+            self.release, self.revision, self.namespace
         ));
         match &self.cause {
             Cause::Cluster(error) => hints.extend(error.hints()),
