@@ -351,6 +351,14 @@ fn s3_gives_the_same_verdict_as_files() {
         "s3://data/fraud/validation/",
     )
     .ends_refused(2, &["s3://models/fraud/v2/model.pt", "does not exist"]);
+    on_s3(
+        &server,
+        "s3://models/fraud/v1/model.pt",
+        "s3://data/fraud/validation/",
+    )
+    .env("AWS_ENDPOINT_URL_S3", "")
+    .env("AWS_REGION", "")
+    .ends_with(0);
     on_s3(&server, "s3://models", "s3://data/fraud/validation/")
         .ends_refused(2, &["s3://models/", "does not exist"]);
     on_s3(&server, "s3://models/fraud/v1/model.pt", "s3://nowhere/x/")

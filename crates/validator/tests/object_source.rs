@@ -265,3 +265,16 @@ async fn a_store_that_refuses_is_told_from_one_that_is_away() {
     let error = missing.object().await.expect_err("missing");
     assert!(matches!(error, SourceError::NotFound { .. }), "{error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_no_url_is_a_matter_of_configuration() {
+    for endpoint in ["localhost:9000", "not a url"] {
+        let source = S3Source::new(client(endpoint, SECRET_KEY), "bucket", "data/");
+        let error = source.list().await.expect_err("no URL");
+        assert!(
+            matches!(error, SourceError::InvalidEndpoint { .. }),
+            "{error:?}"
+        );
+        assert_eq!(error.exit_code(), ExitCode::Usage);
+    }
+}

@@ -18,6 +18,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
 /// What an S3 without regions, and AWS's own first region, call themselves.
 const REGION_DEFAULT: &str = "us-east-1";
 
+/// Where another server is named, the first one that has a value.
+const ENDPOINT_VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+
 /// An S3 client and what its messages need.
 #[derive(Debug, Clone)]
 pub struct S3Client {
@@ -55,17 +58,23 @@ impl S3Client {
     #[must_use]
     pub fn from_config(config: SdkConfig) -> Self {
         let mut settings = aws_sdk_s3::config::Builder::from(&config);
-        let custom = std::env::var("AWS_ENDPOINT_URL_S3")
+        let custom = std::env::var(ENDPOINT_VARIABLES[0])
             .ok()
             .filter(|endpoint| !endpoint.is_empty())
-            .or_else(|| config.endpoint_url().map(str::to_owned));
+            .or_else(|| config.endpoint_url().map(str::to_owned))
+            .filter(|endpoint| !endpoint.is_empty());
         if let Some(endpoint) = &custom {
             settings = settings.endpoint_url(endpoint).force_path_style(true);
-        } else if is_true("AWS_S3_FORCE_PATH_STYLE") {
-            settings = settings.force_path_style(true);
+        } else {
+            if ENDPOINT_VARIABLES.into_iter().any(is_empty) {
+                // The SDK takes an empty variable for an endpoint of no letters.
+                settings.set_endpoint_url(None);
+            }
+            settings = settings.force_path_style(is_true("AWS_S3_FORCE_PATH_STYLE"));
         }
         let region = config
             .region()
+            .filter(|region| !region.as_ref().is_empty())
             .cloned()
             .unwrap_or_else(|| Region::new(REGION_DEFAULT));
         let endpoint = custom.map_or_else(
@@ -78,6 +87,11 @@ impl S3Client {
             endpoint,
         }
     }
+}
+
+/// Tells whether a variable is there without a value, as a chart's empty default leaves it.
+fn is_empty(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
 fn is_true(variable: &str) -> bool {

@@ -18,6 +18,9 @@ struct Said {
     message: String,
 }
 
+/// What the client says of an endpoint that is no URL; it has no type for that.
+const INVALID_ENDPOINT: &str = "was not a valid URI";
+
 /// Turns a failed request into the error that a person can act on. Credentials are asked
 /// for again when the request never left, since the failed request does not tell.
 pub(super) async fn classify<E>(
@@ -89,10 +92,17 @@ where
             SourceError::NoCredentials { uri, source: words }
         };
     }
+    let words = innermost_words(&error);
+    if words.contains(INVALID_ENDPOINT) {
+        return SourceError::InvalidEndpoint {
+            uri,
+            source: words.into(),
+        };
+    }
     SourceError::Unreachable {
         uri,
         endpoint: client.endpoint.clone(),
-        source: innermost_words(&error).into(),
+        source: words.into(),
     }
 }
 

@@ -143,6 +143,15 @@ pub enum SourceError {
         #[source]
         source: Cause,
     },
+    /// The endpoint is no URL.
+    #[error("the endpoint to read `{uri}` from is no URL")]
+    InvalidEndpoint {
+        /// What was asked for.
+        uri: String,
+        /// What the client said.
+        #[source]
+        source: Cause,
+    },
     /// The object was replaced after it was listed.
     #[error("`{uri}` changed while it was being read")]
     Changed {
@@ -189,6 +198,7 @@ impl SourceError {
             | Self::WrongRegion { .. }
             | Self::Denied { .. }
             | Self::NoCredentials { .. }
+            | Self::InvalidEndpoint { .. }
             | Self::TooManyFiles { .. } => ExitCode::Usage,
             Self::ExpiredCredentials { .. }
             | Self::Unreachable { .. }
@@ -224,6 +234,9 @@ impl SourceError {
             Self::Unreachable { .. } => {
                 "check AWS_ENDPOINT_URL, the proxy and the network policy; running again may succeed"
                     .into()
+            }
+            Self::InvalidEndpoint { .. } => {
+                "set AWS_ENDPOINT_URL to a URL such as https://HOST:PORT, or unset it".into()
             }
             Self::Changed { .. } => "run again once no one writes to the dataset".into(),
             Self::TooManyFiles { .. } => "name a narrower prefix".into(),
