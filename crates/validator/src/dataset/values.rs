@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -325,7 +325,8 @@ enum Numbers<'a> {
     U64(&'a [u64]),
     F32(&'a [f32]),
     F64(&'a [f64]),
-    Converted(Float32Array),
+    /// Double precision, so that what single precision cannot hold is noticed.
+    Converted(ScalarBuffer<f64>),
 }
 
 impl<'a> Numbers<'a> {
@@ -342,8 +343,8 @@ impl<'a> Numbers<'a> {
             DataType::Float32 => Self::F32(array.as_primitive::<Float32Type>().values()),
             DataType::Float64 => Self::F64(array.as_primitive::<Float64Type>().values()),
             _ => {
-                let converted = cast_to(column, array, &DataType::Float32)?;
-                Self::Converted(converted.as_primitive::<Float32Type>().clone())
+                let converted = cast_to(column, array, &DataType::Float64)?;
+                Self::Converted(converted.as_primitive::<Float64Type>().values().clone())
             }
         })
     }
@@ -352,21 +353,8 @@ impl<'a> Numbers<'a> {
     fn check(&self, column: &str, first_row: u64) -> Result<(), ValueError> {
         match self {
             Self::F32(values) => refuse_nan(column, values, first_row, |value| value.is_nan()),
-            Self::Converted(values) => {
-                refuse_nan(column, values.values(), first_row, |value| value.is_nan())
-            }
-            Self::F64(values) => {
-                refuse_nan(column, values, first_row, |value| value.is_nan())?;
-                let overflows = |value: &f64| value.is_finite() && (*value as f32).is_infinite();
-                match values.iter().position(overflows) {
-                    Some(row) => Err(ValueError::OutOfRange {
-                        column: column.to_owned(),
-                        row: first_row + row as u64,
-                        value: values[row],
-                    }),
-                    None => Ok(()),
-                }
-            }
+            Self::F64(values) => check_double(column, values, first_row),
+            Self::Converted(values) => check_double(column, values, first_row),
             _ => Ok(()),
         }
     }
@@ -385,7 +373,7 @@ impl<'a> Numbers<'a> {
             Self::U64(values) => scatter(places, &values[rows], |value| value as f32),
             Self::F32(values) => scatter(places, &values[rows], |value| value),
             Self::F64(values) => scatter(places, &values[rows], |value| value as f32),
-            Self::Converted(values) => scatter(places, &values.values()[rows], |value| value),
+            Self::Converted(values) => scatter(places, &values[rows], |value| value as f32),
         }
     }
 }
@@ -397,6 +385,20 @@ fn scatter<'a, T: Copy>(
 ) {
     for (place, &value) in places.zip(values) {
         *place = convert(value);
+    }
+}
+
+/// Refuses NaN and what overflows single precision.
+fn check_double(column: &str, values: &[f64], first_row: u64) -> Result<(), ValueError> {
+    refuse_nan(column, values, first_row, |value| value.is_nan())?;
+    let overflows = |value: &f64| value.is_finite() && (*value as f32).is_infinite();
+    match values.iter().position(overflows) {
+        Some(row) => Err(ValueError::OutOfRange {
+            column: column.to_owned(),
+            row: first_row + row as u64,
+            value: values[row],
+        }),
+        None => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int8Array, Int32Array,
-    Int64Array, ListArray, RecordBatch,
+    ArrayRef, BooleanArray, DictionaryArray, FixedSizeListArray, Float32Array, Float64Array,
+    Int8Array, Int32Array, Int64Array, ListArray, RecordBatch,
 };
 use arrow::datatypes::{Float32Type, Float64Type};
 use ndarray::array;
@@ -155,6 +155,13 @@ fn missing_numbers_are_counted_and_located() {
 #[test]
 fn a_number_too_large_for_the_model_is_refused_and_infinity_is_kept() {
     let huge: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1e300, 2.0]));
+    let error = run(vec![label(), ("a", huge)], &["a"]).expect_err("too large");
+    assert!(
+        matches!(error, ValueError::OutOfRange { row: 101, .. }),
+        "{error}"
+    );
+    let values: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1e300]));
+    let huge: ArrayRef = Arc::new(DictionaryArray::new(Int8Array::from(vec![0, 1, 0]), values));
     let error = run(vec![label(), ("a", huge)], &["a"]).expect_err("too large");
     assert!(
         matches!(error, ValueError::OutOfRange { row: 101, .. }),
