@@ -39,6 +39,17 @@ pub(super) fn milliseconds(value: f64) -> String {
     format!("{text} ms")
 }
 
+/// Writes milliseconds with as many more decimals as it takes to tell them from `other`.
+pub(super) fn milliseconds_beside(value: f64, other: f64) -> String {
+    if value == other || milliseconds(value) != milliseconds(other) {
+        return milliseconds(value);
+    }
+    (1..=9)
+        .map(|decimals| (format!("{value:.decimals$}"), format!("{other:.decimals$}")))
+        .find(|(text, other)| text != other)
+        .map_or_else(|| milliseconds(value), |(text, _)| format!("{text} ms"))
+}
+
 /// Writes a limit as it was given.
 pub(super) fn limit_ms(value: f64) -> String {
     format!("{value} ms")
@@ -74,6 +85,10 @@ mod tests {
         assert_eq!(milliseconds(0.0214), "0.021 ms");
         assert_eq!(milliseconds(12.34), "12.3 ms");
         assert_eq!(milliseconds(210.4), "210 ms");
+        assert_eq!(milliseconds_beside(210.4, 200.0), "210 ms");
+        assert_eq!(milliseconds_beside(200.3, 200.0), "200.3 ms");
+        assert_eq!(milliseconds_beside(200.000_004, 200.0), "200.000004 ms");
+        assert_eq!(milliseconds_beside(200.0, 200.0), "200 ms");
         assert_eq!(limit_ms(200.0), "200 ms");
         assert_eq!(bytes(12_635), "12.3 KiB");
         assert_eq!(bytes(12), "12 B");

@@ -3,7 +3,7 @@
 use verdict::latency::{QuantileQuestion, samples_minimum};
 use verdict::report::{Check, Outcome};
 
-use super::numbers::{count, limit_ms, milliseconds, share};
+use super::numbers::{count, limit_ms, milliseconds_beside, share};
 
 /// Returns the sentences that settle the outcome: those of the failed checks when one failed, else of
 /// those that could not be judged, else of all.
@@ -66,19 +66,20 @@ fn latency(check: &Check) -> String {
     let Some((value, maximum)) = check.value.zip(check.maximum) else {
         return "p99 latency is undefined: no call was timed".to_owned();
     };
-    let (value_text, maximum_text) = (milliseconds(value), limit_ms(maximum));
+    let near = |value| milliseconds_beside(value, maximum);
+    let (value_text, maximum_text) = (near(value), limit_ms(maximum));
     match (check.outcome, check.upper_bound, check.lower_bound) {
         (Outcome::Pass, Some(upper), _) => format!(
             "p99 latency {value_text} meets the maximum {maximum_text}: at most {} with {confidence} confidence (n={samples})",
-            milliseconds(upper)
+            near(upper)
         ),
         (Outcome::Fail, Some(upper), _) if value <= maximum => format!(
             "p99 latency {value_text} is within the maximum {maximum_text}, but may be up to {} with {confidence} confidence (n={samples})",
-            milliseconds(upper)
+            near(upper)
         ),
         (Outcome::Fail, None, Some(lower)) => format!(
             "p99 latency {value_text} exceeds the maximum {maximum_text}: at least {} with {confidence} confidence (n={samples})",
-            milliseconds(lower)
+            near(lower)
         ),
         (Outcome::Inconclusive, ..) => {
             let question = QuantileQuestion {

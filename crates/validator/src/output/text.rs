@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use verdict::report::{Brief, Check, LatencySection, Outcome, Report};
 
-use super::numbers::{bytes, count, limit_ms, milliseconds, share};
+use super::numbers::{bytes, count, limit_ms, milliseconds, milliseconds_beside, share};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -90,19 +90,18 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
 fn cells(check: &Check) -> [String; 4] {
     if check.metric == "latency_ms_p99" {
         let maximum = check.maximum.unwrap_or(f64::NAN);
+        let near = |value| milliseconds_beside(value, maximum);
         let bounds = match (check.lower_bound, check.upper_bound) {
             (Some(lower), Some(upper)) => {
-                format!("{} to {}", milliseconds(lower), milliseconds(upper))
+                format!("{} to {}", near(lower), near(upper))
             }
-            (Some(lower), None) => format!("from {}", milliseconds(lower)),
-            (None, Some(upper)) => format!("up to {}", milliseconds(upper)),
+            (Some(lower), None) => format!("from {}", near(lower)),
+            (None, Some(upper)) => format!("up to {}", near(upper)),
             (None, None) => "none".to_owned(),
         };
         return [
             "latency p99".to_owned(),
-            check
-                .value
-                .map_or_else(|| "undefined".to_owned(), milliseconds),
+            check.value.map_or_else(|| "undefined".to_owned(), near),
             bounds,
             format!("at most {}", limit_ms(maximum)),
         ];
