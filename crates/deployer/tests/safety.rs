@@ -353,3 +353,21 @@ async fn the_commands_that_a_failure_names_reach_the_release() {
             .any(|hint| hint.contains("`deployer history web --revision 2 -n prod`"))
     );
 }
+
+#[tokio::test]
+async fn a_rollback_to_an_uninstalled_revision_is_not_marked_as_deleted() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(good(), false))
+        .await
+        .unwrap();
+    action::uninstall(&process, &uninstall(true)).await.unwrap();
+    let outcome = action::rollback(&process, &support::rollback(1))
+        .await
+        .unwrap();
+    let info = &outcome.release.info;
+    assert_eq!(info.status, Status::Deployed);
+    assert!(info.deleted.is_never(), "{info:?}");
+    assert_eq!(info.other["rollback_revision"], 1);
+    assert_eq!(world.live()["settings"], json!({"content": "one"}));
+}

@@ -11,7 +11,7 @@ use super::lease::LeaseGuard;
 use super::planning::{PlanRequest, plan};
 use super::{ActionError, Aftermath, Deployer, DryRunMode, Operation, Outcome};
 use crate::cluster::WaitStrategy;
-use crate::release::{HookExecution, RecoverySettings, Release, Status};
+use crate::release::{HookExecution, Info, RecoverySettings, Release, Status};
 use crate::storage::Stored;
 
 /// What is brought back, and how.
@@ -103,8 +103,18 @@ pub(super) fn rollback_record(
         .last()
         .map_or(target.version, |stored| stored.release.version);
     release.version = last.next();
-    release.info.description =
-        description.map_or_else(|| format!("Rollback to {}", target.version), str::to_owned);
+    // Only the notes are the target's: when it was deleted, say, is not true of its successor.
+    release.info = Info {
+        description: description
+            .map_or_else(|| format!("Rollback to {}", target.version), str::to_owned),
+        notes: target.info.notes.clone(),
+        ..Info::default()
+    };
+    // As Helm 4 notes it down.
+    release
+        .info
+        .other
+        .insert("rollback_revision".to_owned(), target.version.0.into());
     for hook in &mut release.hooks {
         hook.last_run = HookExecution::default();
     }
