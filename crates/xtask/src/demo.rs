@@ -10,13 +10,15 @@ use crate::setup;
 use crate::steps::Steps;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 const RELEASE: &str = "fraud-model";
-/// The thresholds of the story: the champion passes both, the degraded model misses the first, the slow one the
-/// second.
-const MINIMUM_AUC: &str = "0.90";
-const MAXIMUM_P99_LATENCY_MS: &str = "20";
+const BUCKET: &str = "ml-data";
+/// Let nobody in but to the demo's own server on loopback.
+const ACCESS_KEY: &str = "demo";
+const SECRET_KEY: &str = "demo-secret";
 
 /// Exit codes of `deployer` that the story expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +92,7 @@ pub(crate) fn run(places: &Places, steps: &mut Steps) -> Result<()> {
     let scratch = tempfile::Builder::new()
         .prefix("ml-deployer-demo-")
         .tempdir()?;
-    let stage = Stage::new(places, &scratch)?;
-    for scene in &STORY {
-        stage.play(scene)?;
-    }
+    Stage::new(places, &scratch)?.play_all()?;
     say("");
     say(
         "the deployed revision is still the better model, and each refusal is kept with its verdict",
@@ -101,14 +100,15 @@ pub(crate) fn run(places: &Places, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
-/// Where the story takes place.
+/// Where the story takes place: a folder to deploy to, and an S3 server with the models and the rows.
 struct Stage<'a> {
     places: &'a Places,
     path: OsString,
-    /// `dir:…`, the target.
-    target: String,
     /// Stands for the gate's scratch volume.
     temporary: String,
+    /// What a person would export.
+    variables: Vec<(&'static str, String)>,
+    store: Store,
 }
 
 impl<'a> Stage<'a> {
@@ -119,12 +119,36 @@ impl<'a> Stage<'a> {
         folders.extend(std::env::split_paths(
             &std::env::var_os("PATH").unwrap_or_default(),
         ));
+        let store = Store::start(places, scratch.path())?;
+        let variables = vec![
+            (
+                "DEPLOYER_TARGET",
+                format!("dir:{}", scratch.path().join("deployed").display()),
+            ),
+            ("AWS_ENDPOINT_URL", store.endpoint.clone()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ];
         Ok(Self {
             places,
             path: std::env::join_paths(folders).context("the build folder's path holds a colon")?,
-            target: format!("dir:{}", scratch.path().join("deployed").display()),
             temporary: temporary.display().to_string(),
+            variables,
+            store,
         })
+    }
+
+    fn play_all(&mut self) -> Result<()> {
+        say("");
+        heading("an S3 server holds the models and the validation set; releases go to a folder");
+        for (name, value) in &self.variables {
+            say(format_args!("$ export {name}={value}"));
+        }
+        let outcome = STORY.iter().try_for_each(|scene| self.play(scene));
+        // On every path, so that nothing is left running.
+        self.store.stop();
+        outcome
     }
 
     fn play(&self, scene: &Scene) -> Result<()> {
@@ -132,21 +156,13 @@ impl<'a> Stage<'a> {
         command
             .current_dir(&self.places.root)
             .env("PATH", &self.path)
-            .args(scene.words)
-            .args(["--target", &self.target]);
+            .envs(self.variables.iter().map(|(name, value)| (*name, value)))
+            .args(scene.words);
         if let Some(model) = scene.model {
-            // The chart's own way: models and data lie in a volume, which `--hook-mount` maps to a folder here.
-            let datasets = self.places.root.join("datasets");
-            let values = [
-                format!("model.volume.hostPath={}", datasets.display()),
-                format!("model.path=/models/{model}.pt"),
-                "gate.dataset=/models/validation".to_owned(),
-                format!("gate.minimumAuc={MINIMUM_AUC}"),
-                format!("gate.maximumP99LatencyMs={MAXIMUM_P99_LATENCY_MS}"),
-            ];
-            command.args(["--hooks", "local", "--hook-mount", "model=datasets"]);
+            command.args(["-f", "charts/fraud-model/ci/values-demo.yaml"]);
+            command.args(["--set", &format!("model.path=s3://{BUCKET}/{model}.pt")]);
+            command.args(["--hooks", "local"]);
             command.args(["--hook-mount", &format!("scratch={}", self.temporary)]);
-            command.args(values.iter().flat_map(|value| ["--set-string", value]));
         }
         say("");
         heading(scene.why);
@@ -162,5 +178,47 @@ impl<'a> Stage<'a> {
             );
         }
         Ok(())
+    }
+}
+
+/// The S3 server of the tests, with the folder `datasets` as its bucket; it verifies signatures.
+struct Store {
+    server: Child,
+    endpoint: String,
+}
+
+impl Store {
+    fn start(places: &Places, scratch: &Path) -> Result<Self> {
+        let buckets = scratch.join("s3");
+        std::fs::create_dir(&buckets)?;
+        std::os::unix::fs::symlink(places.root.join("datasets"), buckets.join(BUCKET))?;
+        let mut server = Command::new(places.target.join("debug/s3-server"))
+            .arg("--root")
+            .arg(&buckets)
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("failed to start the S3 server")?;
+        let mut endpoint = String::new();
+        if let Some(stdout) = server.stdout.take() {
+            BufReader::new(stdout).read_line(&mut endpoint)?;
+        }
+        let mut store = Self {
+            server,
+            endpoint: endpoint.trim().to_owned(),
+        };
+        if store.endpoint.is_empty() {
+            store.stop();
+            bail!("the S3 server ended before it served");
+        }
+        Ok(store)
+    }
+
+    fn stop(&mut self) {
+        // Both fail only when the server is gone already, which is what is wanted.
+        drop(self.server.kill());
+        drop(self.server.wait());
     }
 }
