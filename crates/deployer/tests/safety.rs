@@ -371,3 +371,35 @@ async fn a_rollback_to_an_uninstalled_revision_is_not_marked_as_deleted() {
     assert_eq!(info.other["rollback_revision"], 1);
     assert_eq!(world.live()["settings"], json!({"content": "one"}));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_uninstall_leaves_dependents_alone_when_told_to_even_after_it_was_killed() {
+    use deployer::cluster::{Fault, FaultPlan, Propagation};
+    let mut orphan = uninstall(false);
+    orphan.propagation = Propagation::Orphan;
+    for at in 1..40 {
+        let world = World::new();
+        action::install(&world.healthy(), &install(good(), false))
+            .await
+            .unwrap();
+        let plan = FaultPlan::new(at, Fault::DiesBefore);
+        let process = world.process("dies", &plan);
+        let ended = action::uninstall(&process, &orphan).await.is_ok() && !plan.is_dead();
+        world.clock.advance(std::time::Duration::from_secs(31));
+        action::recover(&world.healthy(), Some(&name()), false)
+            .await
+            .unwrap();
+        for (id, propagation) in world.cluster.deletions() {
+            assert_eq!(
+                propagation,
+                Propagation::Orphan,
+                "{id}, killed at call {at}"
+            );
+        }
+        if ended {
+            assert!(!world.cluster.deletions().is_empty());
+            return;
+        }
+    }
+    panic!("the uninstall never came to its end");
+}

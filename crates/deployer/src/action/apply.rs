@@ -5,7 +5,9 @@ use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cause, Deployer};
-use crate::cluster::{ApplyOptions, ApplyStrategy, ClusterError, DeleteOptions, DryRun, ObjectId};
+use crate::cluster::{
+    ApplyOptions, ApplyStrategy, ClusterError, DeleteOptions, DryRun, ObjectId, Propagation,
+};
 use crate::plan::{ObjectAction, ObjectStep};
 use crate::progress::{AppliedChange, ProgressEvent};
 use crate::release::ApplyMethod;
@@ -20,6 +22,8 @@ pub(super) struct StepOptions {
     pub(super) method: ApplyMethod,
     /// Whether fields of other managers are taken over.
     pub(super) force_conflicts: bool,
+    /// What happens to the objects that deleted ones own.
+    pub(super) propagation: Propagation,
     /// Whether it is only tried.
     pub(super) dry_run: DryRun,
     /// Stops it between two steps; what is under way is waited for.
@@ -89,7 +93,10 @@ async fn execute_step(
             deployer.tell(told(step, applied.change, options.dry_run));
         }
         (ObjectAction::Delete, _) if options.dry_run == DryRun::Off => {
-            let options = DeleteOptions::default();
+            let options = DeleteOptions {
+                uid: None,
+                propagation: options.propagation,
+            };
             let was_there = deployer.cluster.delete(&step.object, &options).await?;
             if was_there {
                 deployer.tell(ProgressEvent::Deleted {

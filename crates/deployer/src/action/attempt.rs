@@ -9,7 +9,7 @@ use super::lease::LeaseGuard;
 use super::retry::{create, repeated, update};
 use super::{ActionError, Cause, Deployer, Operation, OperationFailure};
 use crate::action::Aftermath;
-use crate::cluster::{DryRun, RevisionScope, WaitOptions, WaitStrategy};
+use crate::cluster::{DryRun, Propagation, RevisionScope, WaitOptions, WaitStrategy};
 use crate::hook::{HookContext, HookFailure, run_event};
 use crate::plan::{ObjectAction, Plan};
 use crate::progress::ProgressEvent;
@@ -174,6 +174,7 @@ impl<'a> Attempt<'a> {
         let scope = self.scope();
         self.deployer.cluster.begin(&scope).await?;
         let options = StepOptions {
+            propagation: Propagation::Background,
             method: self.record.release.applied_by(),
             force_conflicts: self.settings.force_conflicts,
             dry_run: DryRun::Off,

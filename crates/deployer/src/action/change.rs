@@ -7,7 +7,7 @@ use super::planning::{PlanRequest, plan, plan_offline};
 use super::retry::repeated;
 use super::undo::undo;
 use super::{ActionError, ChangeOptions, Deployer, DryRunMode, Operation, Outcome};
-use crate::cluster::{DryRun, WaitStrategy};
+use crate::cluster::{DryRun, Propagation, WaitStrategy};
 use crate::plan::Plan;
 use crate::release::{ApplyMethod, RecordTime, RecoverySettings, Release, Status};
 use crate::storage::{StorageError, Stored};
@@ -111,6 +111,7 @@ async fn try_on_server(
     plan: &Plan,
 ) -> Result<(), ActionError> {
     let options = StepOptions {
+        propagation: Propagation::Background,
         method: change.release.applied_by(),
         force_conflicts: change.options.force_conflicts,
         dry_run: DryRun::Server,
@@ -135,6 +136,7 @@ fn settings(deployer: &Deployer, change: &Change<'_>) -> AttemptSettings {
             keep_history: false,
             run_hooks: change.options.run_hooks,
             timeout_s: change.options.timeout.as_secs(),
+            ..RecoverySettings::default()
         },
         cancel: deployer.cancel.clone(),
     }

@@ -9,7 +9,7 @@ use super::restore::{Restore, restore};
 use super::undo::{clear_hooks, newest_good, remove_install};
 use super::uninstall::{purge, uninstall_leased};
 use super::{ActionError, Deployer, DryRunMode, Operation, UninstallOptions};
-use crate::cluster::{Propagation, WaitStrategy};
+use crate::cluster::WaitStrategy;
 use crate::progress::ProgressEvent;
 use crate::release::{Evidence, Milestone, ReleaseName, Revision, Status};
 use crate::storage::{ListScope, Stored};
@@ -448,7 +448,7 @@ fn uninstall_options(last: &Stored, evidence: &Evidence) -> UninstallOptions {
         timeout: Duration::from_secs(evidence.settings.timeout_s),
         run_hooks: evidence.settings.run_hooks,
         dry_run: DryRunMode::Off,
-        propagation: Propagation::Background,
+        propagation: evidence.settings.propagation,
         description: None,
     }
 }

@@ -59,6 +59,7 @@ pub(super) async fn restore(
             keep_history: false,
             run_hooks: request.run_hooks,
             timeout_s: request.timeout.as_secs(),
+            ..RecoverySettings::default()
         },
         cancel: CancellationToken::new(),
     };

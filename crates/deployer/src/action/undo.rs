@@ -7,7 +7,7 @@ use super::planning::{PlanRequest, plan};
 use super::restore::{Restore, restore};
 use super::retry::repeated;
 use super::{ActionError, Aftermath, Cause, ChangeOptions, Deployer, Operation};
-use crate::cluster::{DryRun, RevisionScope};
+use crate::cluster::{DryRun, Propagation, RevisionScope};
 use crate::hook::{HookContext, is_workload};
 use crate::plan::{ObjectAction, Plan};
 use crate::release::{Evidence, HookEvent, Milestone, Release, Revision, Status};
@@ -197,7 +197,7 @@ async fn remove_what_was_made(
     plan.removals
         .retain(|step| !evidence.adopted.contains(&step.object));
     lease.ensure().await?;
-    remove_objects(deployer, release, &plan).await
+    remove_objects(deployer, release, &plan, Propagation::Background).await
 }
 
 /// Deletes the objects of a plan's removals and, on a target that collects changes, commits.
@@ -205,6 +205,7 @@ pub(super) async fn remove_objects(
     deployer: &Deployer,
     release: &Release,
     plan: &Plan,
+    propagation: Propagation,
 ) -> Result<(), ActionError> {
     let scope = RevisionScope {
         release: release.name.clone(),
@@ -213,6 +214,7 @@ pub(super) async fn remove_objects(
     };
     deployer.cluster.begin(&scope).await?;
     let options = StepOptions {
+        propagation,
         method: release.applied_by(),
         force_conflicts: false,
         dry_run: DryRun::Off,
@@ -267,7 +269,9 @@ async fn clean_up(attempt: &mut Attempt<'_>, plan: &Plan) {
         step.action = ObjectAction::Delete;
     }
     plan.removals = std::mem::take(&mut plan.applies);
-    if let Err(error) = remove_objects(attempt.deployer, &attempt.record.release, &plan).await {
+    let release = &attempt.record.release;
+    let removal = remove_objects(attempt.deployer, release, &plan, Propagation::Background);
+    if let Err(error) = removal.await {
         attempt.also.push(format!(
             "cleaning up {} objects failed: {error}",
             deleted(&plan.removals).len()

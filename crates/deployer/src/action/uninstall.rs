@@ -141,6 +141,7 @@ async fn begin<'a>(
         keep_history: options.keep_history,
         run_hooks: options.run_hooks,
         timeout_s: options.timeout.as_secs(),
+        propagation: options.propagation,
     };
     evidence.note(now, format!("uninstall begun by {}", deployer.operator));
     let settings = AttemptSettings {
@@ -181,7 +182,8 @@ async fn carry_out(
     attempt
         .deployer
         .stage(format!("deleting {} objects", plan.removals.len()));
-    match remove_objects(attempt.deployer, &attempt.record.release, plan).await {
+    let release = &attempt.record.release;
+    match remove_objects(attempt.deployer, release, plan, options.propagation).await {
         Ok(()) => {}
         Err(ActionError::Cluster(error)) => return Err(error.into()),
         Err(other) => {

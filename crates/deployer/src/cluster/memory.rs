@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Applied, ApplyOptions, Capabilities, Cluster, ClusterError, DeleteOptions, Diagnosis, DryRun,
-    NotReady, ObjectId, RevisionScope, WaitOptions, object_id,
+    NotReady, ObjectId, Propagation, RevisionScope, WaitOptions, object_id,
 };
 use crate::progress::{AppliedChange, ProgressEvent, ProgressSink};
 use crate::release::Namespace;
@@ -33,6 +33,7 @@ struct State {
     uids: u64,
     lacks_namespace: bool,
     kinds_gone: Vec<String>,
+    deletions: Vec<(ObjectId, Propagation)>,
 }
 
 impl MemoryCluster {
@@ -49,6 +50,11 @@ impl MemoryCluster {
         let cluster = Self::new(namespace);
         cluster.state().lacks_namespace = true;
         cluster
+    }
+
+    /// Returns what was deleted, in order, and what was to happen to the objects that it owned.
+    pub fn deletions(&self) -> Vec<(ObjectId, Propagation)> {
+        self.state().deletions.clone()
     }
 
     /// Deletes the definition of a kind, and with it every object of that kind.
@@ -181,7 +187,11 @@ impl Cluster for MemoryCluster {
             .uid
             .as_deref()
             .is_none_or(|wanted| uid == Some(wanted));
-        Ok(matches && state.objects.remove(&id).is_some())
+        let was_there = matches && state.objects.remove(&id).is_some();
+        if was_there {
+            state.deletions.push((id, options.propagation));
+        }
+        Ok(was_there)
     }
 
     async fn wait_ready(

@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::ObjectId;
+use crate::cluster::{ObjectId, Propagation};
 
 use super::{GateVerdict, HookEvent, HookPhase, Release, ReleaseName, Revision};
 
@@ -79,6 +79,9 @@ pub struct RecoverySettings {
     pub run_hooks: bool,
     /// How long each hook and each wait may take, in seconds.
     pub timeout_s: u64,
+    /// What an uninstall does with the objects that deleted ones own.
+    #[serde(default)]
+    pub propagation: Propagation,
 }
 
 impl Default for RecoverySettings {
@@ -88,6 +91,7 @@ impl Default for RecoverySettings {
             keep_history: false,
             run_hooks: true,
             timeout_s: 300,
+            propagation: Propagation::Background,
         }
     }
 }
