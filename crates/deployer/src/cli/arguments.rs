@@ -99,8 +99,8 @@ pub(crate) struct ApplyArgs {
     /// Take fields over that another manager owns
     #[arg(long)]
     pub(crate) force_conflicts: bool,
-    /// Replace objects that cannot be changed in place
-    #[arg(long, alias = "force", conflicts_with = "force_conflicts")]
+    /// Known from Helm and refused: objects are never deleted to be changed
+    #[arg(long, alias = "force", conflicts_with = "force_conflicts", hide = true)]
     pub(crate) force_replace: bool,
     /// Write objects by server-side apply: true, false or auto (as the release was made)
     #[arg(long, default_value = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_enum, value_name = "WHEN")]

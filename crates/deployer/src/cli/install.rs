@@ -81,7 +81,7 @@ impl InstallCommand {
             history_max: 0,
             cleanup_on_fail: false,
             recover: false,
-        });
+        })?;
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
         let options = InstallOptions {
             release,

@@ -22,8 +22,12 @@ pub(crate) struct ChangeFlags<'a> {
     pub(crate) recover: bool,
 }
 
-pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> ChangeOptions {
-    ChangeOptions {
+pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, CliError> {
+    if flags.apply.force_replace {
+        return Err(CliError::usage("`--force-replace` (`--force`) is not supported: objects are never deleted to be changed")
+            .with_hint("take fields over from others with `--force-conflicts`; delete an object with an immutable field yourself, and run the command again"));
+    }
+    Ok(ChangeOptions {
         wait: wait_strategy(flags.wait.wait),
         wait_for_jobs: flags.wait.wait_for_jobs,
         timeout: flags.wait.timeout,
@@ -42,7 +46,7 @@ pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> ChangeOptions {
         labels: flags.record.labels.iter().cloned().collect(),
         history_max: flags.history_max,
         recover: flags.recover,
-    }
+    })
 }
 
 /// Without the flag only hooks are waited for, as in Helm 4.

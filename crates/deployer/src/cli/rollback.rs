@@ -64,7 +64,7 @@ impl RollbackCommand {
                 history_max: self.history_max,
                 cleanup_on_fail: self.cleanup_on_fail,
                 recover: true,
-            }),
+            })?,
         };
         let target = session.target().await?;
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;

@@ -101,7 +101,7 @@ impl UpgradeCommand {
             history_max: self.history_max,
             cleanup_on_fail: self.cleanup_on_fail,
             recover: self.recover,
-        });
+        })?;
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
         let options = UpgradeOptions {
             release,

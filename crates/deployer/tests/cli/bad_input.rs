@@ -241,3 +241,20 @@ clusters: [{name: dead, cluster: {server: \"https://127.0.0.1:9\", insecure-skip
 users: [{name: dead, user: {token: x}}]
 contexts: [{name: dead, context: {cluster: dead, user: dead}}]
 ";
+
+#[test]
+fn a_flag_that_would_have_no_effect_is_refused() {
+    let place = Place::new();
+    for command in ["install", "upgrade"] {
+        for flag in ["--force", "--force-replace"] {
+            place.run(&[command, "web", "chart", flag]).fails_with(
+                2,
+                &[
+                    "`--force-replace` (`--force`) is not supported",
+                    "--force-conflicts",
+                ],
+            );
+        }
+    }
+    assert_eq!(place.run(&["list", "-a", "-q"]).stdout, "");
+}
