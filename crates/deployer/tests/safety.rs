@@ -152,10 +152,16 @@ async fn evidence_of_a_removed_install_says_nothing_about_a_later_one_of_helm() 
 
         let recovered = action::recover(&process, Some(&name()), false).await;
         if status == Status::PendingInstall {
-            assert!(matches!(
-                recovered,
-                Err(ActionError::PendingElsewhere { .. })
-            ));
+            let error = recovered.unwrap_err();
+            assert!(
+                matches!(error, ActionError::PendingElsewhere { .. }),
+                "{error}"
+            );
+            let hints = error.hints().join("\n");
+            assert!(
+                hints.contains("`deployer recover web -n prod --takeover`"),
+                "{hints}"
+            );
         }
         assert_eq!(world.statuses().await, [(1, status)]);
         let shown = action::status(&process, &name(), None).await.unwrap();

@@ -55,6 +55,7 @@ pub enum ActionError {
     )]
     PendingElsewhere {
         name: ReleaseName,
+        namespace: Namespace,
         revision: Revision,
         status: Status,
     },
@@ -191,22 +192,41 @@ impl ActionError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Operation(failure) => failure.hints(),
-            Self::NotFound { namespace, .. } => vec![format!("see what is there with `deployer list -n {namespace}`, or `deployer list -A`")],
+            Self::NotFound { namespace, .. } => vec![format!(
+                "see what is there with `deployer list -n {namespace}`, or `deployer list -A`"
+            )],
             Self::RevisionNotFound { name, known, .. } => {
-                let known = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let known = known
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 vec![format!("the revisions of `{name}` are: {known}")]
             }
-            Self::NameInUse { name, namespace, .. } => vec![
-                format!("change it with `deployer upgrade {name} CHART -n {namespace}`, or choose another name"),
+            Self::NameInUse {
+                name, namespace, ..
+            } => vec![
+                format!(
+                    "change it with `deployer upgrade {name} CHART -n {namespace}`, or choose another name"
+                ),
                 "nothing was changed".into(),
             ],
-            Self::NoDeployedReleases { name, .. } => vec![format!("install it with `deployer upgrade --install {name} CHART`")],
-            Self::PendingElsewhere { .. } => vec![
+            Self::NoDeployedReleases { name, .. } => vec![format!(
+                "install it with `deployer upgrade --install {name} CHART`"
+            )],
+            Self::PendingElsewhere {
+                name, namespace, ..
+            } => vec![
+                "nothing was changed".into(),
                 "it was not begun by this deployer, so nothing tells whether it still runs".into(),
-                "when nothing works on it any more, take it over with `--recover` or `deployer recover`".into(),
+                format!(
+                    "when nothing works on it any more, take it over with `deployer recover {name} -n {namespace} --takeover`"
+                ),
             ],
             Self::NamespaceNotFound { namespace } => {
-                vec![format!("pass `--create-namespace`, or create it with `kubectl create namespace {namespace}`")]
+                vec![format!(
+                    "pass `--create-namespace`, or create it with `kubectl create namespace {namespace}`"
+                )]
             }
             Self::Labels(_) | Self::Render(_) => vec!["nothing was changed".into()],
             Self::Plan(error) => error.hints(),

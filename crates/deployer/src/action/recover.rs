@@ -159,12 +159,14 @@ async fn settle_or(
         if remedy == Remedy::Nothing {
             return Ok(history);
         }
-        deployer.tell(ProgressEvent::Note {
-            text: format!(
-                "recovering release `{name}`: revision {} was left {}",
-                last.release.version, last.release.info.status
-            ),
-        });
+        if remedy != Remedy::Refuse {
+            deployer.tell(ProgressEvent::Note {
+                text: format!(
+                    "recovering release `{name}`: revision {} was left {}",
+                    last.release.version, last.release.info.status
+                ),
+            });
+        }
         match apply(deployer, lease, remedy, last, evidence, &history).await {
             // The change that comes now brings everything to where it is wanted anyway.
             Err(error @ ActionError::Operation(_)) if remedy == Remedy::RollBack && goes_on => {
@@ -273,6 +275,7 @@ async fn apply(
         Remedy::Nothing => Ok(()),
         Remedy::Refuse => Err(ActionError::PendingElsewhere {
             name: release.name.clone(),
+            namespace: release.namespace.clone(),
             revision: release.version,
             status: release.info.status,
         }),
