@@ -409,3 +409,30 @@ async fn an_uninstall_leaves_dependents_alone_when_told_to_even_after_it_was_kil
     }
     panic!("the uninstall never came to its end");
 }
+
+#[tokio::test]
+async fn an_atomic_upgrade_that_others_fields_stop_is_rolled_back_around_them() {
+    let world = World::new();
+    let process = world.healthy();
+    let of = |content| ScriptedChart::of(&[("a-settings", content), ("theirs", content)]);
+    action::install(&process, &install(of("one"), false))
+        .await
+        .unwrap();
+    world.cluster.claim("theirs");
+    let refused = action::upgrade(&process, &upgrade(of("two"), true)).await;
+    let Err(ActionError::Operation(failure)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(
+        matches!(failure.after, action::Aftermath::RolledBack { .. }),
+        "{failure:?}"
+    );
+    assert_eq!(failure.exit_code(), action::ExitCode::RolledBack);
+    assert_eq!(world.live()["a-settings"], json!({"content": "one"}));
+    assert!(
+        failure
+            .also
+            .iter()
+            .any(|also| also.contains("`theirs` was left"))
+    );
+}

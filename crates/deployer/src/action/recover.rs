@@ -375,6 +375,7 @@ async fn bring_back(
     let request = Restore {
         target: &target,
         history: &history,
+        leave: None,
         // Whether the old revision gets ready is not ours to judge now: it was good before.
         wait: WaitStrategy::HookOnly,
         wait_for_jobs: false,

@@ -10,7 +10,7 @@ use super::change::stamp;
 use super::lease::LeaseGuard;
 use super::planning::{PlanRequest, plan};
 use super::{ActionError, Aftermath, Deployer, DryRunMode, Operation, Outcome};
-use crate::cluster::WaitStrategy;
+use crate::cluster::{ObjectId, WaitStrategy};
 use crate::release::{HookExecution, Info, RecoverySettings, Release, Status};
 use crate::storage::Stored;
 
@@ -18,6 +18,8 @@ use crate::storage::Stored;
 pub(super) struct Restore<'a> {
     pub(super) target: &'a Release,
     pub(super) history: &'a [Stored],
+    /// An object that is left as it is.
+    pub(super) leave: Option<ObjectId>,
     pub(super) wait: WaitStrategy,
     pub(super) wait_for_jobs: bool,
     pub(super) timeout: Duration,
@@ -36,7 +38,7 @@ pub(super) async fn restore(
         "rolling back to revision {}",
         request.target.version
     ));
-    let plan = plan(
+    let mut plan = plan(
         deployer,
         &PlanRequest {
             operation: Operation::Rollback,
@@ -48,6 +50,8 @@ pub(super) async fn restore(
         },
     )
     .await?;
+    plan.applies
+        .retain(|step| Some(&step.object) != request.leave.as_ref());
     let settings = AttemptSettings {
         wait: request.wait,
         wait_for_jobs: request.wait_for_jobs,

@@ -34,6 +34,7 @@ struct State {
     lacks_namespace: bool,
     kinds_gone: Vec<String>,
     deletions: Vec<(ObjectId, Propagation)>,
+    claimed: Vec<String>,
 }
 
 impl MemoryCluster {
@@ -55,6 +56,11 @@ impl MemoryCluster {
     /// Returns what was deleted, in order, and what was to happen to the objects that it owned.
     pub fn deletions(&self) -> Vec<(ObjectId, Propagation)> {
         self.state().deletions.clone()
+    }
+
+    /// Lets another manager take over the fields of the objects of a name.
+    pub fn claim(&self, name: &str) {
+        self.state().claimed.push(name.to_owned());
     }
 
     /// Deletes the definition of a kind, and with it every object of that kind.
@@ -155,6 +161,12 @@ impl Cluster for MemoryCluster {
             Some(live) if same_content(live, object) => AppliedChange::Unchanged,
             Some(_) => AppliedChange::Changed,
         };
+        if state.claimed.contains(&id.name) && !options.force_conflicts {
+            return Err(ClusterError::FieldConflict {
+                object: object_id(object).unwrap_or(id),
+                conflicts: vec![".data: conflict with \"kubectl\"".to_owned()],
+            });
+        }
         let object = match options.dry_run {
             DryRun::Server => object.clone(),
             DryRun::Off => state.put(&id, object),
