@@ -83,7 +83,7 @@ const STORY: [Scene; 6] = [
 /// When the build fails or a command ends otherwise than it must.
 pub(crate) fn run(places: &Places, steps: &mut Steps) -> Result<()> {
     setup::run(places, steps)?;
-    steps.run("build validator and deployer", || {
+    steps.run("build the binaries", || {
         let mut command = process::cargo(&places.root);
         // The whole workspace, so that the features, and with them the build, are those of the tests.
         command.args(["build", "--locked", "--workspace", "--bins"]);
@@ -104,8 +104,6 @@ pub(crate) fn run(places: &Places, steps: &mut Steps) -> Result<()> {
 struct Stage<'a> {
     places: &'a Places,
     path: OsString,
-    /// Stands for the gate's scratch volume.
-    temporary: String,
     /// What a person would export.
     variables: Vec<(&'static str, String)>,
     store: Store,
@@ -113,8 +111,6 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     fn new(places: &'a Places, scratch: &tempfile::TempDir) -> Result<Self> {
-        let temporary = scratch.path().join("tmp");
-        std::fs::create_dir(&temporary)?;
         let mut folders = vec![places.target.join("debug")];
         folders.extend(std::env::split_paths(
             &std::env::var_os("PATH").unwrap_or_default(),
@@ -133,7 +129,6 @@ impl<'a> Stage<'a> {
         Ok(Self {
             places,
             path: std::env::join_paths(folders).context("the build folder's path holds a colon")?,
-            temporary: temporary.display().to_string(),
             variables,
             store,
         })
@@ -161,8 +156,6 @@ impl<'a> Stage<'a> {
         if let Some(model) = scene.model {
             command.args(["-f", "charts/fraud-model/ci/values-demo.yaml"]);
             command.args(["--set", &format!("model.path=s3://{BUCKET}/{model}.pt")]);
-            command.args(["--hooks", "local"]);
-            command.args(["--hook-mount", &format!("scratch={}", self.temporary)]);
         }
         say("");
         heading(scene.why);
