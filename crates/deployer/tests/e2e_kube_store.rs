@@ -154,6 +154,18 @@ async fn e2e_evidence_goes_with_the_record_that_owns_it_and_stays_when_alone() {
             .map(|record| record.owned)
             .collect();
         assert_eq!(owned, [false, true]);
+        let later = now() + chrono::TimeDelta::seconds(60);
+        let other = Evidence::begin(name(), Revision(2), "install", "me", later);
+        store.put_evidence(&other).await.expect("written");
+        let record = store.evidence(&name(), Revision(2)).await.expect("read");
+        assert!(
+            record.is_some_and(|record| !record.owned),
+            "the owner of an earlier attempt would take the evidence along"
+        );
+        store
+            .adopt_evidence(&name(), Revision(2))
+            .await
+            .expect("adopted");
         for revision in [1, 2] {
             store
                 .delete(&name(), Revision(revision))

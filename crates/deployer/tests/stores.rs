@@ -156,6 +156,12 @@ async fn evidence_goes_with_the_record_that_owns_it_and_stays_when_alone() {
             all.len() == 1 && all[0].owned && all[0].evidence == evidence,
             "{all:?}"
         );
+        let later = now() + chrono::TimeDelta::seconds(60);
+        let other = Evidence::begin(name(), Revision(1), "install", "bob", later);
+        store.put_evidence(&other).await.unwrap();
+        let record = store.evidence(&name(), Revision(1)).await.unwrap();
+        assert!(record.is_some_and(|record| !record.owned));
+        store.adopt_evidence(&name(), Revision(1)).await.unwrap();
         store.delete(&name(), Revision(1)).await.unwrap();
         assert_eq!(store.evidence(&name(), Revision(1)).await.unwrap(), None);
     }

@@ -278,7 +278,10 @@ impl ReleaseStore for DirectoryStore {
             .read_evidence(&path)
             .ok()
             .flatten()
-            .is_some_and(|record| record.owned);
+            // Evidence of an earlier attempt of that number has another owner, or none.
+            .is_some_and(|record| {
+                record.owned && record.evidence.started_at == evidence.started_at
+            });
         write_json(
             &path,
             &EvidenceFile {

@@ -186,7 +186,10 @@ impl ReleaseStore for MemoryStore {
     async fn put_evidence(&self, evidence: &Evidence) -> Result<(), StorageError> {
         let mut state = self.state();
         let key = (self.place(&evidence.release), evidence.revision);
-        let owned = state.evidence.get(&key).is_some_and(|record| record.owned);
+        // Evidence of an earlier attempt of that number has another owner, or none.
+        let owned = state.evidence.get(&key).is_some_and(|record| {
+            record.owned && record.evidence.started_at == evidence.started_at
+        });
         state.evidence.insert(
             key,
             EvidenceRecord {
