@@ -191,12 +191,23 @@ impl ChartSource for LoadedChart {
     fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedChart, RenderError> {
         let options = self.options(request)?;
         let (mut values, old_defaults) = self.values_for(request)?;
+        let mut reused = None;
         if let Some(defaults) = old_defaults {
             // `--reuse-values` keeps the old chart's defaults: they stand below the user's values.
-            values.base = Some(merged(defaults, values.base.take().unwrap_or_default()));
+            // What is recorded stays apart, as Helm does: the user's values as such, and the old
+            // defaults as the chart's.
+            let given = values.to_json().map_err(|error| self.explain(error))?;
+            let below = merged(defaults, values.base.take().unwrap_or_default());
+            reused = Some((given, below.clone()));
+            values.base = Some(below);
         }
-        let rendered =
+        let mut rendered =
             chart::template(&self.chart, &values, &options).map_err(|error| self.explain(error))?;
+        let mut chart = rendered.chart.to_release_json();
+        if let Some((given, below)) = reused {
+            rendered.config = given;
+            chart["values"] = below;
+        }
         for warning in &rendered.warnings {
             tracing::warn!(chart = self.chart.name(), "{warning}");
         }
@@ -207,7 +218,7 @@ impl ChartSource for LoadedChart {
                 .map_err(|error| self.explain(error))?;
         }
         Ok(RenderedChart {
-            chart: rendered.chart.to_release_json(),
+            chart,
             config: rendered.config.as_object().cloned().unwrap_or_default(),
             manifest,
             hooks: rendered.hooks.iter().filter_map(to_hook).collect(),

@@ -118,6 +118,45 @@ pub(crate) struct GlobalArgs {
     pub(crate) log_format: LogFormat,
 }
 
+impl GlobalArgs {
+    /// Returns the flags that say where this command works, as a later command has to repeat them.
+    ///
+    /// What the environment says holds for the later command too and is left out.
+    pub(crate) fn place_flags(&self) -> String {
+        let in_environment =
+            |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
+        let mut flags = Vec::new();
+        if let Some(TargetChoice::Directory(path)) = &self.target {
+            let target = format!("dir:{}", path.display());
+            if !in_environment("DEPLOYER_TARGET", &target) {
+                flags.push(format!("--target {}", quoted(&target)));
+            }
+        }
+        if let Some(path) = &self.kubeconfig {
+            flags.push(format!("--kubeconfig {}", quoted(&path.to_string_lossy())));
+        }
+        if let Some(context) = &self.kube_context
+            && !context.is_empty()
+            && !in_environment("HELM_KUBECONTEXT", context)
+        {
+            flags.push(format!("--kube-context {}", quoted(context)));
+        }
+        flags.join(" ")
+    }
+}
+
+/// Quotes a word for a shell where it needs it.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| {
+        character.is_alphanumeric() || matches!(character, '/' | '.' | '_' | '-' | ':' | '@' | '=')
+    };
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// Where a release is deployed to, as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TargetChoice {
@@ -199,6 +238,13 @@ pub(crate) struct OutputArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_quoted_only_where_a_shell_would_split_it() {
+        assert_eq!(quoted("dir:./out"), "dir:./out");
+        assert_eq!(quoted("dir:my out"), "'dir:my out'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
 
     #[test]
     fn targets_are_kube_or_a_folder() {

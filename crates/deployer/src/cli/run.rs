@@ -20,11 +20,12 @@ pub fn main() -> ProcessExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    let printer = Arc::new(Printer::new(match cli.global.color {
+    let colour = match cli.global.color {
         ColorChoice::Auto => None,
         ColorChoice::Always => Some(true),
         ColorChoice::Never => Some(false),
-    }));
+    };
+    let printer = Arc::new(Printer::new(colour).with_place_flags(cli.global.place_flags()));
     start_logging(&cli.global, printer.paints_errors());
     let progress = Arc::new(ConsoleProgress::new(Arc::clone(&printer), true));
     let session = Session::new(cli.global, Arc::clone(&printer), Arc::clone(&progress));

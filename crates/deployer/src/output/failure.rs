@@ -61,8 +61,9 @@ fn report_causes(printer: &Printer, error: &(dyn Error + 'static)) {
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        // A transparent wrapper says what its source says; once is enough.
-        if text != last {
+        // A transparent wrapper says what its source says, and some foreign errors end with it;
+        // once is enough.
+        if !already_said(&last, &text) {
             let mut lines = text.lines();
             printer.say(&format!(
                 "  caused by: {}",
@@ -73,6 +74,10 @@ fn report_causes(printer: &Printer, error: &(dyn Error + 'static)) {
         last = text;
         source = cause.source();
     }
+}
+
+fn already_said(before: &str, cause: &str) -> bool {
+    before == cause || before.ends_with(&format!(": {cause}"))
 }
 
 fn report_evidence(printer: &Printer, failure: &OperationFailure, logs_were_shown: bool) {
@@ -119,8 +124,50 @@ fn report_hints(printer: &Printer, hints: &[String]) {
     printer.say("");
     for hint in hints {
         printer.say(&format!(
-            "{} {hint}",
-            printer.paint_error(Style::Hint, "hint:")
+            "{} {}",
+            printer.paint_error(Style::Hint, "hint:"),
+            at_place(hint, printer.place_flags())
         ));
+    }
+}
+
+/// Completes the commands in a hint with the flags that name the place, so that a copied command
+/// looks where this one did.
+fn at_place(hint: &str, flags: &str) -> String {
+    if flags.is_empty() {
+        return hint.to_owned();
+    }
+    hint.split('`')
+        .map(|part| {
+            if part.starts_with("deployer ") {
+                format!("{part} {flags}")
+            } else {
+                part.to_owned()
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_the_line_before_ends_with_is_not_repeated() {
+        assert!(already_said("no value", "no value"));
+        assert!(already_said("failed parsing: no value", "no value"));
+        assert!(!already_said("failed parsing no value", "no value"));
+        assert!(!already_said("cannot be rendered", "no value"));
+    }
+
+    #[test]
+    fn commands_in_hints_look_where_the_failed_command_did() {
+        let hint = "kept: `deployer history web -n prod`, or `deployer list -A`; see `kubectl get`";
+        assert_eq!(at_place(hint, ""), hint);
+        assert_eq!(
+            at_place(hint, "--target dir:./out"),
+            "kept: `deployer history web -n prod --target dir:./out`, or `deployer list -A --target dir:./out`; see `kubectl get`"
+        );
     }
 }

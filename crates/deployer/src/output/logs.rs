@@ -74,7 +74,11 @@ pub fn print_logs(
         let cut = if log.truncated { ", its end" } else { "" };
         lines.push(String::new());
         lines.push(printer.paint(Style::Bold, &format!("LOG {}{phase}{cut}:", log.source)));
-        lines.extend(log.text.lines().map(|line| format!("  {line}")));
+        lines.extend(
+            log.text
+                .lines()
+                .map(|line| format!("  {line}").trim_end().to_owned()),
+        );
     }
     if !evidence.journal.is_empty() {
         lines.push(String::new());

@@ -69,6 +69,7 @@ impl Style {
 pub struct Printer {
     colour_out: bool,
     colour_error: bool,
+    place_flags: String,
     error: Mutex<io::Stderr>,
 }
 
@@ -81,8 +82,31 @@ impl Printer {
         Self {
             colour_out: decide(io::stdout().is_terminal()),
             colour_error: decide(io::stderr().is_terminal()),
+            place_flags: String::new(),
             error: Mutex::new(io::stderr()),
         }
+    }
+
+    /// Sets the flags that a command in a hint needs to look at the same place as this process.
+    #[must_use]
+    pub fn with_place_flags(mut self, flags: String) -> Self {
+        self.place_flags = flags;
+        self
+    }
+
+    /// Returns the flags that a command in a hint needs; empty where it needs none.
+    pub fn place_flags(&self) -> &str {
+        &self.place_flags
+    }
+
+    /// Returns how many characters a line of the terminal on stdout holds; none for a file or pipe.
+    pub fn columns(&self) -> Option<usize> {
+        let out = io::stdout();
+        if !out.is_terminal() {
+            return None;
+        }
+        let size = rustix::termios::tcgetwinsize(&out).ok()?;
+        (size.ws_col > 0).then(|| usize::from(size.ws_col))
     }
 
     /// Paints a word for stdout.

@@ -66,7 +66,8 @@ impl ConsoleProgress {
                     return None;
                 }
                 self.hook_logs_shown.store(true, Ordering::Relaxed);
-                format!("{} {line}", dim(&format!("[{hook}]")))
+                let line = format!("{} {line}", dim(&format!("[{hook}]")));
+                line.trim_end().to_owned()
             }
             ProgressEvent::HookFinished {
                 hook,

@@ -79,7 +79,10 @@ fn heading(printer: &Printer, view: &ReleaseView<'_>) -> String {
     if let Some(verdict) = view.verdict {
         lines.extend(verdict_lines(printer, verdict));
     }
-    if let Some(failure) = view.evidence.and_then(|evidence| evidence.failure.as_ref()) {
+    // The description of a failed revision ends with its failure.
+    if let Some(failure) = view.evidence.and_then(|evidence| evidence.failure.as_ref())
+        && !release.info.description.ends_with(failure.as_str())
+    {
         lines.push(format!("FAILURE: {failure}"));
     }
     lines.join("\n") + "\n"

@@ -1,9 +1,13 @@
 //! Tables as Helm prints them: cells padded to the width of their column, a tab between columns.
 //!
-//! Scripts cut Helm's tables at tabs, so the tabs are kept.
+//! Scripts cut Helm's tables at tabs, so the tabs are kept. A terminal gets two spaces instead, no
+//! blanks at the end of a line, and a last column that is cut where the line would wrap.
 
 use super::printer::Printer;
 use super::printer::Style;
+
+/// Characters of the last column that are shown on the narrowest terminal.
+const LAST_COLUMN_MIN: usize = 20;
 
 /// Rows of cells; a cell may have a colour that takes no width.
 #[derive(Debug, Default)]
@@ -29,18 +33,60 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Returns the text, one line a row.
+    /// Returns the text, one line a row, as the reader of stdout needs it.
     pub fn render(&self, printer: &Printer) -> String {
+        match printer.columns() {
+            Some(columns) => self.for_terminal(printer, columns),
+            None => self.for_programs(printer),
+        }
+    }
+
+    fn for_terminal(&self, printer: &Printer, columns: usize) -> String {
+        let widths = self.widths();
+        let Some((_, inner)) = widths.split_last() else {
+            return String::new();
+        };
+        let before: usize = inner.iter().map(|width| width + 2).sum();
+        let last = columns.saturating_sub(before).max(LAST_COLUMN_MIN);
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, (cell, style)) in row.iter().enumerate() {
+                let is_last = column + 1 == widths.len();
+                let cell = if is_last {
+                    cut(cell, last)
+                } else {
+                    cell.clone()
+                };
+                let padding = widths[column].saturating_sub(cell.chars().count());
+                match style {
+                    Some(style) => line.push_str(&printer.paint(*style, &cell)),
+                    None => line.push_str(&cell),
+                }
+                if !is_last {
+                    line.push_str(&" ".repeat(padding + 2));
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| {
-                let cells = self.rows.iter().filter_map(|row| row.get(column));
-                cells
-                    .map(|(text, _)| text.chars().count())
-                    .max()
-                    .unwrap_or_default()
-            })
-            .collect();
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells
+                .map(|(text, _)| text.chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        (0..columns).map(width).collect()
+    }
+
+    fn for_programs(&self, printer: &Printer) -> String {
+        let widths = self.widths();
         let mut text = String::new();
         for row in &self.rows {
             for (column, (cell, style)) in row.iter().enumerate() {
@@ -60,9 +106,39 @@ impl Table {
     }
 }
 
+/// Cuts a cell to a width, with a mark that something is missing.
+fn cut(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    let kept: String = cell.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_gets_lines_that_do_not_wrap() {
+        let mut table = Table::with_heading(&["REVISION", "STATUS", "DESCRIPTION"]);
+        let cell = |text: &str| (text.to_owned(), None);
+        table.row(vec![cell("1"), cell("deployed"), cell("Install complete")]);
+        table.row(vec![
+            cell("2"),
+            cell("failed"),
+            cell("auc 0.7631 is below the minimum"),
+        ]);
+        let printer = Printer::new(Some(false));
+        assert_eq!(
+            table.for_terminal(&printer, 45),
+            "REVISION  STATUS    DESCRIPTION\n\
+             1         deployed  Install complete\n\
+             2         failed    auc 0.7631 is below the…\n"
+        );
+        let narrow = table.for_terminal(&printer, 10);
+        assert!(narrow.contains("auc 0.7631 is below…\n"), "{narrow}");
+    }
 
     #[test]
     fn cells_are_padded_and_separated_by_tabs_as_helm_does() {
@@ -72,7 +148,7 @@ mod tests {
             ("deployed".to_owned(), Some(Style::Good)),
         ]);
         assert_eq!(
-            table.render(&Printer::new(Some(false))),
+            table.for_programs(&Printer::new(Some(false))),
             "NAME       \tSTATUS  \nfraud-model\tdeployed\n"
         );
     }

@@ -198,3 +198,57 @@ fn upgrade_with_install_installs_what_is_not_there() {
         "the chart is left out as Helm does"
     );
 }
+
+#[test]
+fn a_hint_after_a_refusal_names_the_folder_unless_the_environment_does() {
+    let place = Place::new();
+    let bad = command(&place, "fail", 0.85, 1);
+    let target = format!("dir:{}", place.path("deployed").display());
+    let install = ["install", "web", "chart", "--hook-command", &bad];
+    let by_flag = place.run_with(&[&install[..], &["--target", &target]].concat(), &[]);
+    let kept = "`deployer history web --revision 1 -n default";
+    by_flag.fails_with(3, &[&format!("{kept} --target {target}`")]);
+    let other = Place::new();
+    let by_environment = other.run(&install);
+    by_environment.fails_with(3, &[&format!("{kept}`")]);
+}
+
+#[test]
+fn a_failed_revision_says_its_failure_once() {
+    let place = Place::new();
+    place.installed();
+    let bad = command(&place, "fail", 0.85, 1);
+    let refused = place.run(&["upgrade", "web", "chart", "--hook-command", &bad]);
+    assert_eq!(refused.code, 3, "{refused:#?}");
+    let status = place.run(&["status", "web"]);
+    let said = status.stdout.matches("pre-upgrade hooks failed").count();
+    assert_eq!(said, 1, "{status:#?}");
+}
+
+#[test]
+fn reused_values_are_recorded_without_the_charts_defaults() {
+    let place = Place::new();
+    place.installed();
+    let good = command(&place, "pass", 0.96, 0);
+    let upgrade = |flags: &[&str]| {
+        let all = [
+            &["upgrade", "web", "chart", "--hook-command", &good][..],
+            flags,
+        ]
+        .concat();
+        let run = place.run(&all);
+        assert_eq!(run.code, 0, "{run:#?}");
+    };
+    upgrade(&["--set", "message=second"]);
+    place.write(
+        "chart/values.yaml",
+        "message: hello\ngate: ./another-default\n",
+    );
+    upgrade(&["--reuse-values"]);
+    let given = place.run(&["get", "values", "web", "-o", "json"]).json();
+    assert_eq!(given, serde_json::json!({"message": "second"}));
+    let all = place
+        .run(&["get", "values", "web", "--all", "-o", "json"])
+        .json();
+    assert_eq!(all["gate"], "./gate", "the old default stays");
+}
