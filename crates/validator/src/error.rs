@@ -67,6 +67,8 @@ pub enum GateError {
     Evaluate {
         /// Where the dataset is.
         uri: String,
+        /// Columns that are neither label nor feature.
+        unused: Vec<String>,
         /// Why.
         #[source]
         source: EvaluateError,
@@ -175,7 +177,17 @@ impl GateError {
             Self::Interrupted { .. } => Some("run again; nothing was judged".into()),
             Self::ModelTooLarge { .. } | Self::Internal { .. } => None,
         };
-        hint.into_iter().collect()
+        let mut hints: Vec<String> = hint.into_iter().collect();
+        if let Self::Evaluate {
+            unused,
+            source: EvaluateError::Width { .. },
+            ..
+        } = self
+            && !unused.is_empty()
+        {
+            hints.push(unused_hint(unused));
+        }
+        hints
     }
 
     /// Returns what was being done and its causes, outermost first, without repetition.
@@ -207,4 +219,26 @@ impl GateError {
         let parts: Vec<String> = self.chain().iter().map(shorten).collect();
         parts.join(": ")
     }
+}
+
+/// At most this many names of columns stand in a hint.
+const UNUSED_SHOWN: usize = 5;
+
+/// Says which columns the model did not get: a number that was written as text is easily overlooked.
+fn unused_hint(unused: &[String]) -> String {
+    let names: Vec<String> = unused
+        .iter()
+        .take(UNUSED_SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = unused.len().saturating_sub(UNUSED_SHOWN);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "columns that are not numbers, or were not asked for, are no features; here {}{more}",
+        names.join(", ")
+    )
 }

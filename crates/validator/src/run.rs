@@ -118,6 +118,7 @@ async fn score_all(
     let uri = settings.dataset.to_string();
     let files = dataset.files_total() as u64;
     progress.start_rows();
+    let unused = dataset.columns().unused.clone();
     let mut batches = dataset.into_batches();
     let told = Arc::clone(progress);
     let (scorer, evidence, outcome) = tokio::task::spawn_blocking(move || {
@@ -129,6 +130,7 @@ async fn score_all(
     findings.timings.score_s = Some(started.elapsed().as_secs_f64());
     let evaluation = outcome.map_err(|source| GateError::Evaluate {
         uri: uri.clone(),
+        unused,
         source,
     })?;
     findings.note_evidence(evidence.clone());

@@ -250,12 +250,25 @@ fn every_faulty_dataset_ends_refused_with_its_fault() {
         ("soft_label", 3, &["other than 0 and 1"]),
         ("label_out_of_range", 3, &["other than 0 and 1"]),
         ("string_label", 3, &["`label`", "Utf8"]),
-        ("string_feature", 3, &[]),
+        ("string_feature", 3, &["9 features a row"]),
     ] {
         let path = data(&format!("hostile/data/{file}.parquet"));
         assert!(Path::new(&path).exists(), "{path}");
         Gate::of(model("champion.pt"), &path).ends_refused(code, parts);
     }
+}
+
+#[test]
+fn a_feature_written_as_text_is_named_where_the_model_misses_it() {
+    let path = data("hostile/data/string_feature.parquet");
+    let finished = Gate::of(model("champion.pt"), &path).ends_with(3);
+    let talk = String::from_utf8_lossy(&finished.output.stderr).into_owned();
+    assert!(talk.contains("are no features; here `"), "{talk}");
+}
+
+#[test]
+fn a_folder_in_place_of_a_model_is_a_wrong_place_and_no_outage() {
+    Gate::of(data("validation"), data("validation")).ends_refused(2, &["not a regular file"]);
 }
 
 #[test]

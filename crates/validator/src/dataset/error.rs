@@ -23,7 +23,7 @@ pub enum DatasetError {
         example: Option<String>,
     },
     /// Files, but not a single row.
-    #[error("the dataset `{uri}` has no rows ({files} files)")]
+    #[error("the dataset `{uri}` has no rows (files: {files})")]
     NoRows {
         /// The dataset.
         uri: String,

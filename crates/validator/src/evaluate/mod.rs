@@ -153,6 +153,7 @@ pub fn scorer_exit_code(error: &ScorerError) -> ExitCode {
             std::io::ErrorKind::NotFound
             | std::io::ErrorKind::NotADirectory
             | std::io::ErrorKind::IsADirectory
+            | std::io::ErrorKind::InvalidInput
             | std::io::ErrorKind::PermissionDenied => ExitCode::Usage,
             _ => ExitCode::Infrastructure,
         },
