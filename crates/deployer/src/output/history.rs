@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::contract::{Format, SCHEMA_VERSION};
 use super::list::{chart_label, status_style};
 use super::moment::ansi_c;
-use super::printer::{PrintError, Printer};
+use super::printer::{PrintError, Printer, Style};
 use super::table::Table;
 use super::verdict::verdict_cells;
 use crate::action::RevisionReport;
@@ -133,7 +133,16 @@ pub fn print_history(
             (shortened(&row.description), None),
         ]);
     }
-    printer.data(&table.render(printer))
+    let left_out = table.narrow(printer, &["APP VERSION", "UPDATED", "CHART"]);
+    printer.data(&table.render(printer))?;
+    if !left_out.is_empty() {
+        let text = format!(
+            "(not shown on this narrow terminal: {})",
+            left_out.join(", ")
+        );
+        printer.say(&printer.paint_error(Style::Dim, &text));
+    }
+    Ok(())
 }
 
 /// Characters of a description that the table shows; JSON, YAML and `--revision` show all.

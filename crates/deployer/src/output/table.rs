@@ -28,6 +28,34 @@ impl Table {
         table
     }
 
+    /// Leaves columns out, in this order, until the rows fit a narrow terminal; returns which.
+    ///
+    /// A file or pipe gets every column.
+    pub fn narrow(&mut self, printer: &Printer, expendable: &[&'static str]) -> Vec<&'static str> {
+        match printer.columns() {
+            Some(columns) => self.narrow_to(columns, expendable),
+            None => Vec::new(),
+        }
+    }
+
+    fn narrow_to(&mut self, columns: usize, expendable: &[&'static str]) -> Vec<&'static str> {
+        let mut left_out = Vec::new();
+        for name in expendable {
+            let widths = self.widths();
+            let inner: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
+            if inner + LAST_COLUMN_MIN <= columns {
+                break;
+            }
+            let heading = self.rows.first();
+            let at = heading.and_then(|cells| cells.iter().position(|(text, _)| text == name));
+            if let Some(at) = at {
+                self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
+                left_out.push(*name);
+            }
+        }
+        left_out
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<(String, Option<Style>)>) {
         self.rows.push(cells);
@@ -138,6 +166,24 @@ mod tests {
         );
         let narrow = table.for_terminal(&printer, 10);
         assert!(narrow.contains("auc 0.7631 is below…\n"), "{narrow}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_the_columns_that_matter_and_is_told_what_is_missing() {
+        let mut table = Table::with_heading(&["REVISION", "UPDATED", "CHART", "DESCRIPTION"]);
+        let cell = |text: &str| (text.to_owned(), None);
+        table.row(vec![
+            cell("1"),
+            cell("Mon Nov 23 17:09:25 2026"),
+            cell("web-1.0.0"),
+            cell("Install complete"),
+        ]);
+        assert!(table.narrow_to(100, &["UPDATED", "CHART"]).is_empty());
+        assert_eq!(table.narrow_to(60, &["UPDATED", "CHART"]), ["UPDATED"]);
+        assert_eq!(
+            table.for_terminal(&Printer::new(Some(false)), 60),
+            "REVISION  CHART      DESCRIPTION\n1         web-1.0.0  Install complete\n"
+        );
     }
 
     #[test]
