@@ -11,14 +11,14 @@ use super::duration::parse_timeout;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Chart options")]
 pub(crate) struct ChartArgs {
-    /// Version (or range) of the chart; the newest where unset
+    /// Accepted for Helm's sake: a folder or archive has one version
     #[arg(long, value_name = "RANGE")]
     pub(crate) version: Option<String>,
-    /// Consider development versions too
-    #[arg(long)]
+    /// Accepted for Helm's sake: a folder or archive has one version
+    #[arg(long, hide = true)]
     pub(crate) devel: bool,
-    /// URL of the chart repository that holds the chart
-    #[arg(long, value_name = "URL")]
+    /// Refused: charts come from folders and archives
+    #[arg(long, value_name = "URL", hide = true)]
     pub(crate) repo: Option<String>,
     /// Update missing dependencies before the chart is used
     #[arg(long, hide = true)]
