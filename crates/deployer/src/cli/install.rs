@@ -70,7 +70,7 @@ impl InstallCommand {
             self.name_template.as_deref(),
         )?;
         let dry_run = dry_run_mode(session, &self.dry_run)?;
-        let target = session.target().await?;
+        let target = session.target_of_install(dry_run).await?;
         let chart = LoadedChart::load(&reference, &self.chart, &self.values, &self.render)?
             .with_lookup(chart_lookup(&target, dry_run));
         let change = change_options(&ChangeFlags {

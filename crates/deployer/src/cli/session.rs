@@ -9,9 +9,9 @@ use super::arguments::{HookArgs, HooksChoice};
 use super::error::CliError;
 use super::global::{DriverChoice, GlobalArgs, OutputFormat, TargetChoice};
 use super::signal::cancel_on_signal;
-use crate::action::Deployer;
+use crate::action::{Deployer, DryRunMode};
 use crate::clock::SystemClock;
-use crate::cluster::kube::{Connection, KubeCluster};
+use crate::cluster::kube::{Connection, KubeCluster, KubeError};
 use crate::cluster::{Cluster, DirectoryCluster};
 use crate::hook::cluster::ClusterHooks;
 use crate::hook::{HookRunner, LocalHooks, LocalOptions, SkippedHooks};
@@ -100,6 +100,30 @@ impl Session {
             namespace,
             kube: Some(cluster),
         })
+    }
+
+    /// Prepares the target of an install; a dry run by the client alone needs no cluster, as with
+    /// Helm.
+    pub(crate) async fn target_of_install(&self, dry_run: DryRunMode) -> Result<Target, CliError> {
+        match self.target().await {
+            Err(CliError::Kube(KubeError::NoConfiguration { .. }))
+                if dry_run == DryRunMode::Client =>
+            {
+                let namespace = match self.namespace_flag()? {
+                    Some(namespace) => namespace,
+                    None => Namespace::new("default")?,
+                };
+                // No objects, and no version or APIs of a cluster: templates see the defaults.
+                let nowhere = Path::new("/dev/null");
+                Ok(Target {
+                    cluster: Arc::new(DirectoryCluster::new(nowhere, namespace.clone())),
+                    store: Arc::new(MemoryStore::new(namespace.clone())),
+                    namespace,
+                    kube: None,
+                })
+            }
+            target => target,
+        }
     }
 
     /// Prepares everything that an action works with.

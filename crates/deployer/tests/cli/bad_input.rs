@@ -161,6 +161,12 @@ fn without_any_cluster_the_ways_out_are_named() {
     place
         .run_with(&["list", "--kubeconfig", "missing"], &[])
         .fails_with(2, &["the kubeconfig cannot be used", "missing"]);
+    let dry_run = place.run_with(&["install", "web", "chart", "--dry-run=client"], &[]);
+    assert_eq!(
+        dry_run.code, 0,
+        "a client's dry run needs none: {dry_run:#?}"
+    );
+    assert!(dry_run.stdout.contains("kind: ConfigMap"), "{dry_run:#?}");
     place.write("kubeconfig", KUBECONFIG);
     place
         .run_with(
