@@ -25,6 +25,30 @@ pub(super) struct PlanRequest<'a> {
     pub(super) wait: bool,
 }
 
+impl<'a> PlanRequest<'a> {
+    fn input(
+        &self,
+        previous: &'a [ManifestObject],
+        next: &'a [ManifestObject],
+        live: &'a HashMap<ObjectId, Value>,
+    ) -> PlanInput<'a> {
+        let release = self.release;
+        PlanInput {
+            operation: self.operation,
+            release: &release.name,
+            namespace: &release.namespace,
+            revision: release.version,
+            previous,
+            next,
+            live,
+            hooks: if self.run_hooks { &release.hooks } else { &[] },
+            events: Some(events_of(self.operation)),
+            take_ownership: self.take_ownership,
+            wait: self.wait,
+        }
+    }
+}
+
 /// Plans against the live objects.
 ///
 /// # Errors
@@ -53,23 +77,7 @@ pub(super) async fn plan(
         live.get(&object.id)
             .is_some_and(|live| owned_by(live, &release.name, &release.namespace))
     }));
-    let input = PlanInput {
-        operation: request.operation,
-        release: &release.name,
-        namespace: &release.namespace,
-        revision: release.version,
-        previous: &previous,
-        next: &next,
-        live: &live,
-        hooks: if request.run_hooks {
-            &release.hooks
-        } else {
-            &[]
-        },
-        events: Some(events_of(request.operation)),
-        take_ownership: request.take_ownership,
-        wait: request.wait,
-    };
+    let input = request.input(&previous, &next, &live);
     let plan = match request.operation {
         Operation::Uninstall => build_removal(&input),
         _ => build(&input)?,
@@ -134,23 +142,7 @@ pub(super) fn plan_offline(request: &PlanRequest<'_>) -> Result<Plan, ActionErro
         .iter()
         .map(|object| (object.id.clone(), owned(object)))
         .collect();
-    let input = PlanInput {
-        operation: request.operation,
-        release: &release.name,
-        namespace: &release.namespace,
-        revision: release.version,
-        previous: &previous,
-        next: &next,
-        live: &live,
-        hooks: if request.run_hooks {
-            &release.hooks
-        } else {
-            &[]
-        },
-        events: Some(events_of(request.operation)),
-        take_ownership: request.take_ownership,
-        wait: request.wait,
-    };
+    let input = request.input(&previous, &next, &live);
     Ok(build(&input)?)
 }
 
