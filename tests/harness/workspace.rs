@@ -1,10 +1,15 @@
 //! Paths inside the repository.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Returns the root of the repository.
+///
+/// Cargo's variable at run time wins: a build folder that several checkouts share may hold a
+/// library that was compiled in another one.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest
         .parent()
         .expect("the tests' folder lies in the repository")
         .to_path_buf()
