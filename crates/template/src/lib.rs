@@ -23,5 +23,5 @@ pub mod yaml;
 
 pub use error::Error;
 pub use functions::FunctionSet;
-pub use templates::{Limits, Lookup, MissingKey, Options, Templates};
+pub use templates::{Compat, Limits, Lookup, MissingKey, Options, Templates};
 pub use value::{Kind, List, Map, Object, StringMap, TypedList, Value};

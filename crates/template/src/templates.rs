@@ -11,7 +11,7 @@ use std::{
 use crate::{
     error::Error,
     execute,
-    functions::FunctionSet,
+    functions::{FunctionSet, Vocabulary},
     syntax::{self, ParseLimits, node::Tree},
     value::Value,
 };
@@ -29,6 +29,15 @@ pub enum MissingKey {
     Invalid,
 }
 
+/// The major version of Helm whose ways are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    #[default]
+    Helm3,
+    /// With thirteen more functions, and execution errors that show the chain of templates.
+    Helm4,
+}
+
 /// How templates are parsed and executed.
 #[derive(Clone, Default)]
 pub struct Options {
@@ -43,6 +52,7 @@ pub struct Options {
     pub enable_dns: bool,
     pub missing_key: MissingKey,
     pub functions: FunctionSet,
+    pub compat: Compat,
 }
 
 impl fmt::Debug for Options {
@@ -56,6 +66,7 @@ impl fmt::Debug for Options {
             .field("enable_dns", &self.enable_dns)
             .field("missing_key", &self.missing_key)
             .field("functions", &self.functions)
+            .field("compat", &self.compat)
             .finish()
     }
 }
@@ -198,7 +209,11 @@ impl Templates {
     }
 
     fn parse_trees(&self, name: &str, text: &str) -> Result<Trees, String> {
-        let trees = syntax::parse(name, text, self.options.functions, ParseLimits::default())?;
+        let functions = Vocabulary {
+            set: self.options.functions,
+            compat: self.options.compat,
+        };
+        let trees = syntax::parse(name, text, functions, ParseLimits::default())?;
         Ok(trees
             .into_iter()
             .map(|(name, tree)| (name, Rc::new(tree)))
@@ -218,6 +233,7 @@ impl Templates {
         execute::run(self, &self.scope, tree, data).map_err(|text| Error::Execute {
             file: name.to_owned(),
             text,
+            compat: self.options.compat,
         })
     }
 

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, path::PathBuf, rc::Rc};
 
 use serde_json::Value as Json;
 use template::{
-    FunctionSet, MissingKey, Options, Templates, Value,
+    Compat, FunctionSet, MissingKey, Options, Templates, Value,
     semver::{Constraint, Version},
 };
 
@@ -36,8 +36,13 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("text_template", "indexes > cap(s)", NO_SPARE_CAPACITY),
     (
         "sprig",
-        "{{if kindIs \"ptr\" .}}t{{else}}f{{end}}",
+        "{{if kindIs \"ptr\" .}}t{{else}}f{{end}} of {\"Name\":\"hello\",\"Value\":\"world\"}",
         "the data is a Go pointer, which JSON cannot hold",
+    ),
+    (
+        "helm4_funcs",
+        "{{ durationSeconds . }} of 1500000000",
+        "the data is Go's `time.Duration` of 1.5 s, which JSON records as a plain number",
     ),
     (
         "text_template_parse",
@@ -229,33 +234,44 @@ fn parses_as_text_template_does() {
     judge("text_template_parse", &results);
 }
 
-fn with_helm_functions(group: &str) {
+fn with_helm_functions(group: &str, compat: Compat) {
     let Some(cases) = cases(group) else { return };
     let run = |case: &Json| {
-        let mut templates = Templates::new(Options::default());
+        let mut templates = Templates::new(Options {
+            compat,
+            ..Options::default()
+        });
         templates
             .parse("case", text(case, "tpl"))
             .map_err(|error| error.raw())?;
         match templates.execute("case", &plain(&case["vars"])) {
             Ok(output) => compare(&output, text(case, "out")),
-            Err(error) => Err(error.raw()),
+            Err(error) => compare(&error.raw(), text(case, "err")),
         }
     };
     let results: Vec<_> = cases
         .iter()
-        .map(|case| (text(case, "tpl").to_owned(), run(case)))
+        .map(|case| {
+            let name = format!("{} of {}", text(case, "tpl"), case["vars"]);
+            (name, run(case))
+        })
         .collect();
     judge(group, &results);
 }
 
 #[test]
 fn calls_functions_as_sprig_does() {
-    with_helm_functions("sprig");
+    with_helm_functions("sprig", Compat::Helm3);
 }
 
 #[test]
 fn calls_functions_as_helm_does() {
-    with_helm_functions("helm_funcs");
+    with_helm_functions("helm_funcs", Compat::Helm3);
+}
+
+#[test]
+fn calls_functions_as_helm_4_does() {
+    with_helm_functions("helm4_funcs", Compat::Helm4);
 }
 
 fn semver_case(case: &Json) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! Dates and durations with the layouts of Go's `time`.
 
 mod duration;
+mod helm4;
 mod layout;
 mod moment;
 mod parse;
@@ -14,6 +15,7 @@ use crate::{
     quote::quoted,
     value::{Object, Value},
 };
+pub(super) use helm4::FUNCTIONS as HELM4_FUNCTIONS;
 pub(super) use layout::civil;
 use moment::{Moment, Zone};
 

@@ -48,6 +48,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("b32dec", &[Str], base32_decode),
 ];
 
+/// What only Helm v4 has.
+pub(super) const HELM4_FUNCTIONS: &[Function] =
+    &[Function::new("mustToYaml", &[Any], must_to_yaml)];
+
 /// Text is never longer than this many times the text that it was made from, by far.
 fn produced(context: &Context<'_>, text: String) -> Returned {
     context.charge(text.len())?;
@@ -95,14 +99,23 @@ pub(super) fn serialized(value: &Value, depth: usize) -> Result<Value, String> {
 }
 
 fn to_yaml(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    let Ok(value) = serialized(&arguments[0], 0) else {
-        return Ok(Value::string(""));
-    };
-    let mut text = yaml::try_emit(&value).unwrap_or_default();
+    let text = yaml_text(&arguments[0]).unwrap_or_default();
+    produced(context, text)
+}
+
+fn must_to_yaml(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    let text = yaml_text(&arguments[0])
+        .map_err(|message| format!("error marshaling into JSON: {message}"))?;
+    produced(context, text)
+}
+
+fn yaml_text(value: &Value) -> Result<String, String> {
+    let value = serialized(value, 0)?;
+    let mut text = yaml::try_emit(&value).map_err(|error| error.to_string())?;
     if text.ends_with('\n') {
         text.pop();
     }
-    produced(context, text)
+    Ok(text)
 }
 
 fn to_yaml_pretty(context: &mut Context<'_>, arguments: &[Value]) -> Returned {

@@ -28,14 +28,14 @@ use std::{collections::HashMap, fmt, rc::Rc, sync::OnceLock};
 
 use crate::{
     execute::Runtime,
-    templates::Scope,
+    templates::{Compat, Scope},
     value::{Kind, Value},
 };
 
 /// Which functions a template may call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FunctionSet {
-    /// Go's, Sprig's and Helm's, as Helm v3 offers them.
+    /// Go's, Sprig's and those of Helm in the version that [`Compat`] names.
     #[default]
     Helm,
     /// Only those of Go's `text/template`.
@@ -246,43 +246,67 @@ impl Function {
 
 type Table = HashMap<&'static str, &'static Function>;
 
-/// Finds a function by name.
-pub(crate) fn find(set: FunctionSet, name: &str) -> Option<&'static Function> {
-    static GO: OnceLock<Table> = OnceLock::new();
-    static HELM: OnceLock<Table> = OnceLock::new();
-    let collect = |families: &[&'static [Function]]| -> Table {
-        families
-            .iter()
-            .flat_map(|family| family.iter())
-            .map(|function| (function.name, function))
-            .collect()
-    };
-    match set {
-        FunctionSet::Go => GO.get_or_init(|| collect(&[builtins::FUNCTIONS])),
-        // A later family replaces Go's function of the same name, as `slice`.
-        FunctionSet::Helm => HELM.get_or_init(|| {
-            collect(&[
-                builtins::FUNCTIONS,
-                flow::FUNCTIONS,
-                strings::FUNCTIONS,
-                words::FUNCTIONS,
-                lists::FUNCTIONS,
-                dicts::FUNCTIONS,
-                math::FUNCTIONS,
-                encoding::FUNCTIONS,
-                reflection::FUNCTIONS,
-                regexes::FUNCTIONS,
-                versions::FUNCTIONS,
-                paths::FUNCTIONS,
-                urls::FUNCTIONS,
-                random::FUNCTIONS,
-                crypto::FUNCTIONS,
-                certificates::FUNCTIONS,
-                dates::FUNCTIONS,
-                toml::FUNCTIONS,
-            ])
-        }),
+/// The functions that a template may name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vocabulary {
+    pub(crate) set: FunctionSet,
+    pub(crate) compat: Compat,
+}
+
+impl Vocabulary {
+    /// Finds a function by name.
+    pub(crate) fn find(self, name: &str) -> Option<&'static Function> {
+        static GO: OnceLock<Table> = OnceLock::new();
+        static HELM: OnceLock<Table> = OnceLock::new();
+        static ONLY_HELM4: OnceLock<Table> = OnceLock::new();
+        let known = match self.set {
+            FunctionSet::Go => GO.get_or_init(|| table(&[builtins::FUNCTIONS])),
+            FunctionSet::Helm => HELM.get_or_init(helm_table),
+        };
+        let only_helm4 = || {
+            (self.set == FunctionSet::Helm && self.compat == Compat::Helm4)
+                .then(|| ONLY_HELM4.get_or_init(helm4_table).get(name))?
+        };
+        known.get(name).or_else(only_helm4).copied()
     }
-    .get(name)
-    .copied()
+}
+
+/// A later family replaces an earlier one's function of the same name, as Sprig's `slice` Go's.
+fn table(families: &[&'static [Function]]) -> Table {
+    families
+        .iter()
+        .flat_map(|family| family.iter())
+        .map(|function| (function.name, function))
+        .collect()
+}
+
+fn helm_table() -> Table {
+    table(&[
+        builtins::FUNCTIONS,
+        flow::FUNCTIONS,
+        strings::FUNCTIONS,
+        words::FUNCTIONS,
+        lists::FUNCTIONS,
+        dicts::FUNCTIONS,
+        math::FUNCTIONS,
+        encoding::FUNCTIONS,
+        reflection::FUNCTIONS,
+        regexes::FUNCTIONS,
+        versions::FUNCTIONS,
+        paths::FUNCTIONS,
+        urls::FUNCTIONS,
+        random::FUNCTIONS,
+        crypto::FUNCTIONS,
+        certificates::FUNCTIONS,
+        dates::FUNCTIONS,
+        toml::FUNCTIONS,
+    ])
+}
+
+fn helm4_table() -> Table {
+    table(&[
+        encoding::HELM4_FUNCTIONS,
+        toml::HELM4_FUNCTIONS,
+        dates::HELM4_FUNCTIONS,
+    ])
 }

@@ -17,15 +17,28 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("fromToml", &[Str], from_toml),
 ];
 
+/// What only Helm v4 has.
+pub(super) const HELM4_FUNCTIONS: &[Function] =
+    &[Function::new("mustToToml", &[Any], |context, arguments| {
+        let text = encoded(&arguments[0])??;
+        context.charge(text.len())?;
+        Ok(Value::string(text))
+    })];
+
 fn to_toml(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    if arguments[0].is_nil() {
+    let text = encoded(&arguments[0])?.unwrap_or_else(|message| message);
+    context.charge(text.len())?;
+    Ok(Value::string(text))
+}
+
+/// The text, or what the encoder says; where it panics, the text of the panic as the outer error.
+fn encoded(value: &Value) -> Result<Result<String, String>, String> {
+    if value.is_nil() {
         return Err("reflect: call of reflect.Value.Type on zero Value".to_owned());
     }
     let mut encoder = Encoder { out: String::new() };
-    let encoded = serialized(&arguments[0], 0).and_then(|value| encoder.encode(&[], &value));
-    let text = encoded.err().unwrap_or(encoder.out);
-    context.charge(text.len())?;
-    Ok(Value::string(text))
+    let encoded = serialized(value, 0).and_then(|value| encoder.encode(&[], &value));
+    Ok(encoded.map(|()| encoder.out))
 }
 
 struct Encoder {

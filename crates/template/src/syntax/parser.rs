@@ -9,10 +9,7 @@ use super::{
     node::{Action, Branch, Command, Node, Operand, OperandKind, Pipe, TemplateCall, Tree},
     number,
 };
-use crate::{
-    functions::{self, FunctionSet},
-    quote,
-};
+use crate::{functions::Vocabulary, quote};
 
 /// What a text may nest; Go's own limit on parentheses is 10,000, it has none on blocks.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +34,7 @@ impl Default for ParseLimits {
 pub(crate) fn parse(
     name: &str,
     text: &str,
-    functions: FunctionSet,
+    functions: Vocabulary,
     limits: ParseLimits,
 ) -> Result<HashMap<Rc<str>, Tree>, String> {
     let mut parser = Parser {
@@ -84,7 +81,7 @@ struct Parser {
     index: usize,
     /// The last token that was looked at: errors name its line.
     furthest: usize,
-    functions: FunctionSet,
+    functions: Vocabulary,
     limits: ParseLimits,
     trees: HashMap<Rc<str>, Tree>,
     scope: Scope,
@@ -597,7 +594,7 @@ impl Parser {
     fn term(&mut self) -> Parsed<Option<Operand>> {
         let token = self.next_non_space();
         let kind = match token.kind {
-            TokenKind::Identifier => match functions::find(self.functions, &token.text) {
+            TokenKind::Identifier => match self.functions.find(&token.text) {
                 Some(function) => OperandKind::Identifier(function),
                 None => {
                     let name = quote::quoted(&token.text);
