@@ -12,7 +12,8 @@ use verdict::interval::{IntervalMethod, Tails, bounds};
 use verdict::latency::{
     QuantileQuestion, lower_bound_rank, nearest_rank, samples_minimum, upper_bound_rank,
 };
-use verdict::score::{ScoreAccumulator, ScoreError, ScoreSlice};
+use verdict::metric::{Binning, Groups, Metric, OutputSetting, decide_output, evaluate};
+use verdict::score::{RankedScores, ScoreAccumulator, ScoreError, ScoreSlice};
 
 fn numbers(value: &Value) -> Vec<f64> {
     let number = |value: &Value| match value.as_str() {
@@ -158,8 +159,10 @@ fn judge_external(case: &Value) {
         assert!(refused, "{name} must be an error");
         return;
     };
-    let area = auc(&gathered.expect("no NaN").finish()).expect("both classes");
+    let ranked = gathered.expect("no NaN").finish();
+    let area = auc(&ranked).expect("both classes");
     assert_close(area.value, expected, 1e-12, name);
+    judge_external_metrics(case, &ranked);
     if let Some(variance) = case["delong_var"].as_f64() {
         assert_close(area.variance.expect("defined"), variance, 1e-14, name);
     }
@@ -178,6 +181,26 @@ fn judge_external(case: &Value) {
             );
         }
         (Ok(_), None) => assert!(case["ci95_logit"].is_null(), "{name}"),
+    }
+}
+
+fn judge_external_metrics(case: &Value, scores: &RankedScores) {
+    let output = decide_output(OutputSetting::Auto, &scores.totals()).expect("rows");
+    let width = |binning| Metric::CalibrationError { bins: 15, binning };
+    let at = case["threshold"].as_f64().unwrap_or(0.5);
+    for (key, metric) in [
+        ("pr_auc_ap", Metric::AveragePrecision),
+        ("ks", Metric::KolmogorovSmirnov),
+        ("log_loss", Metric::LogLoss),
+        ("brier", Metric::Brier),
+        ("ece15_equal_width", width(Binning::EqualWidth)),
+        ("ece15_equal_mass", width(Binning::EqualMass)),
+        ("f1_ge_threshold", Metric::F1 { at }),
+    ] {
+        if let Some(expected) = case[key].as_f64() {
+            let found = evaluate(&metric, scores, output.kind).expect("defined");
+            assert_close(found, expected, 1e-9, &format!("{}: {key}", case["name"]));
+        }
     }
 }
 
