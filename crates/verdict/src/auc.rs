@@ -104,11 +104,19 @@ impl AucFold {
         self.distinct_scores += 1;
     }
 
+    /// Returns twice the wins less the number of pairs: the sum over the positives of their
+    /// doubled placements, centred.
+    pub(crate) fn doubled_offset(&self) -> i128 {
+        let pairs = u128::from(self.positives) * u128::from(self.negatives);
+        // Both lie below 2^64 by the check in `new`.
+        self.doubled_wins as i128 - pairs as i128
+    }
+
     /// Returns the area and its variance.
     #[must_use]
     pub fn finish(&self) -> Auc {
         let pairs = u128::from(self.positives) * u128::from(self.negatives);
-        let wins_over_half = self.doubled_wins.abs_diff(pairs);
+        let wins_over_half = self.doubled_offset().unsigned_abs();
         let variance = (self.positives >= 2 && self.negatives >= 2).then(|| {
             let offset = wins_over_half * wins_over_half;
             let of_class = |rows: u64, others: u64, squares: u128| {

@@ -3,6 +3,13 @@
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::auc::Auc;
+use crate::metric::expit;
+
+/// Rows of the smaller class below which no bound of the area should decide.
+pub const CLASS_ROWS_MINIMUM: u64 = 10;
+/// Rows of the smaller class below which bounds of the area are rough; see
+/// `docs/adr/0020-intervals-of-the-area.md`.
+pub const CLASS_ROWS_FIRM: u64 = 100;
 
 /// How the bounds are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +21,9 @@ pub enum IntervalMethod {
     LogitNormal,
     /// The normal distribution on the plain scale; may leave 0..=1.
     Wald,
+    /// Newcombe's score interval, which reads the area and the class sizes alone. It is
+    /// wider, and defined where DeLong's variance vanishes.
+    NewcombeScore,
 }
 
 impl IntervalMethod {
@@ -24,6 +34,7 @@ impl IntervalMethod {
             Self::LogitT => "delong-logit-t",
             Self::LogitNormal => "delong-logit-normal",
             Self::Wald => "delong-wald",
+            Self::NewcombeScore => "newcombe-score",
         }
     }
 }
@@ -52,6 +63,14 @@ pub enum IntervalError {
     /// The confidence is not a probability.
     #[error("the confidence must lie strictly between 0.5 and 1")]
     Confidence,
+    /// Too many resampled data sets left the metric undefined.
+    #[error("{undefined} of {replicates} resampled data sets leave the metric undefined")]
+    Undefined {
+        /// How many did.
+        undefined: u32,
+        /// How many were drawn.
+        replicates: u32,
+    },
 }
 
 /// Which tails the bounds leave out.
@@ -61,6 +80,42 @@ pub enum Tails {
     OneSided,
     /// Both bounds hold together at the confidence.
     TwoSided,
+}
+
+impl Tails {
+    /// Returns the probability up to which a bound's distribution is taken.
+    ///
+    /// # Errors
+    /// [`IntervalError::Confidence`].
+    pub fn probability(self, confidence: f64) -> Result<f64, IntervalError> {
+        if !(confidence > 0.5 && confidence < 1.0) {
+            return Err(IntervalError::Confidence);
+        }
+        Ok(match self {
+            Self::OneSided => confidence,
+            Self::TwoSided => f64::midpoint(1.0, confidence),
+        })
+    }
+}
+
+/// Computes confidence bounds for the area, and by Newcombe's score interval where DeLong's
+/// variance vanishes or is undefined; the second value says which method it was.
+///
+/// # Errors
+/// [`IntervalError::Confidence`] only: two rows of different classes suffice.
+pub fn bounds_always(
+    area: &Auc,
+    confidence: f64,
+    tails: Tails,
+) -> Result<(Bounds, IntervalMethod), IntervalError> {
+    match bounds(area, confidence, tails, IntervalMethod::LogitT) {
+        Ok(found) => Ok((found, IntervalMethod::LogitT)),
+        Err(IntervalError::Confidence) => Err(IntervalError::Confidence),
+        Err(_) => {
+            let found = bounds(area, confidence, tails, IntervalMethod::NewcombeScore)?;
+            Ok((found, IntervalMethod::NewcombeScore))
+        }
+    }
 }
 
 /// Computes confidence bounds for the area.
@@ -73,8 +128,9 @@ pub fn bounds(
     tails: Tails,
     method: IntervalMethod,
 ) -> Result<Bounds, IntervalError> {
-    if !(confidence > 0.5 && confidence < 1.0) {
-        return Err(IntervalError::Confidence);
+    let probability = tails.probability(confidence)?;
+    if method == IntervalMethod::NewcombeScore {
+        return Ok(newcombe(area, normal_quantile(probability)));
     }
     let variance = area.variance.ok_or(IntervalError::TooFewRows)?;
     if area.value <= 0.0 || area.value >= 1.0 {
@@ -83,10 +139,6 @@ pub fn bounds(
     if variance <= 0.0 {
         return Err(IntervalError::ZeroVariance);
     }
-    let probability = match tails {
-        Tails::OneSided => confidence,
-        Tails::TwoSided => f64::midpoint(1.0, confidence),
-    };
     let standard_error = variance.sqrt();
     if method == IntervalMethod::Wald {
         let reach = normal_quantile(probability) * standard_error;
@@ -109,19 +161,58 @@ pub fn bounds(
     })
 }
 
-fn expit(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
+/// Solves `|area - t| = z sqrt(V(t))` for both bounds; at the ends 0 and 1 bound the interval.
+///
+/// Source: Newcombe (2006), Statistics in Medicine 25:559-573, method 5.
+fn newcombe(area: &Auc, z: f64) -> Bounds {
+    let (positives, negatives) = (area.positives as f64, area.negatives as f64);
+    let rows = f64::midpoint(positives, negatives) - 1.0;
+    let standard_error = |t: f64| {
+        let spread = 1.0 + rows * (1.0 - t) / (2.0 - t) + rows * t / (1.0 + t);
+        (t * (1.0 - t) * spread / (positives * negatives)).sqrt()
+    };
+    let solve = |end: f64| {
+        // The distance exceeds the reach at `end` and falls short of it at the area.
+        let (mut outside, mut inside) = (end, area.value);
+        for _ in 0..100 {
+            let middle = f64::midpoint(outside, inside);
+            if (area.value - middle).abs() > z * standard_error(middle) {
+                outside = middle;
+            } else {
+                inside = middle;
+            }
+        }
+        f64::midpoint(outside, inside)
+    };
+    Bounds {
+        lower: solve(0.0),
+        upper: solve(1.0),
+    }
 }
 
-fn normal_quantile(probability: f64) -> f64 {
+pub(crate) fn normal_quantile(probability: f64) -> f64 {
     Normal::standard().inverse_cdf(probability)
+}
+
+/// Computes the distribution function of Student's t; beyond a million degrees of freedom
+/// that of the normal distribution, which then differs by less than 1e-6 of itself where
+/// tests decide.
+pub(crate) fn student_cdf(t: f64, degrees_of_freedom: u64) -> f64 {
+    match StudentsT::new(0.0, 1.0, degrees_of_freedom as f64) {
+        Ok(distribution) if degrees_of_freedom <= 1_000_000 => distribution.cdf(t),
+        _ => normal_cdf(t),
+    }
+}
+
+pub(crate) fn normal_cdf(z: f64) -> f64 {
+    Normal::standard().cdf(z)
 }
 
 /// Computes a quantile of Student's t; beyond a few hundred degrees of freedom by the
 /// Cornish-Fisher expansion around the normal quantile, whose error is then below 1e-9.
 ///
 /// Source: Abramowitz and Stegun (1964), 26.7.5.
-fn student_quantile(probability: f64, degrees_of_freedom: u64) -> f64 {
+pub(crate) fn student_quantile(probability: f64, degrees_of_freedom: u64) -> f64 {
     let degrees = degrees_of_freedom as f64;
     if degrees_of_freedom < 200
         && let Ok(distribution) = StudentsT::new(0.0, 1.0, degrees)
@@ -229,6 +320,23 @@ mod tests {
             ),
             Err(IntervalError::Confidence)
         );
+    }
+
+    #[test]
+    fn perfect_separation_has_bounds_with_a_width_by_the_score_interval() {
+        for (value, positives, negatives) in [(1.0, 20, 50), (0.0, 20, 50), (1.0, 1, 1)] {
+            let area = area(value, Some(0.0), positives, negatives);
+            let (found, method) = bounds_always(&area, 0.95, Tails::OneSided).expect("defined");
+            assert_eq!(method, IntervalMethod::NewcombeScore);
+            assert!(found.upper - found.lower > 0.01, "{found:?}");
+            assert!((0.0..=1.0).contains(&found.lower) && found.upper <= 1.0);
+        }
+        let tied = area(0.5, Some(0.0), 20, 50);
+        let (found, _) = bounds_always(&tied, 0.95, Tails::OneSided).expect("defined");
+        assert!(found.lower < 0.45 && found.upper > 0.55, "{found:?}");
+        let ordinary = area(0.9, Some(0.001), 20, 50);
+        let (_, method) = bounds_always(&ordinary, 0.95, Tails::OneSided).expect("defined");
+        assert_eq!(method, IntervalMethod::LogitT);
     }
 
     #[test]

@@ -59,13 +59,18 @@ fn key_single(score: f32) -> u32 {
 }
 
 /// Returns the key of a number that is not NaN; both zeros share one key.
-fn key_double(score: f64) -> u64 {
+pub(crate) fn key_double(score: f64) -> u64 {
     let bits = (score + 0.0).to_bits();
     if bits & (1 << 63) != 0 {
         !bits
     } else {
         bits | (1 << 63)
     }
+}
+
+/// Returns the number that [`key_double`] made the key of.
+pub(crate) fn score_of_double(key: u64) -> f64 {
+    key.to_score()
 }
 
 /// Why scores and labels cannot be gathered.

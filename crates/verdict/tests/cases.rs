@@ -9,6 +9,7 @@ use verdict::metric::{
     Binning, Groups, Metric, MetricError, OutputKind, OutputSetting, WeightedAccumulator,
     decide_output, evaluate, evaluate_all,
 };
+use verdict::paired::{PairedAccumulator, compare};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
 const CASES: u64 = 2000;
@@ -53,7 +54,7 @@ impl SplitMix {
 struct Case {
     kind: u64,
     scores: Vec<f64>,
-    _others: Vec<f64>,
+    others: Vec<f64>,
     labels: Vec<bool>,
     weights: Vec<f64>,
 }
@@ -85,7 +86,7 @@ fn draw(number: u64) -> Case {
     Case {
         kind,
         scores,
-        _others: others,
+        others,
         labels,
         weights,
     }
@@ -158,6 +159,15 @@ fn binary_metrics_agree_with_scikit_learn() {
         assert_agrees(Ok(area.value), expected[0], TOLERANCE, name("auc"));
         if let Some(variance) = area.variance {
             assert_agrees(Ok(variance), expected[1], 1e-14, name("variance"));
+        }
+        let mut pairs = PairedAccumulator::default();
+        pairs
+            .extend(&case.scores, &case.others, &case.labels)
+            .expect("no NaN");
+        let pair = compare(&pairs.finish()).expect("both classes");
+        assert_eq!(pair.first, area);
+        if let Some(covariance) = pair.covariance {
+            assert_agrees(Ok(covariance), expected[2], 1e-14, name("covariance"));
         }
         let setting = match case.kind {
             0 | 1 => OutputSetting::Probabilities,

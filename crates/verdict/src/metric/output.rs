@@ -114,7 +114,7 @@ impl OutputKind {
 }
 
 /// The logistic function in double precision, accurate in both tails.
-pub(super) fn expit(logit: f64) -> f64 {
+pub(crate) fn expit(logit: f64) -> f64 {
     if logit >= 0.0 {
         1.0 / (1.0 + (-logit).exp())
     } else {

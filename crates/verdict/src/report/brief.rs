@@ -63,6 +63,23 @@ pub struct Check {
     pub confidence: f64,
     /// How many observations the value rests on.
     pub samples: u64,
+    /// Which number decided: `point`, `lower_bound` or `upper_bound`; absent from checks that
+    /// no gate file asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_on: Option<String>,
+    /// The policy that settled the check, `fail`, `pass`, `point` or `distinct`, where the
+    /// sample left it open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_by: Option<String>,
+    /// The part of the rows that was judged, such as `country=DE`; absent for all rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<String>,
+    /// What the value is the difference to, such as `champion`; absent for plain metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared_with: Option<String>,
+    /// How the bounds were made, such as `delong-logit-t`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
 }
 
 /// Which model was judged.
@@ -240,6 +257,11 @@ mod tests {
                 upper_bound: Some(0.88),
                 confidence: 0.95,
                 samples: 4000,
+                decided_on: Some("point".to_owned()),
+                settled_by: None,
+                slice: None,
+                compared_with: None,
+                method: Some("delong-logit-t".to_owned()),
             }],
             model: ModelSummary {
                 uri: Some("s3://models/fraud/model.pt".to_owned()),

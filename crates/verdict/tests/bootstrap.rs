@@ -1,0 +1,238 @@
+//! What must hold of resampled intervals.
+
+use verdict::auc::auc;
+use verdict::bootstrap::{Question, Resampling, Row, Sample, bootstrap};
+use verdict::interval::{IntervalError, Tails};
+use verdict::metric::{Metric, OutputKind, evaluate};
+use verdict::paired::{PairedAccumulator, compare};
+use verdict::random::Stream;
+use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
+
+fn question(metric: Metric) -> Question {
+    Question {
+        metric,
+        outputs: [OutputKind::Logits; 2],
+    }
+}
+
+/// Normal scores, the positives shifted by 1.3; two scores a row that correlate.
+fn drawn(seed: u64, positives: usize, negatives: usize) -> Vec<(f64, f64, bool)> {
+    let mut stream = Stream::new(seed, 0, 99);
+    (0..positives + negatives)
+        .map(|row| {
+            let label = row < positives;
+            let common = stream.normal() + if label { 1.3 } else { 0.0 };
+            (
+                common + 0.4 * stream.normal(),
+                common + 0.4 * stream.normal(),
+                label,
+            )
+        })
+        .collect()
+}
+
+fn ranked(rows: &[(f64, f64, bool)]) -> RankedScores {
+    let mut gathered = ScoreAccumulator::new();
+    for &(score, _, label) in rows {
+        gathered
+            .extend(ScoreSlice::Double(&[score]), &[label])
+            .expect("no NaN");
+    }
+    gathered.finish()
+}
+
+#[test]
+fn threads_and_the_order_of_rows_change_no_bit() {
+    let mut rows = drawn(1, 40, 120);
+    let questions = [question(Metric::Auc), question(Metric::AveragePrecision)];
+    let ask = |rows: &[(f64, f64, bool)], threads| {
+        let resampling = Resampling {
+            replicates: 101,
+            threads,
+            ..Resampling::default()
+        };
+        bootstrap(&Sample::of_scores(&ranked(rows)), &questions, &resampling).expect("defined")
+    };
+    let once = ask(&rows, 1);
+    rows.reverse();
+    for threads in [2, 3, 64] {
+        assert_eq!(ask(&rows, threads), once);
+    }
+    let other_seed = Resampling {
+        seed: 5,
+        replicates: 101,
+        threads: 1,
+    };
+    let other =
+        bootstrap(&Sample::of_scores(&ranked(&rows)), &questions, &other_seed).expect("defined");
+    assert_ne!(other, once);
+}
+
+#[test]
+fn the_spread_of_resampled_areas_is_that_of_delong() {
+    let rows = drawn(2, 150, 600);
+    let scores = ranked(&rows);
+    let area = auc(&scores).expect("both classes");
+    let found = bootstrap(
+        &Sample::of_scores(&scores),
+        &[question(Metric::Auc)],
+        &Resampling::default(),
+    )
+    .expect("defined");
+    let replicates = &found.models[0][0];
+    assert!((replicates.point - area.value).abs() < 1e-12);
+    let expected = area.variance.expect("rows").sqrt();
+    let ratio = replicates.standard_error().expect("many") / expected;
+    assert!((0.93..1.07).contains(&ratio), "{ratio}");
+    let bounds = replicates.bounds(0.95, Tails::TwoSided).expect("varies");
+    assert!(bounds.lower < area.value && area.value < bounds.upper);
+    let one_sided = replicates.bounds(0.95, Tails::OneSided).expect("varies");
+    assert!(one_sided.lower > bounds.lower && one_sided.upper < bounds.upper);
+}
+
+#[test]
+fn the_spread_of_resampled_differences_is_that_of_paired_delong() {
+    let mut gathered = PairedAccumulator::default();
+    for (first, second, label) in drawn(3, 150, 600) {
+        gathered
+            .extend(&[first], &[second], &[label])
+            .expect("no NaN");
+    }
+    let scores = gathered.finish();
+    let pair = compare(&scores).expect("both classes");
+    let found = bootstrap(
+        &Sample::of_pairs(&scores),
+        &[question(Metric::Auc), question(Metric::KolmogorovSmirnov)],
+        &Resampling::default(),
+    )
+    .expect("defined");
+    let difference = &found.differences[0];
+    assert!((difference.point - pair.difference).abs() < 1e-12);
+    let expected = pair.variance.expect("rows").sqrt();
+    let ratio = difference.standard_error().expect("many") / expected;
+    assert!((0.93..1.07).contains(&ratio), "{ratio}");
+    assert_eq!((found.models.len(), found.differences.len()), (2, 2));
+}
+
+#[test]
+fn clusters_of_repeated_rows_widen_the_interval_as_they_should() {
+    let rows = drawn(4, 60, 240);
+    // Every row three times, as one customer's: no information is added.
+    let repeat = |clustered: bool| {
+        let rows = rows
+            .iter()
+            .enumerate()
+            .flat_map(|(index, &(score, _, positive))| {
+                std::iter::repeat_n(
+                    Row {
+                        score,
+                        positive,
+                        weight: 1.0,
+                        cluster: clustered.then_some(index as u64),
+                    },
+                    3,
+                )
+            });
+        let found = bootstrap(
+            &Sample::of_rows(rows.collect()),
+            &[question(Metric::Auc)],
+            &Resampling::default(),
+        )
+        .expect("defined");
+        found.models[0][0].standard_error().expect("many")
+    };
+    let (naive, clustered) = (repeat(false), repeat(true));
+    let expected = auc(&ranked(&rows))
+        .expect("both")
+        .variance
+        .expect("rows")
+        .sqrt();
+    assert!(
+        (0.9..1.1).contains(&(clustered / expected)),
+        "{clustered} {expected}"
+    );
+    assert!(
+        (clustered / naive - 3f64.sqrt()).abs() < 0.15,
+        "{}",
+        clustered / naive
+    );
+}
+
+#[test]
+fn weights_of_rows_are_kept_in_every_replicate() {
+    let rows: Vec<Row> = drawn(5, 50, 150)
+        .iter()
+        .enumerate()
+        .map(|(index, &(score, _, positive))| Row {
+            score,
+            positive,
+            weight: 1.0 + (index % 3) as f64,
+            cluster: None,
+        })
+        .collect();
+    let mut reversed = rows.clone();
+    reversed.reverse();
+    let ask = |rows: Vec<Row>| {
+        bootstrap(
+            &Sample::of_rows(rows),
+            &[question(Metric::AveragePrecision)],
+            &Resampling::default(),
+        )
+        .expect("defined")
+    };
+    let found = ask(rows);
+    assert_eq!(found, ask(reversed));
+    let bounds = found.models[0][0]
+        .bounds(0.95, Tails::OneSided)
+        .expect("varies");
+    let point = found.models[0][0].point;
+    assert!(bounds.lower < point && point < bounds.upper);
+}
+
+#[test]
+fn what_does_not_vary_or_is_often_undefined_has_no_bounds() {
+    let perfect: Vec<_> = (0..20)
+        .map(|row| (f64::from(row), 0.0, row >= 10))
+        .collect();
+    let ask = |rows: &[(f64, f64, bool)], metric| {
+        let sample = Sample::of_scores(&ranked(rows));
+        let found = bootstrap(&sample, &[question(metric)], &Resampling::default());
+        found.expect("defined").models[0][0].bounds(0.95, Tails::OneSided)
+    };
+    assert_eq!(ask(&perfect, Metric::Auc), Err(IntervalError::ZeroVariance));
+    // One row is predicted positive; a third of all draws leave it out.
+    let rare = [
+        (2.0, 0.0, true),
+        (-1.0, 0.0, true),
+        (-1.0, 0.0, false),
+        (-2.0, 0.0, false),
+    ];
+    assert!(matches!(
+        ask(&rare, Metric::Precision { at: 0.5 }),
+        Err(IntervalError::Undefined { .. })
+    ));
+}
+
+#[test]
+fn joined_groups_are_centred_on_the_exact_value() {
+    let rows = drawn(6, 20_000, 180_000);
+    let scores = ranked(&rows);
+    let metric = Metric::AveragePrecision;
+    let exact = evaluate(&metric, &scores, OutputKind::Logits).expect("defined");
+    let resampling = Resampling {
+        replicates: 40,
+        threads: 2,
+        ..Resampling::default()
+    };
+    let sample = Sample::of_scores(&scores);
+    let found = bootstrap(&sample, &[question(metric)], &resampling).expect("defined");
+    let replicates = found.models[0][0].clone();
+    assert!(
+        (replicates.point - exact).abs() < 1e-4,
+        "{}",
+        replicates.point - exact
+    );
+    let centred = replicates.centred_on(exact);
+    let bounds = centred.bounds(0.9, Tails::TwoSided).expect("varies");
+    assert!(bounds.lower < exact && exact < bounds.upper);
+}
