@@ -16,7 +16,8 @@ use crate::interval::{Bounds, IntervalError, Tails, normal_cdf, normal_quantile}
 use crate::metric::{Groups, Mass, Metric, MetricError, OutputKind, Totals, evaluate};
 use crate::paired::PairedScores;
 use crate::random::{Stream, poisson_one_of};
-use crate::score::{RankedScores, score_of_double};
+use crate::score::{RankedScores, TieGroup, score_of_double};
+use crate::summary::Entry;
 
 /// How to resample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,19 +88,65 @@ impl Sample {
         let rows = scores.positives() + scores.negatives();
         let mut distinct = 0usize;
         scores.for_each_tie_group(|_| distinct += 1);
+        Self::joined(rows, distinct, |visit| scores.for_each_tie_group(visit))
+    }
+
+    /// Takes the rows of a summary, as [`Self::of_scores`] takes those in memory; weighted
+    /// ones are never joined.
+    #[must_use]
+    pub fn of_entries(entries: &[Entry]) -> Self {
+        if entries.iter().all(|entry| entry.weight() == 1.0) {
+            let rows = entries
+                .iter()
+                .map(|entry| entry.positives + entry.negatives)
+                .sum();
+            return Self::joined(rows, entries.len(), |visit| {
+                for entry in entries {
+                    visit(TieGroup {
+                        score: entry.score(),
+                        positives: entry.positives,
+                        negatives: entry.negatives,
+                    });
+                }
+            });
+        }
+        let mut view = View {
+            scores: Vec::new(),
+            group_of_unit: Vec::with_capacity(entries.len()),
+        };
+        for entry in entries {
+            if view.scores.last() != Some(&entry.score()) {
+                view.scores.push(entry.score());
+            }
+            view.group_of_unit.push(view.scores.len() as u32 - 1);
+        }
+        let units = entries.iter().map(|entry| Unit {
+            positives: entry.positives,
+            negatives: entry.negatives,
+            weight: entry.weight(),
+            cluster: None,
+        });
+        Self {
+            units: units.collect(),
+            views: vec![view],
+        }
+    }
+
+    /// Joins neighbours where there are more groups than are drawn one by one.
+    fn joined(rows: u64, distinct: usize, walk: impl FnOnce(&mut dyn FnMut(TieGroup))) -> Self {
         let rows_of_group = if distinct > GROUPS_MAXIMUM {
             rows.div_ceil(GROUPS_MAXIMUM as u64)
         } else {
             0
         };
-        let (mut units, mut groups): (Vec<Unit>, Vec<f64>) = (Vec::new(), Vec::new());
-        scores.for_each_tie_group(|group| match units.last_mut() {
+        let (mut units, mut scores): (Vec<Unit>, Vec<f64>) = (Vec::new(), Vec::new());
+        walk(&mut |group| match units.last_mut() {
             Some(unit) if unit.positives + unit.negatives < rows_of_group => {
                 unit.positives += group.positives;
                 unit.negatives += group.negatives;
             }
             _ => {
-                groups.push(group.score);
+                scores.push(group.score);
                 units.push(Unit {
                     positives: group.positives,
                     negatives: group.negatives,
@@ -109,7 +156,7 @@ impl Sample {
             }
         });
         let view = View {
-            scores: groups,
+            scores,
             group_of_unit: Vec::new(),
         };
         Self {

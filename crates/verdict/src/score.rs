@@ -68,6 +68,17 @@ pub(crate) fn key_double(score: f64) -> u64 {
     }
 }
 
+/// Returns the key of a number that is not NaN; both zeros share one key.
+pub(crate) fn key_of_single(score: f32) -> u32 {
+    key_single(score)
+}
+
+/// Returns the number that [`key_of_single`] made the key of.
+pub(crate) fn score_of_single(key: u32) -> f32 {
+    // Every such key came from a single-precision number.
+    key.to_score() as f32
+}
+
 /// Returns the number that [`key_double`] made the key of.
 pub(crate) fn score_of_double(key: u64) -> f64 {
     key.to_score()
