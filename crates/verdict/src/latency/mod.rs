@@ -5,6 +5,9 @@
 //! below the true quantile and assume nothing about the shape of the latencies; they do
 //! assume independent samples, which is what [`autocorrelation`] puts to the test.
 
+pub mod independence;
+pub mod open_loop;
+
 use statrs::function::gamma::ln_gamma;
 
 /// A quantile and the confidence of its bounds.
@@ -33,6 +36,17 @@ pub struct QuantileEstimate {
     pub lower_ns: Option<u64>,
     /// The upper bound; nothing when the sample is too small.
     pub upper_ns: Option<u64>,
+}
+
+impl QuantileQuestion {
+    /// Returns the question whose two one-sided bounds together hold at the confidence.
+    #[must_use]
+    pub const fn two_sided(self) -> Self {
+        Self {
+            confidence: f64::midpoint(1.0, self.confidence),
+            ..self
+        }
+    }
 }
 
 /// Computes a quantile and its bounds; `sorted_ns` is ascending, `[n]`.
@@ -140,7 +154,7 @@ fn largest(ceiling: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
 
 /// Computes `P(Bin(trials, probability) <= successes)` by summing terms from the nearer end
 /// of the tail until they no longer matter.
-fn binomial_cdf(successes: u64, trials: u64, probability: f64) -> f64 {
+pub(crate) fn binomial_cdf(successes: u64, trials: u64, probability: f64) -> f64 {
     if successes >= trials {
         return 1.0;
     }
@@ -219,6 +233,31 @@ mod tests {
         let estimate = quantile(&sorted, QuantileQuestion::P99).expect("not empty");
         assert_eq!(estimate.upper_ns, None);
         assert_eq!(estimate.lower_ns, Some(9_000_000));
+    }
+
+    /// The table of `P(Bin(n, 1 - q) <= t) <= 1 - c`, t = 0, 1, 2, 5, 10; made with scipy.
+    #[test]
+    fn the_least_samples_are_those_of_the_binomial_distribution() {
+        for (quantile, confidence, least) in [
+            (0.9, 0.95, [29, 46, 61, 103, 167]),
+            (0.9, 0.99, [44, 64, 81, 127, 197]),
+            (0.95, 0.95, [59, 93, 124, 208, 336]),
+            (0.95, 0.99, [90, 130, 165, 259, 398]),
+            (0.99, 0.95, [299, 473, 628, 1049, 1693]),
+            (0.99, 0.99, [459, 662, 838, 1307, 2010]),
+            (0.999, 0.95, [2995, 4742, 6294, 10511, 16959]),
+            (0.999, 0.99, [4603, 6636, 8403, 13105, 20140]),
+            (0.9999, 0.95, [29956, 47437, 62956, 105_128, 169_619]),
+            (0.9999, 0.99, [46050, 66381, 84057, 131_081, 201_442]),
+        ] {
+            let question = QuantileQuestion {
+                quantile,
+                confidence,
+            };
+            for (exceedances, least) in [0, 1, 2, 5, 10].into_iter().zip(least) {
+                assert_eq!(samples_minimum(question, exceedances), least);
+            }
+        }
     }
 
     #[test]
