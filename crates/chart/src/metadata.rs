@@ -107,7 +107,15 @@ impl Metadata {
         if data == Data::Null {
             return Ok(());
         }
-        let fields = Fields::of(&data, "Metadata", "chart.Metadata")?;
+        self.apply_data(&data)
+    }
+
+    /// Applies fields that were read already, such as those of an entry of an index.
+    ///
+    /// # Errors
+    /// A field of the wrong kind, in Go's words.
+    pub(crate) fn apply_data(&mut self, data: &Data) -> Result<(), YamlError> {
+        let fields = Fields::of(data, "Metadata", "chart.Metadata")?;
         fields.text("name", &mut self.name)?;
         fields.text("home", &mut self.home)?;
         fields.texts("sources", &mut self.sources)?;
@@ -298,7 +306,7 @@ impl Lock {
 }
 
 /// Go prints a time without the trailing zeros of its fraction.
-fn shorten_fraction(time: &str) -> String {
+pub(crate) fn shorten_fraction(time: &str) -> String {
     let Some((seconds, rest)) = time.split_once('.') else {
         return time.to_owned();
     };
@@ -330,13 +338,17 @@ fn sanitize(text: &mut String) {
 }
 
 /// A mapping that is read into a struct, with the struct's Go name for error texts.
-struct Fields<'data> {
+pub(crate) struct Fields<'data> {
     data: &'data Data,
     go_name: &'static str,
 }
 
 impl<'data> Fields<'data> {
-    fn of(data: &'data Data, go_name: &'static str, go_type: &str) -> Result<Self, YamlError> {
+    pub(crate) fn of(
+        data: &'data Data,
+        go_name: &'static str,
+        go_type: &str,
+    ) -> Result<Self, YamlError> {
         match data {
             Data::Map(_) => Ok(Self { data, go_name }),
             other => Err(YamlError::wrong_kind(other.json_kind(), go_type)),
@@ -344,7 +356,7 @@ impl<'data> Fields<'data> {
     }
 
     /// The field of that name; Go takes another case of the letters where the name itself is absent.
-    fn get(&self, name: &str) -> Option<&'data Data> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'data Data> {
         let found = self.data.get(name).or_else(|| match self.data {
             Data::Map(entries) => entries
                 .iter()
@@ -360,7 +372,7 @@ impl<'data> Fields<'data> {
         YamlError::wrong_field(data.json_kind(), &field, go_type)
     }
 
-    fn text(&self, name: &str, target: &mut String) -> Result<(), YamlError> {
+    pub(crate) fn text(&self, name: &str, target: &mut String) -> Result<(), YamlError> {
         if let Some(data) = self.get(name) {
             *target = data
                 .to_text()
@@ -369,7 +381,7 @@ impl<'data> Fields<'data> {
         Ok(())
     }
 
-    fn flag(&self, name: &str, target: &mut bool) -> Result<(), YamlError> {
+    pub(crate) fn flag(&self, name: &str, target: &mut bool) -> Result<(), YamlError> {
         match self.get(name) {
             None => Ok(()),
             Some(Data::Bool(flag)) => {
@@ -380,7 +392,7 @@ impl<'data> Fields<'data> {
         }
     }
 
-    fn texts(&self, name: &str, target: &mut Vec<String>) -> Result<(), YamlError> {
+    pub(crate) fn texts(&self, name: &str, target: &mut Vec<String>) -> Result<(), YamlError> {
         let text = |data: &Data| {
             data.to_text()
                 .ok_or_else(|| self.wrong(name, data, "string"))
@@ -388,7 +400,7 @@ impl<'data> Fields<'data> {
         self.items(name, target, text)
     }
 
-    fn items<T>(
+    pub(crate) fn items<T>(
         &self,
         name: &str,
         target: &mut Vec<T>,
@@ -404,7 +416,11 @@ impl<'data> Fields<'data> {
         }
     }
 
-    fn text_map(&self, name: &str, target: &mut BTreeMap<String, String>) -> Result<(), YamlError> {
+    pub(crate) fn text_map(
+        &self,
+        name: &str,
+        target: &mut BTreeMap<String, String>,
+    ) -> Result<(), YamlError> {
         match self.get(name) {
             None => Ok(()),
             Some(Data::Map(entries)) => {

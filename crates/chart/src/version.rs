@@ -1,6 +1,6 @@
 //! Versions and ranges of charts and of Kubernetes, as Masterminds' semver reads them.
 
-use template::semver::{Constraint, Version};
+pub use template::semver::{Constraint, ConstraintError, Version};
 
 /// Tells whether a text is a version, leniently: `v1.2` is one.
 pub(crate) fn is_valid(text: &str) -> bool {

@@ -1,28 +1,101 @@
 //! Groups of flags that several commands share: chart, values, waiting, applying, hooks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::duration::parse_timeout;
+use crate::registry::{Access, Secret, TlsFiles};
 
 /// Where the chart comes from.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Chart options")]
 pub(crate) struct ChartArgs {
-    /// Accepted for Helm's sake: a folder or archive has one version
+    /// Version of the chart, or a range of which the newest is taken
     #[arg(long, value_name = "RANGE")]
     pub(crate) version: Option<String>,
-    /// Accepted for Helm's sake: a folder or archive has one version
-    #[arg(long, hide = true)]
+    /// Take prereleases too, as with --version '>0.0.0-0'
+    #[arg(long)]
     pub(crate) devel: bool,
-    /// Refused: charts come from folders and archives
-    #[arg(long, value_name = "URL", hide = true)]
+    /// Chart repository in which to find the chart
+    #[arg(long, value_name = "URL")]
     pub(crate) repo: Option<String>,
+    /// Check the signature of the chart before it is used
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// File of public keys (default: $GNUPGHOME/pubring.gpg, then ~/.gnupg/pubring.gpg)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring: Option<PathBuf>,
     /// Update missing dependencies before the chart is used
     #[arg(long, hide = true)]
     pub(crate) dependency_update: bool,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+}
+
+impl ChartArgs {
+    /// The range of versions; empty for the newest that is no prerelease.
+    pub(crate) fn range(&self) -> &str {
+        match self.version.as_deref() {
+            None | Some("") if self.devel => ">0.0.0-0",
+            range => range.unwrap_or_default(),
+        }
+    }
+}
+
+/// How a repository or registry is reached.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Repositories and registries")]
+pub(crate) struct AccessArgs {
+    /// User of the repository or registry
+    #[arg(long, value_name = "USER")]
+    pub(crate) username: Option<String>,
+    /// Password of that user
+    #[arg(long, value_name = "PASSWORD", value_parser = parse_secret)]
+    pub(crate) password: Option<Secret>,
+    /// Send user and password to every host, not to the repository's alone
+    #[arg(long)]
+    pub(crate) pass_credentials: bool,
+    /// Certificate authorities of the server, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Certificate to show to the server
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Key of that certificate
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Do not check the server's certificate; the connection is then open to interception
+    #[arg(long)]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// Speak HTTP without TLS to registries (on loopback it is found out)
+    #[arg(long)]
+    pub(crate) plain_http: bool,
+}
+
+impl AccessArgs {
+    pub(crate) fn access(&self) -> Access {
+        let file = |path: &Option<PathBuf>| path.clone().filter(|path| path != Path::new(""));
+        Access {
+            username: self.username.clone().unwrap_or_default(),
+            password: self.password.clone().unwrap_or_default(),
+            pass_credentials: self.pass_credentials,
+            tls: TlsFiles {
+                ca: file(&self.ca_file),
+                certificate: file(&self.cert_file),
+                key: file(&self.key_file),
+                accept_any: self.insecure_skip_tls_verify,
+            },
+            plain_http: self.plain_http,
+            timeout: None,
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+pub(crate) fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::from(text.to_owned()))
 }
 
 /// Where the values come from, in Helm's order of precedence.

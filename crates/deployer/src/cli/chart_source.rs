@@ -1,6 +1,5 @@
 //! The chart and the values that the command line names, as something that can be rendered.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use chart::values::{ValuesOptions, read, read_set_file};
@@ -8,7 +7,9 @@ use serde_json::{Map, Value};
 
 use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
 use super::error::CliError;
+use super::locate::locate_chart;
 use super::post_render::PostRenderer;
+use super::session::Session;
 use crate::action::{ChartSource, RenderError, RenderRequest, RenderedChart, ValuesReuse};
 use crate::cluster::kube::KubeCluster;
 use crate::release::{Hook, Release};
@@ -29,14 +30,15 @@ pub(crate) struct LoadedChart {
 
 impl LoadedChart {
     /// Loads the chart and reads every file that the flags name.
-    pub(crate) fn load(
+    pub(crate) async fn load(
+        session: &Session,
         reference: &str,
         chart: &ChartArgs,
         values: &ValueArgs,
         render: &RenderArgs,
     ) -> Result<Self, CliError> {
-        let path = locate(reference, chart)?;
-        let loaded = chart::load(path).map_err(|error| {
+        let path = locate_chart(session, reference, chart).await?;
+        let loaded = chart::load(&path).map_err(|error| {
             CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
                 .with_hint("nothing was changed")
         })?;
@@ -291,26 +293,6 @@ fn values_options(arguments: &ValueArgs) -> Result<ValuesOptions, CliError> {
     })
 }
 
-/// Returns where the chart lies: a folder or an archive on this machine.
-fn locate<'a>(reference: &'a str, arguments: &ChartArgs) -> Result<&'a Path, CliError> {
-    let path = Path::new(reference);
-    if path.exists() {
-        return Ok(path);
-    }
-    let is_remote = arguments.repo.is_some() || reference.contains("://");
-    if is_remote {
-        return Err(CliError::usage(format!(
-            "chart `{reference}` is in a registry or repository, and this version deploys charts from folders and archives"
-        ))
-        .with_hint(format!(
-            "fetch it first, as with `helm pull {reference} --untar`, and name the folder"
-        )));
-    }
-    Err(CliError::usage(format!("path `{reference}` not found"))
-        .with_hint("name a chart folder or a .tgz file")
-        .with_hint("nothing was changed"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,17 +307,5 @@ mod tests {
             ),
             json!({"a": {"x": 1, "y": 3}, "l": [2, 3]})
         );
-    }
-
-    #[test]
-    fn a_path_that_is_not_there_is_an_error_about_the_flags() {
-        let arguments = ChartArgs {
-            version: None,
-            devel: false,
-            repo: None,
-            dependency_update: false,
-        };
-        let error = locate("./no-such-chart", &arguments).expect_err("not there");
-        assert_eq!(error.to_string(), "path `./no-such-chart` not found");
     }
 }

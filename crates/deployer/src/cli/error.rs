@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::action::{ActionError, ExitCode};
 use crate::cluster::kube::KubeError;
 use crate::output::{PrintError, Printer, report_action, report_error};
+use crate::registry::RegistryError;
 use crate::release::NameError;
 use crate::storage::StorageError;
 
@@ -26,6 +27,9 @@ pub(crate) enum CliError {
     /// The records cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A chart, repository or registry cannot be had.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The result cannot be printed.
     #[error(transparent)]
     Print(#[from] PrintError),
@@ -61,7 +65,12 @@ impl CliError {
     /// Returns the exit code that tells this error to scripts.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage { .. } | Self::Name(_) | Self::File { .. } => ExitCode::Usage,
+            Self::Usage { .. }
+            | Self::Name(_)
+            | Self::File { .. }
+            | Self::Registry(RegistryError::Request(_) | RegistryError::NotFound { .. }) => {
+                ExitCode::Usage
+            }
             Self::Kube(
                 KubeError::NoConfiguration { .. }
                 | KubeError::Configuration { .. }
@@ -69,7 +78,9 @@ impl CliError {
             ) => ExitCode::Usage,
             Self::Action(error) => error.exit_code(),
             Self::Print(PrintError::BrokenPipe) => ExitCode::Done,
-            Self::Kube(_) | Self::Storage(_) | Self::Print(_) => ExitCode::Failed,
+            Self::Kube(_) | Self::Storage(_) | Self::Registry(_) | Self::Print(_) => {
+                ExitCode::Failed
+            }
         }
     }
 
@@ -81,6 +92,7 @@ impl CliError {
             Self::Usage { hints, .. } => report_error(printer, self, hints),
             Self::Kube(error) => report_error(printer, error, &error.hints()),
             Self::Storage(error) => report_error(printer, error, &error.hints()),
+            Self::Registry(error) => report_error(printer, error, &error.hints()),
             other => report_error(printer, other, &[]),
         }
     }

@@ -104,6 +104,33 @@ pub(crate) struct GlobalArgs {
     /// Burst of requests to the API server (accepted for Helm's sake)
     #[arg(long, global = true, env = "HELM_BURST_LIMIT", hide = true)]
     pub(crate) burst_limit: Option<i64>,
+    /// File of the chart repositories (default: repositories.yaml in Helm's folder)
+    #[arg(
+        long,
+        global = true,
+        env = "HELM_REPOSITORY_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub(crate) repository_config: Option<PathBuf>,
+    /// Folder of the repositories' indexes and of fetched charts
+    #[arg(
+        long,
+        global = true,
+        env = "HELM_REPOSITORY_CACHE",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
+    pub(crate) repository_cache: Option<PathBuf>,
+    /// File of the registries' credentials
+    #[arg(
+        long,
+        global = true,
+        env = "HELM_REGISTRY_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub(crate) registry_config: Option<PathBuf>,
     /// When to use colour
     #[arg(long, global = true, alias = "colour", env = "HELM_COLOR", hide_env_values = true, value_enum, ignore_case = true, default_value_t = ColorChoice::Auto)]
     pub(crate) color: ColorChoice,

@@ -71,7 +71,8 @@ impl InstallCommand {
         )?;
         let dry_run = dry_run_mode(session, &self.dry_run)?;
         let target = session.target_of_install(dry_run).await?;
-        let chart = LoadedChart::load(&reference, &self.chart, &self.values, &self.render)?
+        let chart = LoadedChart::load(session, &reference, &self.chart, &self.values, &self.render)
+            .await?
             .with_lookup(chart_lookup(&target, dry_run));
         let change = change_options(&ChangeFlags {
             wait: &self.wait,

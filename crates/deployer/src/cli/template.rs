@@ -99,7 +99,8 @@ impl TemplateCommand {
         } else {
             Some(self.capabilities()?)
         };
-        let chart = LoadedChart::load(&reference, &self.chart, &self.values, &self.render)?
+        let chart = LoadedChart::load(session, &reference, &self.chart, &self.values, &self.render)
+            .await?
             .with_lookup(target.as_ref().and_then(|target| target.kube.as_ref()))
             .for_template(self.include_crds, capabilities);
         let request = RenderRequest {

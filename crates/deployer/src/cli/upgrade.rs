@@ -29,7 +29,7 @@ use crate::release::ReleaseName;
 pub(crate) struct UpgradeCommand {
     /// Name of the release
     release: String,
-    /// The chart: a folder or a .tgz file
+    /// The chart: a folder, a .tgz file, oci://…, https://… or REPOSITORY/CHART
     chart_reference: String,
     /// Install the release when there is none
     #[arg(short, long)]
@@ -87,11 +87,13 @@ impl UpgradeCommand {
         let dry_run = dry_run_mode(session, &self.dry_run)?;
         let target = session.target().await?;
         let chart = LoadedChart::load(
+            session,
             &self.chart_reference,
             &self.chart,
             &self.values,
             &self.render,
-        )?
+        )
+        .await?
         .with_lookup(chart_lookup(&target, dry_run));
         let change = change_options(&ChangeFlags {
             wait: &self.wait,

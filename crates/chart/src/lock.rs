@@ -1,0 +1,123 @@
+//! `Chart.lock`: the digest that ties it to `Chart.yaml`, and its text.
+//!
+//! Source: Helm 3.22 `internal/resolver/resolver.go` (HashReq, HashV2Req) and
+//! `pkg/downloader/manager.go` (writeLock).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use template::yaml;
+
+use crate::metadata::{Dependency, Lock};
+
+/// Returns the digest of what a chart asks for and what it is given.
+pub fn digest(wanted: &[Dependency], locked: &[Dependency]) -> String {
+    sha256(&go_json(&(or_null(wanted), or_null(locked))))
+}
+
+/// Returns the digest that Helm 2 wrote into a `requirements.lock`.
+pub fn digest_of_helm2(wanted: &[Dependency]) -> String {
+    sha256(&go_json(&BTreeMap::from([(
+        "dependencies",
+        or_null(wanted),
+    )])))
+}
+
+/// A list that Go never made is `null` in its JSON.
+fn or_null(dependencies: &[Dependency]) -> Option<&[Dependency]> {
+    (!dependencies.is_empty()).then_some(dependencies)
+}
+
+/// Returns the text of the lock file.
+pub fn to_yaml(lock: &Lock) -> String {
+    let json = serde_json::to_value(lock).unwrap_or_default();
+    yaml::emit(&yaml::from_json(&json))
+}
+
+fn sha256(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// Returns a value as Go's `json.Marshal` prints it: what HTML would take for markup is escaped.
+pub fn go_json<T: Serialize>(value: &T) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    escape_markup(&text)
+}
+
+/// As [`go_json`], indented by two spaces.
+pub fn go_json_indented<T: Serialize>(value: &T) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    escape_markup(&text)
+}
+
+/// These characters stand in strings alone, so that the whole text can be searched.
+fn escape_markup(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            '\u{7f}' => escaped.push('\u{7f}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dependency(name: &str, version: &str, repository: &str) -> Dependency {
+        Dependency {
+            name: name.into(),
+            version: version.into(),
+            repository: repository.into(),
+            ..Dependency::default()
+        }
+    }
+
+    /// From Helm 3.22 `internal/resolver/resolver_test.go`, TestHashReq.
+    #[test]
+    fn digests_are_those_of_helm() {
+        let expected = "sha256:fb239e836325c5fa14b29d1540a13b7d3ba13151b67fe719f820e0ef6d66aaaf";
+        let locked = [dependency(
+            "alpine",
+            "0.1.0",
+            "http://localhost:8879/charts",
+        )];
+        let wanted = [dependency(
+            "alpine",
+            "0.1.0",
+            "http://localhost:8879/charts",
+        )];
+        assert_eq!(digest(&wanted, &locked), expected);
+        let other = [dependency(
+            "alpine",
+            "0.1.1",
+            "http://localhost:8879/charts",
+        )];
+        assert_ne!(digest(&other, &locked), expected);
+        assert_eq!(
+            go_json(&[dependency("a", ">=1", "")]),
+            r#"[{"name":"a","version":"\u003e=1","repository":""}]"#
+        );
+    }
+
+    #[test]
+    fn a_lock_is_written_with_its_keys_in_order() {
+        let lock = Lock {
+            generated: "2026-01-02T03:04:05.6Z".into(),
+            digest: "sha256:00".into(),
+            dependencies: Some(vec![dependency("a", "1.0.0", "https://example.com")]),
+        };
+        assert_eq!(
+            to_yaml(&lock),
+            "dependencies:\n- name: a\n  repository: https://example.com\n  version: 1.0.0\ndigest: sha256:00\ngenerated: \"2026-01-02T03:04:05.6Z\"\n"
+        );
+    }
+}
