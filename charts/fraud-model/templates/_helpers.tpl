@@ -33,11 +33,28 @@ app.kubernetes.io/name: {{ include "fraud-model.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Labels that a stack gives to all its components: `global.labels`, `global.environment`. */}}
+{{- define "fraud-model.globalLabels" -}}
+{{- $global := .Values.global | default dict -}}
+{{- with $global.environment }}
+app.kubernetes.io/environment: {{ . | quote }}
+{{- end }}
+{{- range $name, $value := $global.labels }}
+{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of the server's pods. */}}
+{{- define "fraud-model.podLabels" -}}
+{{ include "fraud-model.selectorLabels" . }}
+{{- include "fraud-model.globalLabels" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+{{- end -}}
+
 {{/* Labels of every object of the server. */}}
 {{- define "fraud-model.labels" -}}
 helm.sh/chart: {{ include "fraud-model.chart" . }}
-{{ include "fraud-model.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+{{ include "fraud-model.podLabels" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
@@ -51,9 +68,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: gate
 {{- end -}}
 
+{{- define "fraud-model.gatePodLabels" -}}
+{{ include "fraud-model.gateSelectorLabels" . }}
+{{- include "fraud-model.globalLabels" . }}
+{{- end -}}
+
 {{- define "fraud-model.gateLabels" -}}
 helm.sh/chart: {{ include "fraud-model.chart" . }}
-{{ include "fraud-model.gateSelectorLabels" . }}
+{{ include "fraud-model.gatePodLabels" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
@@ -73,12 +95,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* An image reference. Takes a dict: `image`, and `defaultTag` for an empty tag. */}}
+{{/*
+An image reference. Takes a dict: `image`, `defaultTag` for an empty tag, and `context`.
+`global.imageRegistry` takes the place of the registry that the repository names, or leads it.
+*/}}
 {{- define "fraud-model.image" -}}
+{{- $repository := .image.repository -}}
+{{- $global := .context.Values.global | default dict -}}
+{{- with $global.imageRegistry -}}
+{{- $parts := splitList "/" $repository -}}
+{{- $first := first $parts -}}
+{{- if and (gt (len $parts) 1) (or (contains "." $first) (contains ":" $first) (eq $first "localhost")) -}}
+{{- $parts = rest $parts -}}
+{{- end -}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (join "/" $parts) -}}
+{{- end -}}
 {{- if .image.digest -}}
-{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- printf "%s@%s" $repository .image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .image.repository (.image.tag | default .defaultTag) -}}
+{{- printf "%s:%s" $repository (.image.tag | default .defaultTag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Pull secrets: the stack's, then the chart's own. */}}
+{{- define "fraud-model.imagePullSecrets" -}}
+{{- $global := .Values.global | default dict -}}
+{{- with concat ($global.imagePullSecrets | default list) .Values.imagePullSecrets | uniq -}}
+{{- toYaml . -}}
 {{- end -}}
 {{- end -}}
 
