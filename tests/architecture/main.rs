@@ -7,12 +7,13 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Which members each member may depend on. Absent here means absent in ARCHITECTURE.md.
-const MEMBERS: [(&str, &[&str]); 8] = [
+const MEMBERS: [(&str, &[&str]); 9] = [
     ("template", &[]),
     ("chart", &["template"]),
     ("verdict", &[]),
     ("validator", &["verdict"]),
     ("model-server", &["validator"]),
+    ("preprocessing", &[]),
     ("deployer", &["chart", "template", "verdict"]),
     ("xtask", &[]),
     ("e2e", &["deployer", "validator", "verdict"]),
