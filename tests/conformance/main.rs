@@ -8,6 +8,8 @@ use harness::cluster::{Helm, demand};
 use harness::command::{Output, Program};
 use harness::{binaries, skip, workspace};
 
+mod stack;
+
 /// Helm built from source claims an ancient Kubernetes unless told.
 const KUBERNETES: &str = "1.34.4";
 
@@ -76,6 +78,27 @@ fn cases() -> Result<Vec<Case>> {
         cases.push(Case {
             chart: fraud_model.clone(),
             values: vec![fraud_model.join("ci/values-small-node.yaml")],
+            flags,
+        });
+    }
+    let stack = workspace::chart("ml-serving-stack");
+    for flags in [
+        vec!["--set=global.redis.enabled=false"],
+        vec!["--set=global.monitoring.enabled=false,global.resultQueue.enabled=false"],
+        vec!["--set=global.featureStoreProxy.enabled=false,global.preprocessing.enabled=false"],
+        vec!["--set=global.imageRegistry=127.0.0.1:5000,global.labels.team=fraud"],
+        vec!["--set-json=global.imagePullSecrets=[{\"name\":\"registry\"}]"],
+        vec![
+            "--set=global.redis.auth.enabled=true,global.redis.auth.existingSecret=r,global.redis.auth.secretKey=k",
+        ],
+        vec!["--set=fraud-model.image.tag=v9,metrics-exporter.serviceMonitor.enabled=true"],
+        vec!["--set=fraud-model.fullnameOverride=m,preprocessing.modelServer.url=http://m"],
+        vec!["--set=feature-store-proxy.upstream=https://features.example.com/v1/"],
+        vec!["--show-only=charts/preprocessing/templates/deployment.yaml"],
+    ] {
+        cases.push(Case {
+            chart: stack.clone(),
+            values: vec![stack.join("values-dev.yaml")],
             flags,
         });
     }
@@ -217,14 +240,24 @@ fn the_packaged_schema_refuses_unknown_and_senseless_values() -> Result<()> {
         ("--set=replicaCount=two", "replicaCount"),
         ("--set=modle.path=/models/model.pt", "modle"),
     ] {
-        let case = Case {
-            chart: workspace::chart("fraud-model"),
-            values: Vec::new(),
-            flags: vec![flag],
-        };
-        let ours = case.render(Program::new(binaries::path("deployer")?))?;
-        ours.is_orderly()?.says(&[part, "schema"])?;
-        demand(ours.code() == Some(2), || ours.describe())?;
+        refuse("fraud-model", flag, &[part, "schema"])?;
+    }
+    Ok(())
+}
+
+/// Demands that a chart is refused with a flag, by us and by Helm.
+fn refuse(chart: &str, flag: &'static str, parts: &[&str]) -> Result<()> {
+    let case = Case {
+        chart: workspace::chart(chart),
+        values: Vec::new(),
+        flags: vec![flag],
+    };
+    let ours = case.render(Program::new(binaries::path("deployer")?))?;
+    ours.is_orderly()?.says(parts)?;
+    demand(ours.code() == Some(2), || ours.describe())?;
+    if let Some(helm) = Helm::V3.program() {
+        let theirs = case.render(helm)?;
+        demand(theirs.code() != Some(0), || theirs.describe())?;
     }
     Ok(())
 }
