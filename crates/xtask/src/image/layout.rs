@@ -25,8 +25,12 @@ pub(super) struct Image {
 
 impl Image {
     /// Puts layers, the lowest first, together under a configuration.
-    pub(super) fn with_entrypoint(layers: Vec<Layer>, entrypoint: &str) -> Result<Self> {
-        let config = serde_json::to_vec(&json!({
+    pub(super) fn with_entrypoint(
+        layers: Vec<Layer>,
+        entrypoint: &str,
+        stop_signal: Option<&str>,
+    ) -> Result<Self> {
+        let mut config = json!({
             "architecture": architecture(),
             "os": "linux",
             "config": {
@@ -39,7 +43,11 @@ impl Image {
                 "type": "layers",
                 "diff_ids": layers.iter().map(|layer| format!("sha256:{}", layer.digest_unpacked)).collect::<Vec<_>>(),
             },
-        }))?;
+        });
+        if let Some(signal) = stop_signal {
+            config["config"]["StopSignal"] = signal.into();
+        }
+        let config = serde_json::to_vec(&config)?;
         let layer_entries: Vec<_> = layers
             .iter()
             .map(|layer| json!({"mediaType": LAYER_TYPE, "digest": format!("sha256:{}", layer.digest), "size": layer.bytes}))

@@ -1,8 +1,9 @@
-//! `cargo xtask image`: the images of validator, deployer and model-server, without a container engine.
+//! `cargo xtask image`: our images and those of the serving stack's other components, without a container engine.
 //!
 //! There is one recipe: [`stage`] fills a root folder per image, which `Containerfile` copies for those who have an
 //! engine, and which this module packs into an OCI image and pushes for those who have none.
 
+mod debian;
 pub(crate) mod digest;
 mod layer;
 mod layout;
@@ -14,8 +15,8 @@ use crate::places::Places;
 use crate::process;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use layer::Layer;
 use layout::Image;
+use stage::Programs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,24 +52,81 @@ pub(crate) enum Name {
     Validator,
     Deployer,
     ModelServer,
+    Preprocessing,
+    Redis,
+    Nginx,
+    RedisExporter,
+}
+
+/// Where an image's programs come from.
+enum Source {
+    /// The package of the image's name, and binaries, of which the first is the entry point. The scorer is a binary
+    /// of the validator, and alone needs libtorch.
+    Workspace(&'static [&'static str]),
+    Debian(debian::Recipe),
 }
 
 impl Name {
-    /// Returns the image's name, which is also its cargo package and its first binary.
+    /// Returns the image's name, which is also the cargo package of those that we build.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Validator => "validator",
             Self::Deployer => "deployer",
             Self::ModelServer => "model-server",
+            Self::Preprocessing => "preprocessing",
+            Self::Redis => "redis",
+            Self::Nginx => "nginx",
+            Self::RedisExporter => "redis-exporter",
         }
     }
 
-    /// Returns the binaries inside; the scorer alone needs libtorch.
-    fn binaries(self) -> &'static [&'static str] {
+    fn source(self) -> Source {
         match self {
-            Self::Validator => &["validator", "validator-scorer"],
-            Self::Deployer => &["deployer"],
-            Self::ModelServer => &["model-server", "validator-scorer"],
+            Self::Validator => Source::Workspace(&["validator", "validator-scorer"]),
+            Self::Deployer => Source::Workspace(&["deployer"]),
+            Self::ModelServer => Source::Workspace(&["model-server", "validator-scorer"]),
+            Self::Preprocessing => Source::Workspace(&["preprocessing"]),
+            Self::Redis => Source::Debian(debian::REDIS),
+            Self::Nginx => Source::Debian(debian::NGINX),
+            Self::RedisExporter => Source::Debian(debian::REDIS_EXPORTER),
+        }
+    }
+
+    fn is_built_here(self) -> bool {
+        matches!(self.source(), Source::Workspace(_))
+    }
+
+    /// Finds the programs, downloading what comes from Debian.
+    fn programs(self, places: &Places, built: &Path) -> Result<Programs> {
+        let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        match self.source() {
+            Source::Workspace(binaries) => Ok(Programs {
+                files: binaries
+                    .iter()
+                    .map(|binary| (name(binary), built.join(binary)))
+                    .collect(),
+                packages: None,
+            }),
+            Source::Debian(recipe) => {
+                let unpacked = debian::provide(places, &recipe)?;
+                let files = recipe
+                    .programs
+                    .iter()
+                    .map(|path| Ok((name(path), unpacked.program(path)?)))
+                    .collect::<Result<_>>()?;
+                Ok(Programs {
+                    files,
+                    packages: Some(unpacked),
+                })
+            }
+        }
+    }
+
+    /// Returns the signal for an orderly end, where it is not SIGTERM.
+    fn stop_signal(self) -> Option<&'static str> {
+        match self.source() {
+            Source::Workspace(_) => None,
+            Source::Debian(recipe) => recipe.stop_signal,
         }
     }
 }
@@ -92,21 +150,17 @@ pub(crate) fn run(
     arguments: &ImageArguments,
     selection: Build,
 ) -> Result<BTreeMap<String, String>> {
-    let all = [Name::Validator, Name::Deployer, Name::ModelServer];
-    let names = if arguments.names.is_empty() {
-        &all[..]
-    } else {
-        &arguments.names
-    };
-    heading(format_args!(
-        "build {}",
-        names
-            .iter()
-            .map(|name| name.text())
-            .collect::<Vec<_>>()
-            .join(", ")
-    ));
-    build(places, names, arguments.profile, selection)?;
+    let names = chosen(arguments);
+    let built_here: Vec<Name> = names
+        .iter()
+        .copied()
+        .filter(|name| name.is_built_here())
+        .collect();
+    if !built_here.is_empty() {
+        let texts: Vec<_> = built_here.iter().map(|name| name.text()).collect();
+        heading(format_args!("build {}", texts.join(", ")));
+        build(places, &built_here, arguments.profile, selection)?;
+    }
     let folder = places.target.join("images");
     let binaries = places
         .target
@@ -120,13 +174,17 @@ pub(crate) fn run(
         let started = Instant::now();
         heading(format_args!("image {}", name.text()));
         let root = folder.join(name.text());
-        stage::fill(&root, &binaries, name.binaries(), &folder.join("stripped"))?;
+        let programs = name.programs(places, &binaries)?;
+        stage::fill(&root, &programs, &folder.join("stripped"))?;
         if arguments.stage_only {
             say(format_args!("    staged in {}", root.display()));
             continue;
         }
         let layers = layer::pack(&root, &folder.join("layers"))?;
-        let image = Image::new(layers, name.text())?;
+        let (entrypoint, _) = programs.files.first().context("an image has a program")?;
+        let entrypoint = Path::new("/").join(stage::BINARIES).join(entrypoint);
+        let image =
+            Image::with_entrypoint(layers, &entrypoint.to_string_lossy(), name.stop_signal())?;
         for layer in &image.layers {
             say(format_args!(
                 "    layer {:10} {:>10} ({} unpacked)",
@@ -162,6 +220,25 @@ pub(crate) fn run(
     Ok(references)
 }
 
+/// Returns the images that are asked for: without names all that can be made here, and what cannot is said.
+fn chosen(arguments: &ImageArguments) -> Vec<Name> {
+    if !arguments.names.is_empty() {
+        return arguments.names.clone();
+    }
+    let without = debian::why_not();
+    let (chosen, left_out): (Vec<Name>, Vec<Name>) = Name::value_variants()
+        .iter()
+        .partition(|name| name.is_built_here() || without.is_none());
+    if let Some(reason) = without {
+        let texts: Vec<_> = left_out.iter().map(|name| name.text()).collect();
+        say(format_args!(
+            "NOTE: left out are {}: {reason}",
+            texts.join(", ")
+        ));
+    }
+    chosen
+}
+
 /// Returns the JSON file that lists what was pushed to `registry`: a map from image to reference.
 pub(crate) fn list(places: &Places, registry: &str) -> PathBuf {
     places
@@ -186,7 +263,7 @@ pub(crate) fn write_single_program(program: &Path, reference: &str, archive: &Pa
     fs::copy(program, root.join(&name))
         .with_context(|| format!("failed to copy `{}`", program.display()))?;
     let layers = layer::pack(&root, scratch.path())?;
-    Image::with_entrypoint(layers, &format!("/{name}"))?.write(archive, reference)
+    Image::with_entrypoint(layers, &format!("/{name}"), None)?.write(archive, reference)
 }
 
 fn build(places: &Places, names: &[Name], profile: Profile, selection: Build) -> Result<()> {
@@ -208,10 +285,4 @@ fn build(places: &Places, names: &[Name], profile: Profile, selection: Build) ->
         command.arg("--release");
     }
     process::run(&mut command)
-}
-
-impl Image {
-    fn new(layers: Vec<Layer>, name: &str) -> Result<Self> {
-        Self::with_entrypoint(layers, &format!("/usr/local/bin/{name}"))
-    }
 }

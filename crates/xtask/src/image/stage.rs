@@ -1,5 +1,6 @@
 //! Fills the root folder of an image: binaries, the libraries that they load, CA certificates, an account, `/tmp`.
 
+use super::debian::Unpacked;
 use crate::process;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +21,20 @@ const AUTHORITIES: [&str; 3] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// Where an image's programs come from.
+#[derive(Debug)]
+pub(super) struct Programs {
+    /// Name in the image, and the file.
+    pub(super) files: Vec<(String, PathBuf)>,
+    /// Unpacked packages, whose libraries go before the machine's.
+    pub(super) packages: Option<Unpacked>,
+}
+
 /// Fills `root` afresh. Stripped libraries are kept in `stripped` and hard-linked from there.
 ///
 /// # Errors
-/// When a binary or one of its libraries is missing.
-pub(super) fn fill(root: &Path, built: &Path, binaries: &[&str], stripped: &Path) -> Result<()> {
+/// When a program or one of its libraries is missing.
+pub(super) fn fill(root: &Path, programs: &Programs, stripped: &Path) -> Result<()> {
     if root.exists() {
         fs::remove_dir_all(root)
             .with_context(|| format!("failed to empty `{}`", root.display()))?;
@@ -36,35 +46,44 @@ pub(super) fn fill(root: &Path, built: &Path, binaries: &[&str], stripped: &Path
     }
     fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
     let mut libraries = BTreeMap::new();
-    for binary in binaries {
-        let path = built.join(binary);
-        libraries.extend(libraries_of(&path)?);
-        place(&path, &root.join(BINARIES).join(binary), stripped)?;
+    for (name, path) in &programs.files {
+        libraries.extend(libraries_of(path, programs.packages.as_ref())?);
+        place(path, &root.join(BINARIES).join(name), stripped)?;
     }
+    let packages = programs
+        .packages
+        .as_ref()
+        .map_or(Path::new("/"), |unpacked| &unpacked.root);
     for (shown, real) in &libraries {
-        let destination = root.join(place_of(shown, real));
+        let destination = root.join(place_of(shown, real, packages));
         place(real, &destination, stripped)?;
     }
     write_etc(root)
 }
 
-/// Returns the place of a library: libtorch's in their folder, the system's where the loader looks for them.
-fn place_of(shown: &Path, real: &Path) -> PathBuf {
+/// Returns the place of a library: libtorch's in their folder, those of packages and of the system where the loader
+/// looks for them.
+fn place_of(shown: &Path, real: &Path, packages: &Path) -> PathBuf {
     let folder = real.parent().unwrap_or(real);
     let name = shown.file_name().unwrap_or_default();
     if folder.join("libtorch_cpu.so").exists() {
         Path::new(LIBTORCH).join(name)
     } else {
+        let shown = shown.strip_prefix(packages).unwrap_or(shown);
         shown.strip_prefix("/").unwrap_or(shown).to_owned()
     }
 }
 
 /// Asks the loader which libraries a program loads: path as shown, and real path.
-fn libraries_of(program: &Path) -> Result<BTreeMap<PathBuf, PathBuf>> {
+fn libraries_of(program: &Path, packages: Option<&Unpacked>) -> Result<BTreeMap<PathBuf, PathBuf>> {
     if !program.is_file() {
         bail!("`{}` was not built", program.display());
     }
-    let text = process::capture(Command::new("ldd").arg(program))?;
+    let mut loader = Command::new("ldd");
+    if let Some(packages) = packages {
+        loader.env("LD_LIBRARY_PATH", packages.library_path()?);
+    }
+    let text = process::capture(loader.arg(program))?;
     let paths =
         parse_ldd(&text).with_context(|| format!("`{}` cannot be staged", program.display()))?;
     paths
@@ -168,6 +187,21 @@ mod tests {
                 PathBuf::from("/lib/x86_64-linux-gnu/libc.so.6"),
                 PathBuf::from("/lib64/ld-linux-x86-64.so.2")
             ]
+        );
+    }
+
+    #[test]
+    fn libraries_of_packages_go_where_the_loader_looks() {
+        let (root, library) = (
+            Path::new("/cache/redis-server"),
+            Path::new("usr/lib/l.so.1"),
+        );
+        let of_package = root.join(library);
+        assert_eq!(place_of(&of_package, &of_package, root), library);
+        let of_system = Path::new("/lib/libc.so.6");
+        assert_eq!(
+            place_of(of_system, of_system, root),
+            Path::new("lib/libc.so.6")
         );
     }
 
