@@ -229,7 +229,7 @@ mod tests {
         std::fs::write(root.join("usr/local/bin/validator"), text).unwrap();
         std::fs::write(root.join("system"), "seldom changes").unwrap();
         let layers = layer::pack(&root, &folder.join("layers")).unwrap();
-        Image::with_entrypoint(layers, "/usr/local/bin/validator").unwrap()
+        Image::with_entrypoint(layers, "/usr/local/bin/validator", None).unwrap()
     }
 
     #[test]
