@@ -46,6 +46,12 @@ enum Task {
     Image(image::ImageArguments),
     /// Take every cluster down and delete what is kept in the cache folder
     Clean(clean::CleanArguments),
+    /// Answer a test cluster's questions for Services
+    #[command(hide = true)]
+    ClusterNames {
+        /// Where to listen
+        address: std::net::Ipv4Addr,
+    },
     /// Be PID 1 of a test cluster
     #[command(hide = true)]
     ClusterInit {
@@ -69,6 +75,7 @@ fn main() -> ExitCode {
     // PID 1 of a cluster has signal handlers of its own.
     let outcome = match task {
         Task::ClusterInit { config } => cluster::run_init(&config),
+        Task::ClusterNames { address } => cluster::serve_names(address),
         task => run(task),
     };
     match outcome {
@@ -124,6 +131,7 @@ fn run(task: Task) -> Result<()> {
             image::run(&places, &arguments, image::Build::Packages)?;
         }
         Task::ClusterInit { config } => cluster::run_init(&config)?,
+        Task::ClusterNames { address } => cluster::serve_names(address)?,
     }
     steps.table();
     Ok(())

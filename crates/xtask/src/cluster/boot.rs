@@ -23,7 +23,7 @@ pub(super) struct Component {
 }
 
 impl Component {
-    fn new(config: &Config, name: &str, arguments: Vec<String>) -> Self {
+    pub(super) fn new(config: &Config, name: &str, arguments: Vec<String>) -> Self {
         Self {
             name: name.to_owned(),
             program: config.program(name),
@@ -255,6 +255,6 @@ pub(super) fn ctr() -> Command {
     command
 }
 
-fn text(path: PathBuf) -> String {
+pub(super) fn text(path: PathBuf) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -100,7 +100,9 @@ fn kubelet(config: &Config) -> Value {
         "serializeImagePulls": false,
         "nodeStatusUpdateFrequency": "5s",
         "syncFrequency": "10s",
-        // There is no cluster DNS.
+        "clusterDNS": [config.node_address],
+        "clusterDomain": super::names::DOMAIN,
+        // Services have names; the world outside has none.
         "resolvConf": "",
     })
 }

@@ -4,6 +4,7 @@
 use super::boot::{self, Component};
 use super::config::{Config, Weight};
 use super::files::PAUSE_IMAGE;
+use super::names;
 use crate::output::say;
 use crate::process::attempt;
 use anyhow::{Context, Result, bail};
@@ -127,6 +128,8 @@ impl Supervisor {
             crate::process::capture(boot::ctr().args(["images", "import"]).arg(&image))
                 .with_context(|| format!("failed to import `{PAUSE_IMAGE}`"))?;
             self.phase("node")?;
+            self.start(names::proxy(&self.config))?;
+            self.start(names::responder(&self.config)?)?;
             for component in boot::node(&self.config) {
                 self.start(component)?;
             }

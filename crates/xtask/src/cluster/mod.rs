@@ -15,6 +15,7 @@ mod files;
 mod host;
 mod init;
 mod lifecycle;
+mod names;
 
 pub(crate) use arguments::{Choice, UpArguments};
 pub(crate) use init::run as run_init;
@@ -22,6 +23,7 @@ pub(crate) use lifecycle::{
     Talk, Variables, claim, claim_first_free, down, down_all, environment, leftovers, up,
     why_impossible,
 };
+pub(crate) use names::serve as serve_names;
 
 /// The Kubernetes that is built.
 pub(crate) const KUBERNETES_VERSION: &str = "1.34.4";
