@@ -24,6 +24,10 @@ pub enum IntervalMethod {
     /// Newcombe's score interval, which reads the area and the class sizes alone. It is
     /// wider, and defined where DeLong's variance vanishes.
     NewcombeScore,
+    /// The wider of [`Self::LogitT`] and [`Self::NewcombeScore`] on each side: for gates that
+    /// would rather not decide than decide wrongly with few rows or a high area, where
+    /// DeLong's variance is too small. The score interval alone where DeLong's is undefined.
+    Envelope,
 }
 
 impl IntervalMethod {
@@ -35,6 +39,7 @@ impl IntervalMethod {
             Self::LogitNormal => "delong-logit-normal",
             Self::Wald => "delong-wald",
             Self::NewcombeScore => "newcombe-score",
+            Self::Envelope => "delong-logit-t-or-newcombe",
         }
     }
 }
@@ -131,6 +136,14 @@ pub fn bounds(
     let probability = tails.probability(confidence)?;
     if method == IntervalMethod::NewcombeScore {
         return Ok(newcombe(area, normal_quantile(probability)));
+    }
+    if method == IntervalMethod::Envelope {
+        let score = newcombe(area, normal_quantile(probability));
+        let delong = bounds(area, confidence, tails, IntervalMethod::LogitT).unwrap_or(score);
+        return Ok(Bounds {
+            lower: score.lower.min(delong.lower),
+            upper: score.upper.max(delong.upper),
+        });
     }
     let variance = area.variance.ok_or(IntervalError::TooFewRows)?;
     if area.value <= 0.0 || area.value >= 1.0 {
@@ -346,6 +359,9 @@ mod tests {
         assert!(wald.upper > 1.0);
         let logit = bounds(&area, 0.95, Tails::TwoSided, IntervalMethod::LogitT).expect("defined");
         assert!(logit.lower > 0.0 && logit.upper < 1.0);
+        let envelope =
+            bounds(&area, 0.95, Tails::TwoSided, IntervalMethod::Envelope).expect("defined");
+        assert!(envelope.lower <= logit.lower && envelope.upper >= logit.upper);
         let normal =
             bounds(&area, 0.95, Tails::TwoSided, IntervalMethod::LogitNormal).expect("defined");
         assert!(logit.lower < normal.lower && logit.upper > normal.upper);

@@ -1,44 +1,11 @@
-//! Resampling: intervals of any metric, of its difference between two models, and of rows
-//! that come in clusters.
-//!
-//! Rows are not copied: a replicate draws a Poisson count for each group of equal rows, which
-//! takes time and memory in proportion to the groups. Draws are keyed by the seed and the
-//! replicate ([`crate::random`]), so neither threads nor the order of rows can change a bit.
-//!
-//! - Without clusters the bootstrap is stratified by class: each class's drawn mass is scaled
-//!   to the observed one.
-//! - With clusters whole clusters are drawn, with all rows that they hold.
-//!
-//! Sources: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapters 13 and 14;
-//! Chamandy et al. (2012), Estimating uncertainty for massive data streams (Poisson counts).
+//! What is resampled, and one drawn data set of it.
 
-use crate::interval::{Bounds, IntervalError, Tails, normal_cdf, normal_quantile};
-use crate::metric::{Groups, Mass, Metric, MetricError, OutputKind, Totals, evaluate};
+use super::Resampling;
+use crate::metric::{Groups, Mass, Totals};
 use crate::paired::PairedScores;
 use crate::random::{Stream, poisson_one_of};
 use crate::score::{RankedScores, TieGroup, score_of_double};
 use crate::summary::Entry;
-
-/// How to resample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resampling {
-    /// The seed; recorded in the report.
-    pub seed: u64,
-    /// How many data sets are drawn.
-    pub replicates: u32,
-    /// How many threads share the work; no influence on the result.
-    pub threads: usize,
-}
-
-impl Default for Resampling {
-    fn default() -> Self {
-        Self {
-            seed: 20_260_101,
-            replicates: 2000,
-            threads: 1,
-        }
-    }
-}
 
 /// One row, where weights or clusters matter.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,6 +48,11 @@ pub struct Sample {
 const GROUPS_MAXIMUM: usize = 1 << 17;
 
 impl Sample {
+    /// Returns how many models rank the rows.
+    pub(super) const fn models(&self) -> usize {
+        self.views.len()
+    }
+
     /// Takes unweighted rows. Of more than 131,072 distinct scores, neighbours are drawn
     /// together; the values of replicates are then shifted to the exact point estimate.
     #[must_use]
@@ -234,7 +206,7 @@ impl Sample {
     }
 
     /// Draws one data set and returns each model's masses.
-    fn draw(&self, resampling: &Resampling, replicate: u32) -> Vec<Masses<'_>> {
+    pub(super) fn draw(&self, resampling: &Resampling, replicate: u32) -> Vec<Masses<'_>> {
         let mut stream = Stream::new(resampling.seed, replicate, PURPOSE_ROWS);
         let drawn: Vec<(f64, f64)> = self
             .units
@@ -339,7 +311,7 @@ impl View {
 }
 
 /// A drawn data set as one model ranks it.
-struct Masses<'a> {
+pub(super) struct Masses<'a> {
     scores: &'a [f64],
     masses: Vec<(f64, f64)>,
     positive: f64,
@@ -371,97 +343,8 @@ impl Groups for Masses<'_> {
     }
 }
 
-/// A metric's values over the drawn data sets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Replicates {
-    /// The value on the observed data.
-    pub point: f64,
-    /// The values on the drawn data sets, ascending, those without a value left out.
-    pub values: Vec<f64>,
-    /// How many drawn data sets leave the metric undefined.
-    pub undefined: u32,
-}
-
-/// The values of each model and, for two models, of `second - first`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bootstrap {
-    /// `models[m][k]` holds metric k of model m.
-    pub models: Vec<Vec<Replicates>>,
-    /// `differences[k]` holds metric k; empty for one model.
-    pub differences: Vec<Replicates>,
-}
-
-/// A metric and what the model's outputs are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Question {
-    /// The metric.
-    pub metric: Metric,
-    /// What the first and the second model's outputs are; for one model, the first counts.
-    pub outputs: [OutputKind; 2],
-}
-
-/// Draws data sets and computes every question on each.
-///
-/// # Errors
-/// [`MetricError`]: a metric is undefined on the observed data.
-pub fn bootstrap(
-    sample: &Sample,
-    questions: &[Question],
-    resampling: &Resampling,
-) -> Result<Bootstrap, MetricError> {
-    let models = sample.views.len();
-    let observed = observed(sample);
-    let mut points = Vec::with_capacity(models * questions.len());
-    for (model, masses) in observed.iter().enumerate() {
-        for question in questions {
-            points.push(evaluate(&question.metric, masses, question.outputs[model])?);
-        }
-    }
-    let columns = draw_all(sample, questions, resampling);
-    let gather = |point: f64, values: &mut dyn Iterator<Item = Option<f64>>| {
-        let mut replicates = Replicates {
-            point,
-            values: Vec::with_capacity(resampling.replicates as usize),
-            undefined: 0,
-        };
-        for value in values {
-            match value {
-                Some(value) => replicates.values.push(value),
-                None => replicates.undefined += 1,
-            }
-        }
-        replicates.values.sort_unstable_by(f64::total_cmp);
-        replicates
-    };
-    let count = questions.len();
-    let of_model = |model: usize| {
-        let metrics = (0..count).map(|metric| {
-            let at = model * count + metric;
-            gather(points[at], &mut columns.iter().map(|row| row[at]))
-        });
-        metrics.collect()
-    };
-    let differences = if models == 2 {
-        (0..count)
-            .map(|metric| {
-                let delta = |row: &Vec<Option<f64>>| Some(row[count + metric]? - row[metric]?);
-                gather(
-                    points[count + metric] - points[metric],
-                    &mut columns.iter().map(delta),
-                )
-            })
-            .collect()
-    } else {
-        Vec::new()
-    };
-    Ok(Bootstrap {
-        models: (0..models).map(of_model).collect(),
-        differences,
-    })
-}
-
 /// Returns the masses of the observed data as each model ranks them.
-fn observed(sample: &Sample) -> Vec<Masses<'_>> {
+pub(super) fn observed(sample: &Sample) -> Vec<Masses<'_>> {
     let masses: Vec<(f64, f64)> = sample
         .units
         .iter()
@@ -477,115 +360,4 @@ fn observed(sample: &Sample) -> Vec<Masses<'_>> {
         .iter()
         .map(|view| view.masses(&masses, (1.0, 1.0)))
         .collect()
-}
-
-/// Computes all questions on all replicates; row b belongs to replicate b whoever made it.
-fn draw_all(
-    sample: &Sample,
-    questions: &[Question],
-    resampling: &Resampling,
-) -> Vec<Vec<Option<f64>>> {
-    let one = |replicate: u32| -> Vec<Option<f64>> {
-        let models = sample.draw(resampling, replicate);
-        let values = models.iter().enumerate().flat_map(|(model, masses)| {
-            questions.iter().map(move |question| {
-                evaluate(&question.metric, masses, question.outputs[model]).ok()
-            })
-        });
-        values.collect()
-    };
-    let threads = resampling.threads.clamp(1, 64) as u32;
-    let mut rows: Vec<Vec<Option<f64>>> = vec![Vec::new(); resampling.replicates as usize];
-    let share = resampling.replicates.div_ceil(threads).max(1) as usize;
-    std::thread::scope(|scope| {
-        let mut parts = rows.chunks_mut(share).enumerate();
-        let mine = parts.next();
-        for (part, rows) in parts {
-            scope.spawn(move || fill(rows, part * share, &one));
-        }
-        if let Some((_, rows)) = mine {
-            fill(rows, 0, &one);
-        }
-    });
-    rows
-}
-
-fn fill<T>(rows: &mut [T], first: usize, one: &impl Fn(u32) -> T) {
-    for (offset, row) in rows.iter_mut().enumerate() {
-        *row = one((first + offset) as u32);
-    }
-}
-
-/// The share of drawn data sets that may leave a metric undefined.
-const UNDEFINED_MAXIMUM: f64 = 0.01;
-
-impl Replicates {
-    /// Returns the standard deviation of the replicates; nothing for fewer than two.
-    #[must_use]
-    pub fn standard_error(&self) -> Option<f64> {
-        let count = self.values.len() as f64;
-        if count < 2.0 {
-            return None;
-        }
-        let mean = self.values.iter().sum::<f64>() / count;
-        let squares: f64 = self.values.iter().map(|value| (value - mean).powi(2)).sum();
-        Some((squares / (count - 1.0)).sqrt())
-    }
-
-    /// Moves every replicate by the distance between an exact point estimate and the one
-    /// that the sample of joined groups gives.
-    #[must_use]
-    pub fn centred_on(mut self, point: f64) -> Self {
-        let shift = point - self.point;
-        self.values.iter_mut().for_each(|value| *value += shift);
-        self.point = point;
-        self
-    }
-
-    /// Computes bias-corrected percentile bounds.
-    ///
-    /// # Errors
-    /// [`IntervalError::Undefined`] when more than 1 % of the replicates have no value;
-    /// [`IntervalError::ZeroVariance`] when they are all alike: never a width of zero;
-    /// [`IntervalError::Confidence`].
-    ///
-    /// Source: Efron (1987), JASA 82(397):171-185.
-    pub fn bounds(&self, confidence: f64, tails: Tails) -> Result<Bounds, IntervalError> {
-        let probability = tails.probability(confidence)?;
-        let replicates = self.values.len() as u32 + self.undefined;
-        if self.values.is_empty()
-            || f64::from(self.undefined) > UNDEFINED_MAXIMUM * f64::from(replicates)
-        {
-            return Err(IntervalError::Undefined {
-                undefined: self.undefined,
-                replicates,
-            });
-        }
-        let (first, last) = (self.values[0], self.values[self.values.len() - 1]);
-        // Values that differ by rounding alone do not vary.
-        if last - first <= 1e-12 * (1.0 + self.point.abs()) {
-            return Err(IntervalError::ZeroVariance);
-        }
-        // The share below the point, half of what ties counted in.
-        let below = self.values.partition_point(|&value| value < self.point);
-        let until = self.values.partition_point(|&value| value <= self.point);
-        let count = self.values.len() as f64;
-        let share = f64::midpoint(below as f64, until as f64) / count;
-        let bias = normal_quantile(share.clamp(0.5 / count, 1.0 - 0.5 / count));
-        let z = normal_quantile(probability);
-        Ok(Bounds {
-            lower: self.quantile(normal_cdf(2.0 * bias - z)),
-            upper: self.quantile(normal_cdf(2.0 * bias + z)),
-        })
-    }
-
-    /// Returns the value at rank `q (B + 1)`, interpolated.
-    fn quantile(&self, q: f64) -> f64 {
-        let last = self.values.len() - 1;
-        let rank = (q * (self.values.len() as f64 + 1.0) - 1.0).clamp(0.0, last as f64);
-        let low = rank.floor() as usize;
-        let high = (low + 1).min(last);
-        let between = rank - rank.floor();
-        self.values[low] + (self.values[high] - self.values[low]) * between
-    }
 }
