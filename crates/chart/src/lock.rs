@@ -5,20 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use template::yaml;
 
+use crate::go;
 use crate::metadata::{Dependency, Lock};
 
 /// Returns the digest of what a chart asks for and what it is given.
 pub fn digest(wanted: &[Dependency], locked: &[Dependency]) -> String {
-    sha256(&go_json(&(or_null(wanted), or_null(locked))))
+    sha256(&go::json(&(or_null(wanted), or_null(locked))))
 }
 
 /// Returns the digest that Helm 2 wrote into a `requirements.lock`.
 pub fn digest_of_helm2(wanted: &[Dependency]) -> String {
-    sha256(&go_json(&BTreeMap::from([(
+    sha256(&go::json(&BTreeMap::from([(
         "dependencies",
         or_null(wanted),
     )])))
@@ -39,33 +39,6 @@ fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
-}
-
-/// Returns a value as Go's `json.Marshal` prints it: what HTML would take for markup is escaped.
-pub fn go_json<T: Serialize>(value: &T) -> String {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    escape_markup(&text)
-}
-
-/// As [`go_json`], indented by two spaces.
-pub fn go_json_indented<T: Serialize>(value: &T) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    escape_markup(&text)
-}
-
-/// These characters stand in strings alone, so that the whole text can be searched.
-fn escape_markup(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
-            }
-            '\u{7f}' => escaped.push('\u{7f}'),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -103,7 +76,7 @@ mod tests {
         )];
         assert_ne!(digest(&other, &locked), expected);
         assert_eq!(
-            go_json(&[dependency("a", ">=1", "")]),
+            go::json(&[dependency("a", ">=1", "")]),
             r#"[{"name":"a","version":"\u003e=1","repository":""}]"#
         );
     }

@@ -306,7 +306,7 @@ impl Lock {
 }
 
 /// Go prints a time without the trailing zeros of its fraction.
-pub(crate) fn shorten_fraction(time: &str) -> String {
+pub fn shorten_fraction(time: &str) -> String {
     let Some((seconds, rest)) = time.split_once('.') else {
         return time.to_owned();
     };

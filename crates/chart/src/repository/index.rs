@@ -10,8 +10,8 @@ use template::semver::{Constraint, ConstraintError, Version};
 use template::yaml::{self, Data, YamlError};
 
 use super::urls;
-use crate::lock::go_json_indented;
-use crate::metadata::{Fields, Metadata, shorten_fraction};
+use crate::go::{self, shorten_fraction};
+use crate::metadata::{Fields, Metadata};
 
 /// An index, the newest version of each chart first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -226,7 +226,7 @@ impl Index {
 
     /// Returns the index as JSON, in Helm's order of keys.
     pub fn to_json(&self) -> String {
-        go_json_indented(self)
+        go::json_indented(self)
     }
 }
 

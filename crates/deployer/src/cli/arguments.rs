@@ -27,8 +27,8 @@ pub(crate) struct ChartArgs {
     /// File of public keys (default: $GNUPGHOME/pubring.gpg, then ~/.gnupg/pubring.gpg)
     #[arg(long, value_name = "FILE")]
     pub(crate) keyring: Option<PathBuf>,
-    /// Update missing dependencies before the chart is used
-    #[arg(long, hide = true)]
+    /// Fetch missing dependencies into the chart's folder before it is used
+    #[arg(long)]
     pub(crate) dependency_update: bool,
     #[command(flatten)]
     pub(crate) access: AccessArgs,

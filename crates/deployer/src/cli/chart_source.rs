@@ -6,6 +6,7 @@ use chart::values::{ValuesOptions, read, read_set_file};
 use serde_json::{Map, Value};
 
 use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
+use super::dependency::update_dependencies;
 use super::error::CliError;
 use super::locate::locate_chart;
 use super::post_render::PostRenderer;
@@ -38,10 +39,17 @@ impl LoadedChart {
         render: &RenderArgs,
     ) -> Result<Self, CliError> {
         let path = locate_chart(session, reference, chart).await?;
-        let loaded = chart::load(&path).map_err(|error| {
-            CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
-                .with_hint("nothing was changed")
-        })?;
+        let load = || {
+            chart::load(&path).map_err(|error| {
+                CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
+                    .with_hint("nothing was changed")
+            })
+        };
+        let mut loaded = load()?;
+        if chart.dependency_update && loaded.check_dependencies().is_err() {
+            update_dependencies(session, &path, chart.keyring.as_deref(), &chart.access).await?;
+            loaded = load()?;
+        }
         Ok(Self {
             chart: loaded,
             values: values_options(values)?,

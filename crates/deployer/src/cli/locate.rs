@@ -1,10 +1,11 @@
 //! The one way from what a command calls its chart to a folder or an archive on this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::arguments::ChartArgs;
 use super::error::CliError;
 use super::session::Session;
+use super::signature::signature_check;
 use crate::registry::{LocateOptions, locate};
 
 /// Finds the chart that a command names, and fetches it where it is elsewhere.
@@ -30,7 +31,7 @@ pub(crate) async fn locate_chart(
             version: arguments.range(),
             repository_url: repository,
             verify: arguments.verify,
-            signature: &check_signature,
+            signature: &signature_check(arguments.keyring.as_deref()),
         },
     )
     .await?;
@@ -38,11 +39,4 @@ pub(crate) async fn locate_chart(
         session.printer.say(note);
     }
     Ok(located.path)
-}
-
-fn check_signature(archive: &Path) -> Result<Vec<String>, String> {
-    Err(format!(
-        "the signature of `{}` cannot be checked by this version",
-        archive.display()
-    ))
 }

@@ -7,6 +7,7 @@
 mod arguments;
 mod chart_source;
 mod completion;
+mod dependency;
 mod dry_run;
 mod duration;
 mod error;
@@ -17,13 +18,20 @@ mod install;
 mod list;
 mod locate;
 mod options;
+mod password;
 mod places;
 mod post_render;
+mod pull;
+mod push;
 mod recover;
+mod registry;
+mod repo;
 mod rollback;
 mod run;
+mod search;
 mod session;
 mod signal;
+mod signature;
 mod status;
 mod template;
 mod uninstall;
@@ -68,6 +76,12 @@ pub(crate) enum Command {
     Get(get::GetCommand),
     Template(Box<template::TemplateCommand>),
     Recover(recover::RecoverCommand),
+    Repo(repo::RepoCommand),
+    Search(search::SearchCommand),
+    Pull(Box<pull::PullCommand>),
+    Push(Box<push::PushCommand>),
+    Dependency(dependency::DependencyCommand),
+    Registry(registry::RegistryCommand),
     Completion(completion::CompletionCommand),
     Version(version::VersionCommand),
 }

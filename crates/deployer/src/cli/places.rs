@@ -42,6 +42,12 @@ fn places(global: &GlobalArgs, variable: impl Fn(&str) -> Option<PathBuf>) -> Pl
     }
 }
 
+/// Returns now as Go prints it in the files that are shared with Helm.
+pub(crate) fn now() -> String {
+    let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+    chart::go::shorten_fraction(&now)
+}
+
 /// Returns the file of public keys that Helm takes unless told otherwise.
 pub(crate) fn default_keyring() -> PathBuf {
     match std::env::var_os("GNUPGHOME") {

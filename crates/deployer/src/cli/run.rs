@@ -98,6 +98,12 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
             Command::Get(command) => command.run(session).await,
             Command::Template(command) => command.run(session).await,
             Command::Recover(command) => command.run(session).await,
+            Command::Repo(command) => command.run(session).await,
+            Command::Search(command) => command.run(session),
+            Command::Pull(command) => command.run(session).await,
+            Command::Push(command) => command.run(session).await,
+            Command::Dependency(command) => command.run(session).await,
+            Command::Registry(command) => command.run(session).await,
             Command::Completion(_) | Command::Version(_) => Ok(()),
         }
     });

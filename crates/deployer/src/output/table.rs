@@ -13,18 +13,34 @@ const LAST_COLUMN_MIN: usize = 20;
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<Vec<(String, Option<Style>)>>,
+    /// Characters that a cell may have; 0 for any number.
+    cell_max: usize,
 }
 
 impl Table {
-    /// Begins with a heading.
-    pub fn with_heading(cells: &[&str]) -> Self {
-        let mut table = Self::default();
-        table.row(
+    /// Cuts every cell at a width, where Helm's `--max-col-width` asks for it; 0 cuts none.
+    #[must_use]
+    pub fn with_cells_up_to(cell_max: usize) -> Self {
+        Self {
+            cell_max,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a row of cells without colour.
+    pub fn plain_row(&mut self, cells: &[&str]) {
+        self.row(
             cells
                 .iter()
                 .map(|cell| ((*cell).to_owned(), None))
                 .collect(),
         );
+    }
+
+    /// Begins with a heading.
+    pub fn with_heading(cells: &[&str]) -> Self {
+        let mut table = Self::default();
+        table.plain_row(cells);
         table
     }
 
@@ -57,7 +73,12 @@ impl Table {
     }
 
     /// Adds a row.
-    pub fn row(&mut self, cells: Vec<(String, Option<Style>)>) {
+    pub fn row(&mut self, mut cells: Vec<(String, Option<Style>)>) {
+        if self.cell_max > 0 {
+            for (text, _) in &mut cells {
+                *text = with_dots(text, self.cell_max);
+            }
+        }
         self.rows.push(cells);
     }
 
@@ -134,6 +155,15 @@ impl Table {
     }
 }
 
+/// Cuts a cell as Helm does: three dots are the last of its characters, one stays in any case.
+fn with_dots(cell: &str, width: usize) -> String {
+    if cell.chars().count() <= width {
+        return cell.to_owned();
+    }
+    let kept: String = cell.chars().take(width.saturating_sub(3).max(1)).collect();
+    format!("{kept}...")
+}
+
 /// Cuts a cell to a width, with a mark that something is missing.
 fn cut(cell: &str, width: usize) -> String {
     if cell.chars().count() <= width {
@@ -183,6 +213,17 @@ mod tests {
         assert_eq!(
             table.for_terminal(&Printer::new(Some(false)), 60),
             "REVISION  CHART      DESCRIPTION\n1         web-1.0.0  Install complete\n"
+        );
+    }
+
+    #[test]
+    fn cells_are_cut_where_helm_cuts_them() {
+        let mut table = Table::with_cells_up_to(10);
+        table.plain_row(&["NAME", "DESCRIPTION"]);
+        table.plain_row(&["web", "short"]);
+        assert_eq!(
+            table.for_programs(&Printer::new(Some(false))),
+            "NAME\tDESCRIP...\nweb \tshort     \n"
         );
     }
 

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::access::Access;
 use super::cache::load_index;
-use super::error::{RegistryError, shown};
+use super::error::{RegistryError, chain, shown};
 use super::files::write_whole;
 use super::http;
 use super::oci::Registries;
@@ -101,6 +101,30 @@ impl Downloader<'_> {
             }
         };
         self.keep(reference, fetched, folder)
+    }
+
+    /// Fetches an archive whose address is known; credentials are for the host of `owner`.
+    ///
+    /// # Errors
+    /// As [`Downloader::download`].
+    pub async fn download_from(
+        &self,
+        url: &str,
+        owner: &str,
+        access: &Access,
+        folder: &Path,
+    ) -> Result<Downloaded, RegistryError> {
+        let fetched = if is_oci(url) {
+            self.from_registry(url, "").await?
+        } else {
+            let source = Source {
+                url: url.to_owned(),
+                owner: owner.to_owned(),
+                access: access.clone(),
+            };
+            self.from_server(&source).await?
+        };
+        self.keep(url, fetched, folder)
     }
 
     async fn from_registry(&self, text: &str, version: &str) -> Result<Fetched, RegistryError> {
@@ -297,17 +321,6 @@ impl Downloader<'_> {
         resolve(&repository.url, url)
             .map_err(|_| RegistryError::Request(format!("invalid chart URL format: {reference}")))
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 /// Explains a tag that is not the version itself.

@@ -88,6 +88,11 @@ impl RegistryError {
         }
     }
 
+    /// Returns the error with its causes, for a place that has one line.
+    pub fn in_one_line(&self) -> String {
+        chain(self)
+    }
+
     pub(crate) fn file(doing: impl Into<String>, source: io::Error) -> Self {
         Self::File {
             doing: doing.into(),
@@ -101,6 +106,17 @@ impl RegistryError {
             hint: None,
         }
     }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }
 
 /// Returns an address as it may be shown: without credentials and without its query, which signs.

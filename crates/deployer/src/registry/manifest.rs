@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use chart::Metadata;
-use chart::lock::go_json;
+use chart::go;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWrite;
@@ -88,7 +88,7 @@ impl Push {
         provenance: Option<Vec<u8>>,
         created: &str,
     ) -> Self {
-        let config = Blob::new(CONFIG, go_json(metadata).into_bytes());
+        let config = Blob::new(CONFIG, go::json(metadata).into_bytes());
         let mut layers = vec![Blob::new(CHART, archive)];
         layers.extend(provenance.map(|data| Blob::new(PROVENANCE, data)));
         layers.sort_by(|one, other| one.digest.cmp(&other.digest));
@@ -100,7 +100,7 @@ impl Push {
         };
         let manifest = Blob::new(
             oci_client::manifest::OCI_IMAGE_MEDIA_TYPE,
-            go_json(&manifest).into_bytes(),
+            go::json(&manifest).into_bytes(),
         );
         layers.push(config);
         Self {

@@ -1,0 +1,79 @@
+//! Passwords that are typed or piped, and never shown.
+
+use std::io::{IsTerminal, Read, stdin};
+
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use super::error::CliError;
+use crate::output::Printer;
+use crate::registry::Secret;
+
+/// A longer password is none.
+const PASSWORD_BYTES_MAX: u64 = 64 * 1024;
+
+/// Reads a password from stdin, without the end of its line.
+pub(crate) fn password_from_stdin() -> Result<Secret, CliError> {
+    let mut text = String::new();
+    stdin()
+        .take(PASSWORD_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    Ok(Secret::from(text.to_owned()))
+}
+
+/// Asks on stderr and reads a line, without showing it where it is secret.
+pub(crate) fn prompt(
+    printer: &Printer,
+    question: &str,
+    is_secret: bool,
+) -> Result<Secret, CliError> {
+    let input = stdin();
+    let echo = if is_secret && input.is_terminal() {
+        Some(Echo::off()?)
+    } else {
+        None
+    };
+    printer.say(question);
+    let mut line = String::new();
+    input.read_line(&mut line).map_err(unreadable)?;
+    drop(echo);
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.is_empty() {
+        return Err(CliError::usage(format!(
+            "{} required",
+            question.trim_end_matches([':', ' ']).to_lowercase()
+        ))
+        .with_hint("pipe the password in with `--password-stdin`"));
+    }
+    Ok(Secret::from(line.to_owned()))
+}
+
+fn unreadable(source: std::io::Error) -> CliError {
+    CliError::File {
+        doing: "cannot read stdin".to_owned(),
+        source,
+    }
+}
+
+/// Keeps the terminal from showing what is typed while it lives.
+struct Echo(rustix::termios::Termios);
+
+impl Echo {
+    fn off() -> Result<Self, CliError> {
+        let before = tcgetattr(stdin()).map_err(|error| unreadable(error.into()))?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(stdin(), OptionalActions::Flush, &silent)
+            .map_err(|error| unreadable(error.into()))?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        // A terminal that has gone needs no echo.
+        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.0);
+    }
+}
