@@ -131,8 +131,11 @@ impl Connection {
                 registry: registry.clone(),
             },
         };
-        let missing =
-            || RegistryError::not_found(format!("`oci://{reference}` is not there: not found"));
+        let missing = || {
+            RegistryError::not_found(format!(
+                "`oci://{reference}` is not in the registry: not found"
+            ))
+        };
         match error {
             OciDistributionError::UnauthorizedError { .. }
             | OciDistributionError::AuthenticationFailure(_)

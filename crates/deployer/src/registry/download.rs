@@ -251,9 +251,12 @@ impl Downloader<'_> {
             });
         }
         let Some((name, chart)) = reference.split_once('/') else {
-            return Err(RegistryError::Request(format!(
-                "non-absolute URLs should be in form of repo_name/path_to_chart, got: {reference}"
-            )));
+            return Err(RegistryError::NotFound {
+                message: format!(
+                    "non-absolute URLs should be in form of repo_name/path_to_chart, got: {reference}"
+                ),
+                hint: Some("name a folder, a .tgz file, oci://…, https://….tgz or REPOSITORY/CHART; a name alone needs `--repo URL`".to_owned()),
+            });
         };
         let repository = list.get(name).ok_or_else(|| RegistryError::NotFound {
             message: format!("repo {name} not found"),

@@ -3,6 +3,7 @@
 //! Source: Helm 3.22 `pkg/repo/repo.go` and `cmd/helm/repo_add.go`.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(&path)
             .map_err(failed)?;
         let deadline = Instant::now() + LOCK_TIMEOUT;
