@@ -131,11 +131,7 @@ impl Connection {
                 registry: registry.clone(),
             },
         };
-        let missing = || {
-            RegistryError::not_found(format!(
-                "`oci://{reference}` is not in the registry: not found"
-            ))
-        };
+        let missing = || RegistryError::not_found(format!("`oci://{reference}` not found"));
         match error {
             OciDistributionError::UnauthorizedError { .. }
             | OciDistributionError::AuthenticationFailure(_)

@@ -91,13 +91,13 @@ impl Downloader<'_> {
         folder: &Path,
     ) -> Result<Downloaded, RegistryError> {
         let fetched = if is_oci(reference) {
-            self.from_registry(reference, version).await?
+            self.fetch_from_registry(reference, version).await?
         } else {
             let source = self.find(reference, version)?;
             if is_oci(&source.url) {
-                self.from_registry(&source.url, "").await?
+                self.fetch_from_registry(&source.url, "").await?
             } else {
-                self.from_server(&source).await?
+                self.fetch_from_server(&source).await?
             }
         };
         self.keep(reference, fetched, folder)
@@ -115,19 +115,23 @@ impl Downloader<'_> {
         folder: &Path,
     ) -> Result<Downloaded, RegistryError> {
         let fetched = if is_oci(url) {
-            self.from_registry(url, "").await?
+            self.fetch_from_registry(url, "").await?
         } else {
             let source = Source {
                 url: url.to_owned(),
                 owner: owner.to_owned(),
                 access: access.clone(),
             };
-            self.from_server(&source).await?
+            self.fetch_from_server(&source).await?
         };
         self.keep(url, fetched, folder)
     }
 
-    async fn from_registry(&self, text: &str, version: &str) -> Result<Fetched, RegistryError> {
+    async fn fetch_from_registry(
+        &self,
+        text: &str,
+        version: &str,
+    ) -> Result<Fetched, RegistryError> {
         let reference = OciReference::parse(text)?;
         let resolved = self.registries.resolve(&reference, version).await?;
         let wants_provenance = self.verify != Verify::Never;
@@ -150,7 +154,7 @@ impl Downloader<'_> {
         })
     }
 
-    async fn from_server(&self, source: &Source) -> Result<Fetched, RegistryError> {
+    async fn fetch_from_server(&self, source: &Source) -> Result<Fetched, RegistryError> {
         let Source { url, owner, access } = source;
         let name = file_name(url).ok_or_else(|| {
             RegistryError::Request(format!("{} names no file to store", shown(url)))

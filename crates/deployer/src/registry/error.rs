@@ -122,13 +122,18 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 /// Returns an address as it may be shown: without credentials and without its query, which signs.
 pub(crate) fn shown(url: &str) -> String {
     match url::Url::parse(url) {
-        Ok(mut url) => {
-            let _ = url.set_password(None);
-            let _ = url.set_username("");
-            url.set_query(None);
-            url.to_string()
+        Ok(mut parsed)
+            if parsed.query().is_some()
+                || !parsed.username().is_empty()
+                || parsed.password().is_some() =>
+        {
+            // An address that has no host has no credentials either.
+            let _ = parsed.set_password(None);
+            let _ = parsed.set_username("");
+            parsed.set_query(None);
+            parsed.to_string()
         }
-        Err(_) => url.to_owned(),
+        _ => url.to_owned(),
     }
 }
 
@@ -142,5 +147,6 @@ mod tests {
             shown("https://me:word@example.com/a.tgz?X-Amz-Signature=abc"),
             "https://example.com/a.tgz"
         );
+        assert_eq!(shown("http://example.com"), "http://example.com");
     }
 }
