@@ -53,6 +53,16 @@ impl RequestError {
         }
     }
 
+    /// Logs the refusal: what the caller did wrong is of interest to nobody else.
+    pub(crate) fn log(&self) {
+        let (status, code) = self.code();
+        if status.is_server_error() {
+            tracing::warn!(code, error = self.text(), "refused");
+        } else {
+            tracing::debug!(code, error = self.text(), "refused");
+        }
+    }
+
     /// Returns the text with its causes.
     fn text(&self) -> String {
         let mut text = self.to_string();

@@ -14,6 +14,13 @@ use thiserror::Error;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Time to connect, within the time of the request.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// Waits before a request whose connection failed is sent again: a pod that ends takes its connections with it. All
+/// requests are questions, so that asking twice changes nothing.
+const RETRY_WAITS: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+];
 /// How long an idle connection is kept; a peer that was replaced is looked up again after that.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
@@ -78,29 +85,47 @@ impl Http {
         body: Bytes,
         timeout: Duration,
     ) -> Result<Answer, HttpError> {
+        let answer = async {
+            let mut waits = RETRY_WAITS.iter();
+            loop {
+                let outcome = self.send_once(&method, url, &body).await;
+                match (outcome, waits.next()) {
+                    (Err(HttpError::Unreachable(_)), Some(wait)) => {
+                        tokio::time::sleep(*wait).await;
+                    }
+                    (outcome, _) => return outcome,
+                }
+            }
+        };
+        tokio::time::timeout(timeout, answer)
+            .await
+            .unwrap_or(Err(HttpError::Timeout(timeout)))
+    }
+
+    async fn send_once(
+        &self,
+        method: &Method,
+        url: &str,
+        body: &Bytes,
+    ) -> Result<Answer, HttpError> {
         let request = Request::builder()
             .method(method)
             .uri(url)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
-            .body(Full::new(body))
+            .body(Full::new(body.clone()))
             .map_err(|error| HttpError::Unreachable(error.to_string()))?;
-        let answer = async {
-            let response = self
-                .client
-                .request(request)
-                .await
-                .map_err(|error| HttpError::Unreachable(with_sources(&error)))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-                .collect()
-                .await
-                .map_err(|error| HttpError::Answer(error.to_string()))?;
-            Ok((status, body.to_bytes()))
-        };
-        tokio::time::timeout(timeout, answer)
+        let response = self
+            .client
+            .request(request)
             .await
-            .unwrap_or(Err(HttpError::Timeout(timeout)))
+            .map_err(|error| HttpError::Unreachable(with_sources(&error)))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|error| HttpError::Answer(error.to_string()))?;
+        Ok((status, body.to_bytes()))
     }
 }
 

@@ -173,7 +173,7 @@ async fn predict(
 ) -> Response {
     let started = Instant::now();
     let response = answer(&server, body).await.unwrap_or_else(|error| {
-        tracing::debug!(%error, "refused");
+        error.log();
         error.into_response()
     });
     let status = response.status().as_u16();

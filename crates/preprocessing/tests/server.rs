@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ struct Peer {
     url: String,
     answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
     requests: Arc<Mutex<Vec<(String, Value)>>>,
+    /// Requests that end without an answer, as when the peer's pod does.
+    drops: Arc<AtomicUsize>,
 }
 
 impl Peer {
@@ -29,12 +32,15 @@ impl Peer {
             url: format!("http://{}", listener.local_addr().unwrap()),
             answers: Arc::default(),
             requests: Arc::default(),
+            drops: Arc::default(),
         };
         let (answers, requests) = (Arc::clone(&peer.answers), Arc::clone(&peer.requests));
+        let drops = Arc::clone(&peer.drops);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (answers, requests) = (Arc::clone(&answers), Arc::clone(&requests));
-                std::thread::spawn(move || serve(stream.unwrap(), &answers, &requests));
+                let drops = Arc::clone(&drops);
+                std::thread::spawn(move || serve(stream.unwrap(), &answers, &requests, &drops));
             }
         });
         peer
@@ -72,6 +78,7 @@ fn serve(
     stream: TcpStream,
     answers: &Mutex<BTreeMap<String, (u16, Value)>>,
     requests: &Mutex<Vec<(String, Value)>>,
+    drops: &AtomicUsize,
 ) {
     let mut reader = BufReader::new(stream);
     loop {
@@ -92,6 +99,14 @@ fn serve(
         let mut body = vec![0; bytes];
         reader.read_exact(&mut body).unwrap();
         let path = head.split(' ').nth(1).unwrap().to_owned();
+        let is_dropped = |left: usize| left.checked_sub(1);
+        if path == "/predict"
+            && drops
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_dropped)
+                .is_ok()
+        {
+            return;
+        }
         let answer = answers.lock().unwrap().get(&path).cloned();
         requests
             .lock()
@@ -276,6 +291,23 @@ fn what_a_peer_fails_at_is_named_and_nothing_is_answered() {
     assert_eq!(status, 413);
     // A peer that fails costs requests, not the endpoint.
     assert!(server.is_ready());
+}
+
+#[test]
+fn a_connection_that_ends_with_its_pod_costs_no_request() {
+    let model = Peer::model_server();
+    let server = Server::start(command(&model.url, None));
+    server.wait_until_ready();
+    let whole = r#"{"entity":"e","features":{"a":1,"b":2}}"#;
+    model.drops.store(2, Ordering::Relaxed);
+    let (status, answer) = server.predict(whole);
+    assert_eq!(status, 200, "{answer}");
+    model.drops.store(100, Ordering::Relaxed);
+    let (status, answer) = server.predict(whole);
+    assert_eq!(
+        (status, answer["error"]["code"].as_str()),
+        (503, Some("model_server"))
+    );
 }
 
 #[test]
