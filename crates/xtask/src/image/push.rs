@@ -11,6 +11,9 @@ use ureq::{Agent, SendBody};
 /// Bounds one request; a layer of libtorch takes seconds.
 const REQUEST_MAX: Duration = Duration::from_secs(300);
 
+/// Names the newest image that was pushed, beside the tag of its own.
+const MOVING_TAG: &str = "dev";
+
 /// The image that is pushed first and holds libtorch.
 const DONOR: &str = "ml-deployer/validator";
 
@@ -52,9 +55,11 @@ pub(super) fn push(image: &Image, registry: &str, name: &str) -> Result<String> 
         )
         .with_context(|| format!("failed to push the configuration of `{name}` to `{registry}`"))?;
     let tag = image.tag();
-    client
-        .manifest(&image.manifest, &tag)
-        .with_context(|| format!("failed to push the manifest of `{name}` to `{registry}`"))?;
+    for tag in [tag.as_str(), MOVING_TAG] {
+        client
+            .manifest(&image.manifest, tag)
+            .with_context(|| format!("failed to push the manifest of `{name}` to `{registry}`"))?;
+    }
     Ok(format!("{registry}/{repository}:{tag}"))
 }
 
