@@ -9,4 +9,5 @@ mod classic;
 mod evidence;
 mod interop;
 mod local_hooks;
+mod stack;
 mod stage;

@@ -260,6 +260,18 @@ impl Namespace {
         }
     }
 
+    /// Asks a port of a service by its name over HTTP, through the API server.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_port(&self, service: &str, port: &str, path: &str) -> Result<Output> {
+        let url = format!(
+            "/api/v1/namespaces/{}/services/{service}:{port}/proxy{path}",
+            self.name
+        );
+        self.kubectl().args(["get", "--raw", &url]).expect(0)
+    }
+
     /// Describes the namespace's pods and events, for failure messages.
     pub fn describe(&self) -> String {
         let mut text = format!("namespace {}\n", self.name);
