@@ -1,57 +1,142 @@
-//! Times the exact area, its variance and interval on random scores.
+//! Times the metrics on random scores, on one core.
 //!
-//! `cargo run --profile PROFILE -p verdict --example auc_speed -- 1000000 10000000`
+//! `cargo run --release -p verdict --example auc_speed -- 1000000 10000000`
 
 use std::time::Instant;
 
 use verdict::auc::auc;
 use verdict::interval::{IntervalMethod, Tails, bounds};
+use verdict::metric::{Binning, Metric, OutputKind, evaluate_all};
+use verdict::paired::{PairedAccumulator, compare};
+use verdict::random::Stream;
 use verdict::score::{ScoreAccumulator, ScoreSlice};
+use verdict::summary::{KeyWidth, RunHeader, RunReader, RunWriter, Summary, merge};
 
-/// Splitmix64: a few lines suffice where only speed is at stake.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+const BATCH: usize = 8192;
+
+fn drawn(rows: usize, one_in: u32) -> (Vec<f32>, Vec<bool>) {
+    let mut stream = Stream::new(1, 0, 0);
+    let labels: Vec<bool> = (0..rows)
+        .map(|_| stream.bits().is_multiple_of(one_in))
+        .collect();
+    let scores = labels
+        .iter()
+        .map(|&label| {
+            let noise = (stream.bits() >> 8) as f32 / (1u32 << 24) as f32;
+            noise + if label { 0.4 } else { 0.0 }
+        })
+        .collect();
+    (scores, labels)
 }
 
+#[expect(clippy::print_stdout, reason = "an example prints what it measured")]
 fn main() {
-    for argument in std::env::args().skip(1) {
-        let Ok(rows) = argument.parse::<usize>() else {
-            continue;
-        };
-        let mut state = 1;
-        let labels: Vec<bool> = (0..rows)
-            .map(|_| next(&mut state).is_multiple_of(50))
-            .collect();
-        let scores: Vec<f32> = labels
-            .iter()
-            .map(|&label| {
-                let noise = (next(&mut state) >> 40) as f32 / (1u32 << 24) as f32;
-                noise + if label { 0.4 } else { 0.0 }
-            })
-            .collect();
-        let started = Instant::now();
-        let mut gathered = ScoreAccumulator::new();
-        for (scores, labels) in scores.chunks(8192).zip(labels.chunks(8192)) {
-            gathered
-                .extend(ScoreSlice::Single(scores), labels)
-                .expect("no NaN was drawn");
-        }
-        let gathering = started.elapsed();
-        let ranked = gathered.finish();
-        let sorting = started.elapsed() - gathering;
-        let area = auc(&ranked).expect("both classes were drawn");
-        let interval = bounds(&area, 0.95, Tails::OneSided, IntervalMethod::LogitT);
-        let total = started.elapsed();
-        #[expect(clippy::print_stdout, reason = "an example prints what it measured")]
-        {
+    let rows: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    for rows in rows {
+        for one_in in [50, 2] {
+            let (scores, labels) = drawn(rows, one_in);
+            let started = Instant::now();
+            let mut gathered = ScoreAccumulator::new();
+            for (scores, labels) in scores.chunks(BATCH).zip(labels.chunks(BATCH)) {
+                gathered
+                    .extend(ScoreSlice::Single(scores), labels)
+                    .expect("no NaN was drawn");
+            }
+            let gathering = started.elapsed();
+            let ranked = gathered.finish();
+            let sorting = started.elapsed() - gathering;
+            let area = auc(&ranked).expect("both classes were drawn");
+            let interval = bounds(&area, 0.95, Tails::OneSided, IntervalMethod::LogitT);
+            let total = started.elapsed();
             println!(
-                "{rows} rows: {total:?} (gathering {gathering:?}, sorting {sorting:?}), auc {:.6}, {interval:?}",
+                "{rows} rows, one in {one_in} positive: area and bounds {total:?} (gathering {gathering:?}, sorting {sorting:?}), {:.6}, {interval:?}",
                 area.value
+            );
+            let started = Instant::now();
+            let metrics = [
+                Metric::AveragePrecision,
+                Metric::KolmogorovSmirnov,
+                Metric::F1 { at: 0.5 },
+                Metric::LogLoss,
+                Metric::Brier,
+                Metric::CalibrationError {
+                    bins: 15,
+                    binning: Binning::EqualWidth,
+                },
+            ];
+            let values = evaluate_all(&metrics, &ranked, OutputKind::Logits);
+            println!(
+                "  six more metrics {:?}: {:.4}",
+                started.elapsed(),
+                values[0].as_ref().expect("defined")
+            );
+            summary(&scores, &labels);
+            let started = Instant::now();
+            let mut wide = ScoreAccumulator::new();
+            let doubles: Vec<f64> = scores.iter().map(|&score| f64::from(score) * 1.1).collect();
+            wide.extend(ScoreSlice::Double(&doubles), &labels)
+                .expect("no NaN was drawn");
+            let of_doubles = auc(&wide.finish()).expect("both classes were drawn");
+            println!(
+                "  in double precision {:?}: {:.6}",
+                started.elapsed(),
+                of_doubles.value
+            );
+            let started = Instant::now();
+            let mut pairs = PairedAccumulator::default();
+            let first: Vec<f64> = scores.iter().map(|&score| f64::from(score)).collect();
+            let second: Vec<f64> = first.iter().map(|score| (score * 3.0).sin()).collect();
+            pairs
+                .extend(&first, &second, &labels)
+                .expect("no NaN was drawn");
+            let pair = compare(&pairs.finish()).expect("both classes were drawn");
+            println!(
+                "  two models {:?}: {:.6}",
+                started.elapsed(),
+                pair.difference
             );
         }
     }
+}
+
+/// Ten shards, written, read and merged.
+#[expect(clippy::print_stdout, reason = "an example prints what it measured")]
+fn summary(scores: &[f32], labels: &[bool]) {
+    let header = RunHeader {
+        width: KeyWidth::Single,
+        weighted: false,
+        identity: [0; 32],
+        shard: 0,
+        shards: 1,
+    };
+    let started = Instant::now();
+    let share = scores.len().div_ceil(10);
+    let shards: Vec<Vec<u8>> = scores
+        .chunks(share)
+        .zip(labels.chunks(share))
+        .map(|(scores, labels)| {
+            let mut gathered = ScoreAccumulator::new();
+            gathered
+                .extend(ScoreSlice::Single(scores), labels)
+                .expect("no NaN was drawn");
+            let mut writer = RunWriter::new(Vec::new(), header).expect("memory");
+            for entry in Summary::from(&gathered.finish()).entries() {
+                writer.push(entry).expect("ascending");
+            }
+            writer.finish().expect("memory").0
+        })
+        .collect();
+    let writing = started.elapsed();
+    let bytes: usize = shards.iter().map(Vec::len).sum();
+    let runs = shards
+        .iter()
+        .map(|bytes| RunReader::new(bytes.as_slice()).expect("a run"));
+    let entries = merge(runs).filter(Result::is_ok).count();
+    println!(
+        "  ten shards written {writing:?} ({bytes} bytes), read and merged {:?}: {entries} distinct scores",
+        started.elapsed() - writing
+    );
 }

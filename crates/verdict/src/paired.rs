@@ -5,21 +5,87 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use crate::auc::{Auc, AucFold, MetricError};
 use crate::interval::{Bounds, IntervalError, Tails, bounds_always, normal_quantile};
 use crate::proportion::combine;
-use crate::score::{TieGroup, key_double};
-
-/// Rows that share both models' raw outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PairedGroup {
-    pub(crate) first: u64,
-    pub(crate) second: u64,
-    pub(crate) positives: u64,
-    pub(crate) negatives: u64,
-}
+use crate::score::{TieGroup, key_double, key_of_single, score_of_double, score_of_single};
 
 /// Gathers both models' outputs of the same rows, in any order and any number of batches.
+///
+/// A row takes 8 bytes while all outputs are exact in single precision, and 16 otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct PairedAccumulator {
-    rows: Vec<(u64, u64, bool)>,
+    keys: PairKeys,
+}
+
+/// The keys of both models' outputs, by class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum PairKeys {
+    Single(ClassPairs<u32>),
+    Double(ClassPairs<u64>),
+}
+
+impl Default for PairKeys {
+    fn default() -> Self {
+        Self::Single(ClassPairs::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ClassPairs<K> {
+    positives: Vec<(K, K)>,
+    negatives: Vec<(K, K)>,
+}
+
+impl<K: Copy + Ord> ClassPairs<K> {
+    fn push(&mut self, pair: (K, K), label: bool) {
+        if label {
+            self.positives.push(pair);
+        } else {
+            self.negatives.push(pair);
+        }
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.positives.append(&mut other.positives);
+        self.negatives.append(&mut other.negatives);
+    }
+
+    fn sort(&mut self) {
+        self.positives.sort_unstable();
+        self.negatives.sort_unstable();
+    }
+
+    fn identical(&self) -> bool {
+        let mut all = self.positives.iter().chain(&self.negatives);
+        all.all(|pair| pair.0 == pair.1)
+    }
+
+    /// Calls `visit` with each group of rows that are alike, ascending.
+    fn for_each_group(&self, score: impl Fn(K) -> f64, mut visit: impl FnMut(PairedGroup)) {
+        walk(
+            &self.positives,
+            &self.negatives,
+            |pair| *pair,
+            |pair, positives, negatives| {
+                visit(PairedGroup {
+                    first: score(pair.0),
+                    second: score(pair.1),
+                    positives: positives.len() as u64,
+                    negatives: negatives.len() as u64,
+                });
+            },
+        );
+    }
+}
+
+fn widen(pairs: &ClassPairs<u32>) -> ClassPairs<u64> {
+    let key = |key: u32| key_double(f64::from(score_of_single(key)));
+    let all = |pairs: &Vec<(u32, u32)>| {
+        let widened = pairs.iter().map(|pair| (key(pair.0), key(pair.1)));
+        widened.collect()
+    };
+    ClassPairs {
+        positives: all(&pairs.positives),
+        negatives: all(&pairs.negatives),
+    }
 }
 
 /// Why paired rows cannot be gathered.
@@ -70,62 +136,107 @@ impl PairedAccumulator {
                     return Err(PairedError::NotANumber { model, index });
                 }
             }
-            self.rows
-                .push((key_double(first), key_double(second), label));
+            self.push(first, second, label);
         }
         Ok(())
     }
 
+    fn push(&mut self, first: f64, second: f64, label: bool) {
+        if let PairKeys::Single(pairs) = &mut self.keys {
+            let (narrow_first, narrow_second) = (first as f32, second as f32);
+            if f64::from(narrow_first) == first && f64::from(narrow_second) == second {
+                let pair = (key_of_single(narrow_first), key_of_single(narrow_second));
+                pairs.push(pair, label);
+                return;
+            }
+            self.keys = PairKeys::Double(widen(pairs));
+        }
+        if let PairKeys::Double(pairs) = &mut self.keys {
+            pairs.push((key_double(first), key_double(second)), label);
+        }
+    }
+
     /// Adds everything that another accumulator holds.
-    pub fn merge(&mut self, mut other: Self) {
-        self.rows.append(&mut other.rows);
+    pub fn merge(&mut self, other: Self) {
+        match (&mut self.keys, other.keys) {
+            (PairKeys::Single(mine), PairKeys::Single(theirs)) => mine.append(theirs),
+            (PairKeys::Double(mine), PairKeys::Double(theirs)) => mine.append(theirs),
+            (PairKeys::Double(mine), PairKeys::Single(theirs)) => mine.append(widen(&theirs)),
+            (PairKeys::Single(mine), PairKeys::Double(theirs)) => {
+                let mut wide = widen(mine);
+                wide.append(theirs);
+                self.keys = PairKeys::Double(wide);
+            }
+        }
     }
 
     /// Sorts what was gathered.
     #[must_use]
     pub fn finish(mut self) -> PairedScores {
-        self.rows.sort_unstable();
-        let mut groups: Vec<PairedGroup> = Vec::new();
-        for (first, second, label) in self.rows {
-            let (positive, negative) = (u64::from(label), u64::from(!label));
-            match groups.last_mut() {
-                Some(group) if (group.first, group.second) == (first, second) => {
-                    group.positives += positive;
-                    group.negatives += negative;
-                }
-                _ => groups.push(PairedGroup {
-                    first,
-                    second,
-                    positives: positive,
-                    negatives: negative,
-                }),
-            }
+        match &mut self.keys {
+            PairKeys::Single(pairs) => pairs.sort(),
+            PairKeys::Double(pairs) => pairs.sort(),
         }
-        PairedScores { groups }
+        PairedScores { keys: self.keys }
     }
 }
 
 /// Both models' outputs in a canonical order, so that results do not depend on that of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairedScores {
-    pub(crate) groups: Vec<PairedGroup>,
+    keys: PairKeys,
+}
+
+/// Rows that share both models' raw outputs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PairedGroup {
+    pub(crate) first: f64,
+    pub(crate) second: f64,
+    pub(crate) positives: u64,
+    pub(crate) negatives: u64,
 }
 
 impl PairedScores {
     /// Tells whether both models gave the same output on every row.
     #[must_use]
     pub fn identical(&self) -> bool {
-        self.groups.iter().all(|group| group.first == group.second)
+        match &self.keys {
+            PairKeys::Single(pairs) => pairs.identical(),
+            PairKeys::Double(pairs) => pairs.identical(),
+        }
     }
 
-    /// Returns the positions of the groups in ascending order of the second model's output.
-    pub(crate) fn order_of_second(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.groups.len() as u32).collect();
-        order.sort_unstable_by_key(|&position| {
-            let group = &self.groups[position as usize];
-            (group.second, group.first)
-        });
-        order
+    /// Calls `visit` with each group of rows that are alike, ascending by the first model's
+    /// output and then by the second's.
+    pub(crate) fn for_each_group(&self, visit: impl FnMut(PairedGroup)) {
+        match &self.keys {
+            PairKeys::Single(pairs) => {
+                pairs.for_each_group(|key| f64::from(score_of_single(key)), visit);
+            }
+            PairKeys::Double(pairs) => pairs.for_each_group(score_of_double, visit),
+        }
+    }
+}
+
+/// Walks two ascending lists and calls `visit` with each key and the items of both that have
+/// it.
+fn walk<T, K: Copy + Ord>(
+    mut positives: &[T],
+    mut negatives: &[T],
+    key: impl Fn(&T) -> K,
+    mut visit: impl FnMut(K, &[T], &[T]),
+) {
+    loop {
+        let next = match (positives.first().map(&key), negatives.first().map(&key)) {
+            (Some(left), Some(right)) => left.min(right),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => return,
+        };
+        let tied = |items: &[T]| items.iter().take_while(|item| key(item) == next).count();
+        let (of_positives, of_negatives) = (tied(positives), tied(negatives));
+        visit(next, &positives[..of_positives], &negatives[..of_negatives]);
+        positives = &positives[of_positives..];
+        negatives = &negatives[of_negatives..];
     }
 }
 
@@ -162,99 +273,122 @@ pub struct PairedTest {
 ///
 /// Source: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44(3):837-845.
 pub fn compare(scores: &PairedScores) -> Result<PairedAreas, MetricError> {
-    let groups = &scores.groups;
-    let positives: u64 = groups.iter().map(|group| group.positives).sum();
-    let negatives: u64 = groups.iter().map(|group| group.negatives).sum();
-    let order = scores.order_of_second();
-    // Twice a row's placement among the other class, centred: as integers, so that sums are
-    // exact. One entry a group and class, for the first model.
-    let mut placed = vec![(0i64, 0i64); groups.len()];
-    let first = place(
-        (positives, negatives),
-        groups.len(),
-        |at| (at, groups[at].first),
-        groups,
-        |at, placement| placed[at] = placement,
-    )?;
-    let (mut of_positives, mut of_negatives) = (0i128, 0i128);
-    let second = place(
-        (positives, negatives),
-        groups.len(),
-        |at| (order[at] as usize, groups[order[at] as usize].second),
-        groups,
-        |at, placement| {
-            let group = &groups[at];
-            of_positives +=
-                i128::from(group.positives) * i128::from(placed[at].0) * i128::from(placement.0);
-            of_negatives +=
-                i128::from(group.negatives) * i128::from(placed[at].1) * i128::from(placement.1);
-        },
-    )?;
+    let joint = match &scores.keys {
+        PairKeys::Single(pairs) => joint(pairs)?,
+        PairKeys::Double(pairs) => joint(pairs)?,
+    };
+    let (first, second) = (joint.first.finish(), joint.second.finish());
+    let (positives, negatives) = (first.positives, first.negatives);
     let covariance = (positives >= 2 && negatives >= 2).then(|| {
-        let offsets = first.doubled_offset() * second.doubled_offset();
+        let offsets = joint.first.doubled_offset() * joint.second.doubled_offset();
         let of_class = |rows: u64, others: u64, products: i128| {
             let (count, others) = (rows as f64, others as f64);
             let deviations = (i128::from(rows) * products - offsets) as f64;
             deviations / (2.0 * others).powi(2) / count / (count - 1.0) / count
         };
-        of_class(positives, negatives, of_positives) + of_class(negatives, positives, of_negatives)
+        of_class(positives, negatives, joint.products_of_positives)
+            + of_class(negatives, positives, joint.products_of_negatives)
     });
-    let (first_area, second_area) = (first.finish(), second.finish());
     let identical = scores.identical();
-    let variance = match (first_area.variance, second_area.variance, covariance) {
+    let variance = match (first.variance, second.variance, covariance) {
         _ if identical => Some(0.0),
         (Some(one), Some(two), Some(both)) => Some((one + two - 2.0 * both).max(0.0)),
         _ => None,
     };
     Ok(PairedAreas {
-        difference: second_area.value - first_area.value,
-        first: first_area,
-        second: second_area,
+        difference: second.value - first.value,
+        first,
+        second,
         covariance,
         variance,
         identical,
     })
 }
 
-/// Walks the groups in ascending order of one model's output; `at` gives the position and
-/// the key of the n-th in that order, `visit` takes each group's centred, doubled placement
-/// for a positive and for a negative row.
-fn place(
-    (positives, negatives): (u64, u64),
-    count: usize,
-    at: impl Fn(usize) -> (usize, u64),
-    groups: &[PairedGroup],
-    mut visit: impl FnMut(usize, (i64, i64)),
-) -> Result<AucFold, MetricError> {
-    let mut fold = AucFold::new(positives, negatives)?;
-    let (mut positives_below, mut negatives_below) = (0u64, 0u64);
-    let mut start = 0;
-    while start < count {
-        let key = at(start).1;
-        let mut end = start;
-        let mut tied = TieGroup {
-            score: f64::NAN,
-            positives: 0,
-            negatives: 0,
-        };
-        while end < count && at(end).1 == key {
-            let group = &groups[at(end).0];
-            tied.positives += group.positives;
-            tied.negatives += group.negatives;
-            end += 1;
-        }
-        let of_positive = (2 * negatives_below + tied.negatives) as i64 - negatives as i64;
-        // Positives above win over a negative row; turned round, so that both agree in sign.
-        let of_negative = positives as i64 - (2 * positives_below + tied.positives) as i64;
-        for position in start..end {
-            visit(at(position).0, (of_positive, of_negative));
-        }
-        fold.push(tied);
-        positives_below += tied.positives;
-        negatives_below += tied.negatives;
-        start = end;
+/// Both areas in the making and the sums of products of placements.
+struct Joint {
+    first: AucFold,
+    second: AucFold,
+    products_of_positives: i128,
+    products_of_negatives: i128,
+}
+
+/// Walks the rows by the first model's output and then by the second's.
+fn joint<K: Copy + Ord>(pairs: &ClassPairs<K>) -> Result<Joint, MetricError> {
+    let rows = (pairs.positives.len() as u64, pairs.negatives.len() as u64);
+    if rows.0.max(rows.1) > i32::MAX as u64 {
+        return Err(MetricError::TooManyRows);
     }
-    Ok(fold)
+    let mut first = PlacementWalk::new(rows)?;
+    // The second model's key of each row beside the first model's placement.
+    let mut placed_positives = Vec::with_capacity(pairs.positives.len());
+    let mut placed_negatives = Vec::with_capacity(pairs.negatives.len());
+    walk(
+        &pairs.positives,
+        &pairs.negatives,
+        |pair| pair.0,
+        |_, positives, negatives| {
+            let (of_positive, of_negative) = first.step(positives.len(), negatives.len());
+            placed_positives.extend(positives.iter().map(|pair| (pair.1, of_positive)));
+            placed_negatives.extend(negatives.iter().map(|pair| (pair.1, of_negative)));
+        },
+    );
+    placed_positives.sort_unstable();
+    placed_negatives.sort_unstable();
+    let mut second = PlacementWalk::new(rows)?;
+    let (mut of_positives, mut of_negatives) = (0i128, 0i128);
+    let sum = |placed: &[(K, i32)]| -> i64 { placed.iter().map(|item| i64::from(item.1)).sum() };
+    walk(
+        &placed_positives,
+        &placed_negatives,
+        |placed| placed.0,
+        |_, positives, negatives| {
+            let (of_positive, of_negative) = second.step(positives.len(), negatives.len());
+            of_positives += i128::from(of_positive) * i128::from(sum(positives));
+            of_negatives += i128::from(of_negative) * i128::from(sum(negatives));
+        },
+    );
+    Ok(Joint {
+        first: first.area,
+        second: second.area,
+        products_of_positives: of_positives,
+        products_of_negatives: of_negatives,
+    })
+}
+
+/// Gives each group of tied rows its placement.
+struct PlacementWalk {
+    area: AucFold,
+    rows: (u64, u64),
+    below: (u64, u64),
+}
+
+impl PlacementWalk {
+    /// Starts before the lowest group; a class holds less than 2^31 rows.
+    fn new(rows: (u64, u64)) -> Result<Self, MetricError> {
+        Ok(Self {
+            area: AucFold::new(rows.0, rows.1)?,
+            rows,
+            below: (0, 0),
+        })
+    }
+
+    /// Takes the next group and returns the doubled, centred placement of a positive and of a
+    /// negative row: integers, so that sums of products are exact.
+    fn step(&mut self, positives: usize, negatives: usize) -> (i32, i32) {
+        let (positives, negatives) = (positives as u64, negatives as u64);
+        let centred = |below: u64, tied: u64, all: u64| (2 * below + tied) as i64 - all as i64;
+        let of_positive = centred(self.below.1, negatives, self.rows.1);
+        // Positives above win over a negative row; turned round, so that both agree in sign.
+        let of_negative = -centred(self.below.0, positives, self.rows.0);
+        self.area.push(TieGroup {
+            score: f64::NAN,
+            positives,
+            negatives,
+        });
+        self.below = (self.below.0 + positives, self.below.1 + negatives);
+        (of_positive as i32, of_negative as i32)
+    }
 }
 
 impl PairedAreas {

@@ -4,7 +4,7 @@ use super::Resampling;
 use crate::metric::{Groups, Mass, Totals};
 use crate::paired::PairedScores;
 use crate::random::{Stream, poisson_one_of};
-use crate::score::{RankedScores, TieGroup, score_of_double};
+use crate::score::{RankedScores, TieGroup};
 use crate::summary::Entry;
 
 /// One row, where weights or clusters matter.
@@ -188,20 +188,21 @@ impl Sample {
     /// Takes the same rows under two models.
     #[must_use]
     pub fn of_pairs(scores: &PairedScores) -> Self {
-        let units = scores.groups.iter().map(|group| Unit {
-            positives: group.positives,
-            negatives: group.negatives,
-            weight: 1.0,
-            cluster: None,
+        let mut units = Vec::new();
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        scores.for_each_group(|group| {
+            units.push(Unit {
+                positives: group.positives,
+                negatives: group.negatives,
+                weight: 1.0,
+                cluster: None,
+            });
+            first.push(group.first);
+            second.push(group.second);
         });
-        let in_order: Vec<u32> = (0..scores.groups.len() as u32).collect();
-        let views = vec![
-            View::new(&in_order, |unit| scores.groups[unit].first),
-            View::new(&scores.order_of_second(), |unit| scores.groups[unit].second),
-        ];
         Self {
-            units: units.collect(),
-            views,
+            units,
+            views: vec![View::new(&first), View::new(&second)],
         }
     }
 
@@ -260,16 +261,18 @@ const PURPOSE_ROWS: u32 = 1;
 const PURPOSE_CLUSTERS: u32 = 2;
 
 impl View {
-    /// Groups the units, given in ascending order of their keys.
-    fn new(order: &[u32], key: impl Fn(usize) -> u64) -> Self {
+    /// Groups the units by their scores.
+    fn new(of_units: &[f64]) -> Self {
+        let mut order: Vec<u32> = (0..of_units.len() as u32).collect();
+        order.sort_unstable_by(|&left, &right| {
+            of_units[left as usize].total_cmp(&of_units[right as usize])
+        });
         let mut scores = Vec::new();
         let mut group_of_unit = vec![0; order.len()];
-        let mut last = None;
-        for &unit in order {
-            let key = key(unit as usize);
-            if last != Some(key) {
-                scores.push(score_of_double(key));
-                last = Some(key);
+        for &unit in &order {
+            let score = of_units[unit as usize];
+            if scores.last() != Some(&score) {
+                scores.push(score);
             }
             group_of_unit[unit as usize] = scores.len() as u32 - 1;
         }
