@@ -184,6 +184,7 @@ fn e2e_the_stack_serves_upgrades_one_component_and_leaves_nothing() -> Result<()
     let Some(play) = Play::set()? else {
         return Ok(());
     };
+    the_api_accepts_every_environment(&play)?;
     play.stack("install", "champion")?.expect(0)?.is_orderly()?;
     let champion = a_request_goes_through_every_component(&play)?;
     helm_asks_the_components(&play)?;
@@ -195,6 +196,31 @@ fn e2e_the_stack_serves_upgrades_one_component_and_leaves_nothing() -> Result<()
     monitoring_is_switched_off(&play)?;
     helm_reads_the_release(&play)?;
     nothing_is_left(&play)
+}
+
+/// Autoscalers, disruption budgets and network policies, which development does without, are as Kubernetes takes them.
+fn the_api_accepts_every_environment(play: &Play) -> Result<()> {
+    let chart = workspace::chart("ml-serving-stack");
+    for environment in ["dev", "staging", "prod"] {
+        let rendered = play
+            .stage
+            .deployer()?
+            .args(["template", RELEASE])
+            .arg(&chart)
+            .arg("--values")
+            .arg(chart.join(format!("values-{environment}.yaml")))
+            .arg("--set=metrics-exporter.networkPolicy.enabled=true")
+            .expect(0)?;
+        let applied = play
+            .stage
+            .namespace
+            .kubectl()
+            .args(["apply", "--dry-run=server", "--filename=-"])
+            .input(rendered.stdout)
+            .expect(0)?;
+        demand(applied.stderr.is_empty(), || applied.describe())?;
+    }
+    Ok(())
 }
 
 /// Raw event -> features through nginx -> model -> cache, the second time -> queue -> metrics.

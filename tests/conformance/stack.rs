@@ -184,12 +184,18 @@ fn the_stack_is_clean_to_helms_strict_linter() -> Result<()> {
     Ok(())
 }
 
-/// Chart.lock was written by Helm for these very dependencies, and all of them are there.
+/// Chart.lock was written by Helm for these very dependencies, and all of them are there, as Helm packs them and as we do.
 #[test]
 fn the_stacks_lock_is_the_one_that_helm_writes() -> Result<()> {
-    let Some(helm) = Helm::V3.program() else {
-        return skip::aloud("E2E_BIN has no `helm3`");
-    };
+    let ours = Program::new(binaries::path("deployer")?);
+    the_lock_serves(ours)?;
+    match Helm::V3.program() {
+        Some(helm) => the_lock_serves(helm),
+        None => skip::aloud("E2E_BIN has no `helm3`"),
+    }
+}
+
+fn the_lock_serves(program: Program) -> Result<()> {
     let copy = tempfile::tempdir()?;
     for chart in components()?.iter().map(String::as_str).chain([STACK]) {
         copy_folder(&workspace::chart(chart), &copy.path().join(chart))?;
@@ -197,7 +203,8 @@ fn the_stacks_lock_is_the_one_that_helm_writes() -> Result<()> {
     let stack = copy.path().join(STACK);
     std::fs::remove_dir_all(stack.join("charts"))?;
     // Refuses a lock that is out of step with Chart.yaml.
-    helm.clone()
+    program
+        .clone()
         .args(["dependency", "build", "--skip-refresh"])
         .arg(&stack)
         .expect(0)?;
@@ -209,9 +216,9 @@ fn the_stacks_lock_is_the_one_that_helm_writes() -> Result<()> {
     };
     let (built, committed) = (names(&stack)?, names(&workspace::chart(STACK))?);
     demand(built == committed, || {
-        format!("Helm packs {built:?}, committed are {committed:?}")
+        format!("packed are {built:?}, committed {committed:?}")
     })?;
-    let listed = helm.args(["dependency", "list"]).arg(&stack).expect(0)?;
+    let listed = program.args(["dependency", "list"]).arg(&stack).expect(0)?;
     let well = listed.stdout.matches("\tok").count();
     demand(well == built.len(), || listed.describe())
 }
@@ -237,7 +244,7 @@ fn packed_components_are_those_beside_the_stack() -> Result<()> {
                 .with_context(|| format!("`{}` is packed only", path.display()))?;
             demand(text == content, || {
                 format!(
-                    "`{}` differs from its copy in `{}`: run `helm dependency update charts/{STACK}`",
+                    "`{}` differs from its copy in `{}`: run `deployer dependency update charts/{STACK}`",
                     source.display(),
                     archive.display()
                 )

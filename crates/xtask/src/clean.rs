@@ -20,7 +20,12 @@ pub(crate) struct CleanArguments {
 /// When a cluster leaves something behind or a folder cannot be deleted.
 pub(crate) fn run(places: &Places, arguments: &CleanArguments) -> Result<()> {
     cluster::down_all(places)?;
-    let mut folders = vec![places.cluster_states(), places.target.join("images")];
+    let mut folders = vec![
+        places.cluster_states(),
+        places.target.join("images"),
+        // Packages that images are made of; newer ones are downloaded next time.
+        places.cache.join("debian"),
+    ];
     if arguments.all {
         folders.extend([places.cache.join("cluster"), places.cache.join("libtorch")]);
     }
