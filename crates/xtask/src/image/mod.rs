@@ -286,3 +286,29 @@ fn build(places: &Places, names: &[Name], profile: Profile, selection: Build) ->
     }
     process::run(&mut command)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_containerfile_makes_the_same_images() {
+        let text = include_str!("../../../../Containerfile");
+        for name in Name::value_variants() {
+            let entry = match name.source() {
+                Source::Workspace(binaries) => binaries[0],
+                Source::Debian(recipe) => recipe.programs[0],
+            };
+            let entry = entry.rsplit('/').next().unwrap_or(entry);
+            let signal = name
+                .stop_signal()
+                .map_or_else(String::new, |signal| format!("STOPSIGNAL {signal}\n"));
+            let text_of_name = format!(
+                "FROM base AS {0}\nCOPY {0}/ /\n{signal}ENTRYPOINT [\"/{1}/{entry}\"]\n",
+                name.text(),
+                stage::BINARIES
+            );
+            assert!(text.contains(&text_of_name), "no {text_of_name}");
+        }
+    }
+}
