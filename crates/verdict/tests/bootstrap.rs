@@ -1,7 +1,7 @@
 //! What must hold of resampled intervals.
 
 use verdict::auc::auc;
-use verdict::bootstrap::{Question, Resampling, Row, Sample, bootstrap};
+use verdict::bootstrap::{PairedRow, Question, Resampling, Row, Sample, bootstrap};
 use verdict::interval::{IntervalError, Tails};
 use verdict::metric::{Metric, OutputKind, evaluate};
 use verdict::paired::{PairedAccumulator, compare};
@@ -156,6 +156,47 @@ fn clusters_of_repeated_rows_widen_the_interval_as_they_should() {
         "{}",
         clustered / naive
     );
+}
+
+#[test]
+fn clusters_widen_the_interval_of_a_difference_too() {
+    let rows = drawn(8, 60, 240);
+    let spread = |times: usize, clustered: bool| {
+        let rows = rows.iter().enumerate().flat_map(|(index, &row)| {
+            let (first, second, positive) = row;
+            std::iter::repeat_n(
+                PairedRow {
+                    first,
+                    second,
+                    positive,
+                    weight: 1.0,
+                    cluster: clustered.then_some(index as u64),
+                },
+                times,
+            )
+        });
+        let found = bootstrap(
+            &Sample::of_paired_rows(rows.collect()),
+            &[question(Metric::Auc)],
+            &Resampling::default(),
+        )
+        .expect("defined");
+        found.differences[0].standard_error().expect("many")
+    };
+    let (once, naive, clustered) = (spread(1, false), spread(3, false), spread(3, true));
+    assert!((clustered / once - 1.0).abs() < 0.1, "{clustered} {once}");
+    assert!((once / naive - 3f64.sqrt()).abs() < 0.15, "{once} {naive}");
+    let mut pairs = PairedAccumulator::default();
+    for &(first, second, label) in &rows {
+        pairs.extend(&[first], &[second], &[label]).expect("no NaN");
+    }
+    let of_pairs = bootstrap(
+        &Sample::of_pairs(&pairs.finish()),
+        &[question(Metric::Auc)],
+        &Resampling::default(),
+    )
+    .expect("defined");
+    assert_eq!(of_pairs.differences[0].standard_error(), Some(once));
 }
 
 #[test]

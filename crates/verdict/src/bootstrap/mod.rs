@@ -19,7 +19,7 @@ mod studentised;
 use sample::observed;
 
 pub use replicates::Replicates;
-pub use sample::{Row, Sample};
+pub use sample::{PairedRow, Row, Sample};
 pub use studentised::studentised_area;
 
 use crate::metric::{Metric, MetricError, OutputKind, evaluate};

@@ -20,6 +20,21 @@ pub struct Row {
     pub cluster: Option<u64>,
 }
 
+/// One row under two models, where weights or clusters matter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairedRow {
+    /// The first model's raw output; not NaN.
+    pub first: f64,
+    /// The second model's raw output; not NaN.
+    pub second: f64,
+    /// Whether the row is of the positive class.
+    pub positive: bool,
+    /// Its weight, above 0; 1 where there are none.
+    pub weight: f64,
+    /// A hash of the cluster's identity; nothing without clusters.
+    pub cluster: Option<u64>,
+}
+
 /// Rows that are alike in everything that matters.
 #[derive(Clone, Copy, Debug)]
 struct Unit {
@@ -200,6 +215,50 @@ impl Sample {
             first.push(group.first);
             second.push(group.second);
         });
+        Self {
+            units,
+            views: vec![View::new(&first), View::new(&second)],
+        }
+    }
+
+    /// Takes the same rows under two models, with weights or clusters, in any order.
+    ///
+    /// # Panics
+    /// When a score is NaN: those are refused by name where rows are gathered.
+    #[must_use]
+    pub fn of_paired_rows(mut rows: Vec<PairedRow>) -> Self {
+        for row in &mut rows {
+            assert!(
+                !row.first.is_nan() && !row.second.is_nan(),
+                "scores are ordered"
+            );
+            // Both zeros become one.
+            row.first += 0.0;
+            row.second += 0.0;
+        }
+        rows.sort_unstable_by(|left, right| {
+            (left.first.total_cmp(&right.first))
+                .then(left.second.total_cmp(&right.second))
+                .then(left.weight.total_cmp(&right.weight))
+                .then(left.cluster.cmp(&right.cluster))
+        });
+        let mut units = Vec::new();
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let alike = |left: &PairedRow, right: &PairedRow| {
+            (left.first, left.second, left.weight, left.cluster)
+                == (right.first, right.second, right.weight, right.cluster)
+        };
+        for group in rows.chunk_by(alike) {
+            let positives = group.iter().filter(|row| row.positive).count() as u64;
+            units.push(Unit {
+                positives,
+                negatives: group.len() as u64 - positives,
+                weight: group[0].weight,
+                cluster: group[0].cluster,
+            });
+            first.push(group[0].first);
+            second.push(group[0].second);
+        }
         Self {
             units,
             views: vec![View::new(&first), View::new(&second)],
