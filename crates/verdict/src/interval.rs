@@ -103,8 +103,30 @@ impl Tails {
     }
 }
 
-/// Computes confidence bounds for the area, and by Newcombe's score interval where DeLong's
-/// variance vanishes or is undefined; the second value says which method it was.
+/// Rows of the smaller class times `1 - area` below which DeLong's variance is too small to
+/// decide on alone; see `docs/adr/0020-intervals-of-the-area.md`.
+const ERRORS_FIRM: f64 = 10.0;
+
+/// Returns the method that keeps its level best for this area and these class sizes:
+/// [`IntervalMethod::LogitT`] where the sample is firm, [`IntervalMethod::Envelope`] where
+/// few rows of the smaller class are misplaced, and [`IntervalMethod::NewcombeScore`] where
+/// DeLong's variance vanishes or is undefined.
+#[must_use]
+pub fn deciding_method(area: &Auc) -> IntervalMethod {
+    let separated = area.value <= 0.0 || area.value >= 1.0;
+    if separated || area.variance.is_none_or(|variance| variance <= 0.0) {
+        return IntervalMethod::NewcombeScore;
+    }
+    let smaller = area.positives.min(area.negatives) as f64;
+    if smaller * area.value.min(1.0 - area.value) < ERRORS_FIRM {
+        IntervalMethod::Envelope
+    } else {
+        IntervalMethod::LogitT
+    }
+}
+
+/// Computes confidence bounds for the area that a check may decide on, by
+/// [`deciding_method`], which is the second value.
 ///
 /// # Errors
 /// [`IntervalError::Confidence`] only: two rows of different classes suffice.
@@ -113,14 +135,13 @@ pub fn bounds_always(
     confidence: f64,
     tails: Tails,
 ) -> Result<(Bounds, IntervalMethod), IntervalError> {
-    match bounds(area, confidence, tails, IntervalMethod::LogitT) {
-        Ok(found) => Ok((found, IntervalMethod::LogitT)),
-        Err(IntervalError::Confidence) => Err(IntervalError::Confidence),
-        Err(_) => {
-            let found = bounds(area, confidence, tails, IntervalMethod::NewcombeScore)?;
-            Ok((found, IntervalMethod::NewcombeScore))
-        }
-    }
+    let method = deciding_method(area);
+    bounds(area, confidence, tails, method).map(|found| (found, method))
+}
+
+/// Returns the distance of the area from a value in standard errors of Newcombe's method.
+pub(crate) fn score_statistic(area: &Auc, against: f64) -> f64 {
+    (area.value - against) / newcombe_error(area, against)
 }
 
 /// Computes confidence bounds for the area.
@@ -174,22 +195,24 @@ pub fn bounds(
     })
 }
 
+/// Returns the standard error of an estimate of the area `t` with these class sizes.
+fn newcombe_error(area: &Auc, t: f64) -> f64 {
+    let (positives, negatives) = (area.positives as f64, area.negatives as f64);
+    let rows = f64::midpoint(positives, negatives) - 1.0;
+    let spread = 1.0 + rows * (1.0 - t) / (2.0 - t) + rows * t / (1.0 + t);
+    (t * (1.0 - t) * spread / (positives * negatives)).sqrt()
+}
+
 /// Solves `|area - t| = z sqrt(V(t))` for both bounds; at the ends 0 and 1 bound the interval.
 ///
 /// Source: Newcombe (2006), Statistics in Medicine 25:559-573, method 5.
 fn newcombe(area: &Auc, z: f64) -> Bounds {
-    let (positives, negatives) = (area.positives as f64, area.negatives as f64);
-    let rows = f64::midpoint(positives, negatives) - 1.0;
-    let standard_error = |t: f64| {
-        let spread = 1.0 + rows * (1.0 - t) / (2.0 - t) + rows * t / (1.0 + t);
-        (t * (1.0 - t) * spread / (positives * negatives)).sqrt()
-    };
     let solve = |end: f64| {
         // The distance exceeds the reach at `end` and falls short of it at the area.
         let (mut outside, mut inside) = (end, area.value);
         for _ in 0..100 {
             let middle = f64::midpoint(outside, inside);
-            if (area.value - middle).abs() > z * standard_error(middle) {
+            if (area.value - middle).abs() > z * newcombe_error(area, middle) {
                 outside = middle;
             } else {
                 inside = middle;
@@ -347,9 +370,14 @@ mod tests {
         let tied = area(0.5, Some(0.0), 20, 50);
         let (found, _) = bounds_always(&tied, 0.95, Tails::OneSided).expect("defined");
         assert!(found.lower < 0.45 && found.upper > 0.55, "{found:?}");
-        let ordinary = area(0.9, Some(0.001), 20, 50);
-        let (_, method) = bounds_always(&ordinary, 0.95, Tails::OneSided).expect("defined");
-        assert_eq!(method, IntervalMethod::LogitT);
+        for (firm, expected) in [
+            (area(0.9, Some(0.001), 20, 50), IntervalMethod::Envelope),
+            (area(0.98, Some(0.001), 400, 900), IntervalMethod::Envelope),
+            (area(0.9, Some(0.001), 200, 500), IntervalMethod::LogitT),
+        ] {
+            let (_, method) = bounds_always(&firm, 0.95, Tails::OneSided).expect("defined");
+            assert_eq!(method, expected);
+        }
     }
 
     #[test]

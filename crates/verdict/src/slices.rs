@@ -9,8 +9,9 @@
 //!   slices one will by chance. Holm's step-down method keeps the probability of any false
 //!   alarm at the level (Holm 1979, Scandinavian Journal of Statistics 6:65-70).
 
+use crate::auc::Auc;
 use crate::decision::{DecidingNumber, Limit, OnInconclusive, settle};
-use crate::interval::{normal_cdf, student_cdf};
+use crate::interval::{IntervalMethod, deciding_method, normal_cdf, score_statistic, student_cdf};
 use crate::report::Outcome;
 
 /// The rows that a slice must have to be judged.
@@ -183,23 +184,43 @@ impl TailProbabilities {
     }
 }
 
-/// Tests an area against a value, on the logit scale with Student's t: the same rule as
-/// [`crate::interval::IntervalMethod::LogitT`], so that `above <= 1 - c` exactly when the
-/// lower bound at c is at least the value. Nothing where that interval is undefined.
+/// Tests an area against a value by the same rule as [`crate::interval::bounds_always`], so
+/// that `above <= 1 - c` exactly when the lower bound at c is at least the value. Nothing for
+/// a value outside 0 to 1.
 #[must_use]
-pub fn area_tails(area: &crate::auc::Auc, against: f64) -> Option<TailProbabilities> {
-    let variance = area.variance.filter(|&variance| variance > 0.0)?;
-    let inside = |value: f64| value > 0.0 && value < 1.0;
-    if !inside(area.value) || !inside(against) {
+pub fn area_tails(area: &Auc, against: f64) -> Option<TailProbabilities> {
+    if against.is_nan() || against <= 0.0 || against >= 1.0 {
         return None;
     }
-    let logit = |value: f64| (value / (1.0 - value)).ln();
-    let standard_error = variance.sqrt() / (area.value * (1.0 - area.value));
-    let statistic = (logit(area.value) - logit(against)) / standard_error;
-    let degrees = area.positives.min(area.negatives) - 1;
-    Some(TailProbabilities {
-        below: student_cdf(statistic, degrees),
-        above: student_cdf(-statistic, degrees),
+    let by_score = || {
+        let statistic = score_statistic(area, against);
+        TailProbabilities {
+            below: normal_cdf(statistic),
+            above: normal_cdf(-statistic),
+        }
+    };
+    let by_delong = || {
+        let logit = |value: f64| (value / (1.0 - value)).ln();
+        let slope = area.value * (1.0 - area.value);
+        let standard_error = area.variance.unwrap_or(f64::NAN).sqrt() / slope;
+        let statistic = (logit(area.value) - logit(against)) / standard_error;
+        let degrees = area.positives.min(area.negatives) - 1;
+        TailProbabilities {
+            below: student_cdf(statistic, degrees),
+            above: student_cdf(-statistic, degrees),
+        }
+    };
+    Some(match deciding_method(area) {
+        IntervalMethod::NewcombeScore => by_score(),
+        IntervalMethod::Envelope => {
+            // The wider bound belongs to the larger probability.
+            let (one, two) = (by_score(), by_delong());
+            TailProbabilities {
+                below: one.below.max(two.below),
+                above: one.above.max(two.above),
+            }
+        }
+        _ => by_delong(),
     })
 }
 
@@ -219,8 +240,7 @@ pub fn normal_tails(estimate: f64, standard_error: f64, against: f64) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auc::Auc;
-    use crate::interval::{IntervalMethod, Tails, bounds};
+    use crate::interval::{Tails, bounds_always};
     use proptest::prelude::*;
 
     /// Equal to R's `p.adjust(p, "holm")` (the example of its manual's first values).
@@ -297,7 +317,7 @@ mod tests {
             against in 0.5f64..0.98,
         ) {
             let area = Auc { value, variance: Some(variance), positives, negatives: 500, distinct_scores: 9 };
-            let bounds = bounds(&area, 0.95, Tails::OneSided, IntervalMethod::LogitT).expect("defined");
+            let (bounds, _) = bounds_always(&area, 0.95, Tails::OneSided).expect("defined");
             prop_assume!((bounds.lower - against).abs() > 1e-9 && (bounds.upper - against).abs() > 1e-9);
             let tails = area_tails(&area, against).expect("defined");
             prop_assert_eq!(bounds.lower > against, tails.above < 0.05);
