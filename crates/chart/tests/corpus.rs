@@ -23,7 +23,8 @@ fn options(extra: &[&str], values: &mut ValuesOptions) -> Result<(RenderOptions,
         let mut argument = || extra.next().copied().ok_or("a flag lacks its value");
         match *flag {
             "--kube-version" => {
-                options.capabilities.kube_version = KubeVersion::parse(argument()?)?
+                options.capabilities.kube_version =
+                    KubeVersion::parse(argument()?, chart::Compat::Helm3)?
             }
             "--api-versions" | "-a" => {
                 let versions = argument()?.split(',').map(str::to_owned);

@@ -19,6 +19,7 @@ use crate::release::{Hook, Release};
 pub(crate) struct LoadedChart {
     chart: chart::Chart,
     values: ValuesOptions,
+    compat: chart::Compat,
     skip_schema_validation: bool,
     subchart_notes: bool,
     enable_dns: bool,
@@ -39,20 +40,15 @@ impl LoadedChart {
         render: &RenderArgs,
     ) -> Result<Self, CliError> {
         let path = locate_chart(session, reference, chart).await?;
-        let load = || {
-            chart::load(&path).map_err(|error| {
-                CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
-                    .with_hint("nothing was changed")
-            })
-        };
-        let mut loaded = load()?;
-        if chart.dependency_update && loaded.check_dependencies().is_err() {
-            update_dependencies(session, &path, chart.keyring.as_deref(), &chart.access).await?;
-            loaded = load()?;
-        }
+        let compat = render.compat.into();
+        let loaded = chart::load_as(&path, compat).map_err(|error| {
+            CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
+                .with_hint("nothing was changed")
+        })?;
         Ok(Self {
             chart: loaded,
-            values: values_options(values)?,
+            values: values_options(values, compat)?,
+            compat,
             skip_schema_validation: render.skip_schema_validation,
             subchart_notes: render.render_subchart_notes,
             enable_dns: render.enable_dns,
@@ -123,6 +119,7 @@ impl LoadedChart {
             subchart_notes: self.subchart_notes,
             include_crds: self.include_crds,
             skip_schema_validation: self.skip_schema_validation,
+            compat: self.compat,
             ..chart::RenderOptions::default()
         })
     }
@@ -134,7 +131,7 @@ impl LoadedChart {
         let defaults = chart::Capabilities::default();
         let mut kube_version = defaults.kube_version;
         if !cluster.kube_version.is_empty() {
-            let parsed = chart::KubeVersion::parse(&cluster.kube_version)
+            let parsed = chart::KubeVersion::parse(&cluster.kube_version, self.compat)
                 .map_err(|problem| self.explain(Problem(problem)))?;
             // Helm shows the whole version of a cluster, suffix included.
             kube_version = chart::KubeVersion {
@@ -276,7 +273,7 @@ pub(crate) fn computed_values(release: &Release) -> Map<String, Value> {
     }
 }
 
-fn values_options(arguments: &ValueArgs) -> Result<ValuesOptions, CliError> {
+fn values_options(arguments: &ValueArgs, compat: chart::Compat) -> Result<ValuesOptions, CliError> {
     let usage = |error: chart::values::ValuesError| {
         CliError::usage(error.to_string()).with_hint("nothing was changed")
     };
@@ -297,6 +294,7 @@ fn values_options(arguments: &ValueArgs) -> Result<ValuesOptions, CliError> {
         set_file,
         set_json: arguments.set_json.clone(),
         set_literal: arguments.set_literal.clone(),
+        compat,
         ..ValuesOptions::default()
     })
 }

@@ -158,10 +158,13 @@ impl TemplateCommand {
     fn capabilities(&self) -> Result<chart::Capabilities, CliError> {
         let mut capabilities = chart::Capabilities::default();
         if let Some(version) = &self.kube_version {
-            capabilities.kube_version = chart::KubeVersion::parse(version).map_err(|problem| {
-                CliError::usage(format!("invalid kube version `{version}`: {problem}"))
-                    .with_hint("write it as `1.34.0`")
-            })?;
+            capabilities.kube_version =
+                chart::KubeVersion::parse(version, self.render.compat.into()).map_err(
+                    |problem| {
+                        CliError::usage(format!("invalid kube version `{version}`: {problem}"))
+                            .with_hint("write it as `1.34.0`")
+                    },
+                )?;
         }
         capabilities
             .api_versions
