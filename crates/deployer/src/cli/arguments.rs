@@ -309,7 +309,13 @@ pub(crate) struct RenderArgs {
     #[arg(long, value_name = "ARGUMENT")]
     pub(crate) post_renderer_args: Vec<String>,
     /// Version of Helm whose ways of rendering are kept where they differ
-    #[arg(long, value_enum, default_value = "helm3", value_name = "HELM")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "helm3",
+        env = "DEPLOYER_COMPAT",
+        value_name = "HELM"
+    )]
     pub(crate) compat: CompatChoice,
 }
 

@@ -41,13 +41,21 @@ impl LoadedChart {
     ) -> Result<Self, CliError> {
         let path = locate_chart(session, reference, chart).await?;
         let compat = render.compat.into();
-        let loaded = chart::load_as(&path, compat).map_err(|error| {
-            CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
-                .with_hint("nothing was changed")
+        // Helm reads the values before the chart, and complains of them first.
+        let values = values_options(values, compat)?;
+        let loaded = chart::load_as(&path, compat).map_err(|source| match values.merge() {
+            Ok(_) => CliError::Chart {
+                reference: reference.to_owned(),
+                source,
+            },
+            Err(error) => wrong_values(&error),
         })?;
+        if let Some(warning) = loaded.deprecation_warning(compat) {
+            session.printer.say(warning);
+        }
         Ok(Self {
             chart: loaded,
-            values: values_options(values, compat)?,
+            values,
             compat,
             skip_schema_validation: render.skip_schema_validation,
             subchart_notes: render.render_subchart_notes,
@@ -273,10 +281,12 @@ pub(crate) fn computed_values(release: &Release) -> Map<String, Value> {
     }
 }
 
+fn wrong_values(error: &chart::values::ValuesError) -> CliError {
+    CliError::usage(error.to_string()).with_hint("nothing was changed")
+}
+
 fn values_options(arguments: &ValueArgs, compat: chart::Compat) -> Result<ValuesOptions, CliError> {
-    let usage = |error: chart::values::ValuesError| {
-        CliError::usage(error.to_string()).with_hint("nothing was changed")
-    };
+    let usage = |error| wrong_values(&error);
     let files = arguments
         .values
         .iter()

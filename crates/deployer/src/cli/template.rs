@@ -72,7 +72,14 @@ pub(crate) struct TemplateCommand {
 }
 
 impl TemplateCommand {
+    /// Prints what Helm prints, errors included: a pipeline can swap the program and see no change.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
+        self.print(session)
+            .await
+            .map_err(CliError::into_helms_words)
+    }
+
+    async fn print(self, session: &Session) -> Result<(), CliError> {
         let (release, reference) = self.name_and_chart()?;
         let namespace = match session.namespace_flag()? {
             Some(namespace) => namespace,
