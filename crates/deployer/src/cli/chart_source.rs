@@ -43,13 +43,20 @@ impl LoadedChart {
         let compat = render.compat.into();
         // Helm reads the values before the chart, and complains of them first.
         let values = values_options(values, compat)?;
-        let loaded = chart::load_as(&path, compat).map_err(|source| match values.merge() {
-            Ok(_) => CliError::Chart {
-                reference: reference.to_owned(),
-                source,
-            },
-            Err(error) => wrong_values(&error),
-        })?;
+        let load = || {
+            chart::load_as(&path, compat).map_err(|source| match values.merge() {
+                Ok(_) => CliError::Chart {
+                    reference: reference.to_owned(),
+                    source,
+                },
+                Err(error) => wrong_values(&error),
+            })
+        };
+        let mut loaded = load()?;
+        if chart.dependency_update && loaded.check_dependencies().is_err() {
+            update_dependencies(session, &path, chart.keyring.as_deref(), &chart.access).await?;
+            loaded = load()?;
+        }
         if let Some(warning) = loaded.deprecation_warning(compat) {
             session.printer.say(warning);
         }
