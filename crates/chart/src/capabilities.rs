@@ -2,12 +2,10 @@
 
 use std::{any::Any, rc::Rc};
 
-use template::{Compat, List, Object, Value};
+use template::{List, Object, Value};
 
 /// The version of Helm whose behaviour is kept, as `.Capabilities.HelmVersion.Version` shows it.
 pub const HELM_VERSION: &str = "v3.22";
-/// The same with Helm v4's ways.
-const HELM4_VERSION: &str = "v4.3";
 
 /// The cluster's version and API versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +22,6 @@ pub struct KubeVersion {
     pub version: String,
     pub major: String,
     pub minor: String,
-    /// The numbers alone, where `version` has more and constraints shall not see it.
-    pub without_suffix: Option<String>,
 }
 
 impl Default for Capabilities {
@@ -37,7 +33,6 @@ impl Default for Capabilities {
                 version: "v1.34.0".to_owned(),
                 major: "1".to_owned(),
                 minor: "34".to_owned(),
-                without_suffix: None,
             },
             api_versions: DEFAULT_API_VERSIONS
                 .iter()
@@ -48,12 +43,11 @@ impl Default for Capabilities {
 }
 
 impl KubeVersion {
-    /// Reads a version such as `1.33.0` or `v1.33.1-gke.100`; what follows the numbers is dropped
-    /// by Helm v3, and shown to templates by Helm v4.
+    /// Reads a version such as `1.33.0` or `v1.33.1-gke.100`; what follows the numbers is dropped.
     ///
     /// # Errors
     /// The text of Kubernetes' own parser.
-    pub fn parse(text: &str, compat: Compat) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let unreadable = || format!("could not parse {text:?} as version");
         let trimmed = text.trim_start();
         let trimmed = trimmed.strip_prefix('v').unwrap_or(trimmed);
@@ -75,23 +69,11 @@ impl KubeVersion {
             }
             shown.push(part.parse::<u32>().map_err(|_| unreadable())?.to_string());
         }
-        let plain = format!("v{}", shown.join("."));
-        let (version, without_suffix) = match compat {
-            Compat::Helm3 => (plain, None),
-            Compat::Helm4 if text.starts_with('v') => (text.to_owned(), Some(plain)),
-            Compat::Helm4 => (format!("v{text}"), Some(plain)),
-        };
         Ok(Self {
-            version,
+            version: format!("v{}", shown.join(".")),
             major: shown[0].clone(),
             minor: shown[1].clone(),
-            without_suffix,
         })
-    }
-
-    /// The version that constraints are checked against, with its `v`.
-    pub fn normalized(&self) -> &str {
-        self.without_suffix.as_deref().unwrap_or(&self.version)
     }
 }
 
@@ -100,11 +82,10 @@ impl KubeVersion {
 pub(crate) struct CapabilitiesObject {
     kube_version: Value,
     api_versions: Value,
-    compat: Compat,
 }
 
 impl CapabilitiesObject {
-    pub(crate) fn value(capabilities: &Capabilities, compat: Compat) -> Value {
+    pub(crate) fn value(capabilities: &Capabilities) -> Value {
         let versions = capabilities
             .api_versions
             .iter()
@@ -117,23 +98,19 @@ impl CapabilitiesObject {
             api_versions: Value::Object(Rc::new(VersionSet {
                 versions: Rc::new(std::cell::RefCell::new(versions)),
             })),
-            compat,
         }))
     }
 }
 
 impl Object for CapabilitiesObject {
     fn type_name(&self) -> &'static str {
-        match self.compat {
-            Compat::Helm3 => "*chartutil.Capabilities",
-            Compat::Helm4 => "*common.Capabilities",
-        }
+        "*chartutil.Capabilities"
     }
     fn field(&self, name: &str) -> Option<Value> {
         match name {
             "KubeVersion" => Some(self.kube_version.clone()),
             "APIVersions" => Some(self.api_versions.clone()),
-            "HelmVersion" => Some(Value::Object(Rc::new(BuildInfo(self.compat)))),
+            "HelmVersion" => Some(Value::Object(Rc::new(BuildInfo))),
             _ => None,
         }
     }
@@ -174,7 +151,6 @@ impl Object for KubeVersionObject {
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
         match name {
             "GitVersion" | "String" => Some(match arguments {
-                [] if name == "String" => Ok(Value::string(self.0.normalized())),
                 [] => Ok(Value::string(self.0.version.as_str())),
                 _ => Err(wrong_count(name, 0, arguments.len())),
             }),
@@ -185,7 +161,7 @@ impl Object for KubeVersionObject {
         self
     }
     fn text(&self) -> Option<String> {
-        Some(self.0.normalized().to_owned())
+        Some(self.0.version.clone())
     }
     fn printed_fields(&self) -> Vec<(String, Value)> {
         printed(self, &["Version", "Major", "Minor"])
@@ -241,7 +217,7 @@ impl Object for VersionSet {
 
 /// Go's `version.BuildInfo`.
 #[derive(Debug)]
-struct BuildInfo(Compat);
+struct BuildInfo;
 
 impl Object for BuildInfo {
     fn type_name(&self) -> &'static str {
@@ -249,12 +225,7 @@ impl Object for BuildInfo {
     }
     fn field(&self, name: &str) -> Option<Value> {
         match name {
-            "Version" => Some(Value::string(match self.0 {
-                Compat::Helm3 => HELM_VERSION,
-                Compat::Helm4 => HELM4_VERSION,
-            })),
-            // The client library that the Kubernetes of the default capabilities comes with.
-            "KubeClientVersion" if self.0 == Compat::Helm4 => Some(Value::string("v1.34")),
+            "Version" => Some(Value::string(HELM_VERSION)),
             "GitCommit" | "GitTreeState" => Some(Value::string("")),
             "GoVersion" => Some(Value::string("go1.26")),
             _ => None,
@@ -267,16 +238,7 @@ impl Object for BuildInfo {
         self
     }
     fn printed_fields(&self) -> Vec<(String, Value)> {
-        printed(
-            self,
-            &[
-                "Version",
-                "GitCommit",
-                "GitTreeState",
-                "GoVersion",
-                "KubeClientVersion",
-            ],
-        )
+        printed(self, &["Version", "GitCommit", "GitTreeState", "GoVersion"])
     }
 }
 

@@ -7,6 +7,7 @@ use verdict::exit::ExitCode;
 
 use crate::dataset::{DatasetError, SourceError};
 use crate::evaluate::{EvaluateError, scorer_exit_code};
+use crate::judge::JudgeError;
 use crate::scorer::ScorerError;
 use crate::settings::SettingsError;
 
@@ -44,6 +45,16 @@ pub enum GateError {
         /// The bound.
         bytes_max: u64,
     },
+    /// The model is not the one that the gate file means.
+    #[error("the model `{uri}` has the SHA-256 {found}, and the gate file asks for {expected}")]
+    OtherModel {
+        /// Where it came from.
+        uri: String,
+        /// The digest that was asked for.
+        expected: String,
+        /// Its own.
+        found: String,
+    },
     /// The model does not load.
     #[error("the model `{uri}` cannot be loaded")]
     LoadModel {
@@ -73,14 +84,25 @@ pub enum GateError {
         #[source]
         source: EvaluateError,
     },
-    /// Scores and labels support no metric.
-    #[error("the labels of the dataset `{uri}` support no verdict")]
-    Metrics {
+    /// Scores and labels support no verdict.
+    #[error("the scores on the dataset `{uri}` support no verdict")]
+    Judge {
         /// Where the dataset is.
         uri: String,
         /// Why.
         #[source]
-        source: MetricError,
+        source: JudgeError,
+    },
+    /// The champion cannot be compared with.
+    #[error("the champion cannot be used")]
+    Champion(#[source] Box<Self>),
+    /// Data that the gate file does not expect.
+    #[error("the dataset `{uri}` is not what the gate file expects: {what}")]
+    Unexpected {
+        /// Where the dataset is.
+        uri: String,
+        /// What is not met.
+        what: String,
     },
     /// Single rows cannot be scored.
     #[error("the model `{uri}` cannot be asked for a single row")]
@@ -132,13 +154,19 @@ impl GateError {
         match self {
             Self::Settings(_) => ExitCode::Usage,
             Self::FetchModel { source, .. } => source.exit_code(),
-            Self::ModelTooLarge { .. } => ExitCode::Model,
+            Self::ModelTooLarge { .. } | Self::OtherModel { .. } => ExitCode::Model,
             Self::LoadModel { source, .. }
             | Self::SingleRow { source, .. }
             | Self::Latency { source, .. } => scorer_exit_code(source),
             Self::OpenDataset { source, .. } => source.exit_code(),
             Self::Evaluate { source, .. } => source.exit_code(),
-            Self::Metrics { .. } => ExitCode::Data,
+            Self::Judge { source, .. } => match source {
+                JudgeError::Metric(MetricError::NotProbabilities { .. })
+                | JudgeError::Champion(_) => ExitCode::Model,
+                JudgeError::Metric(_) | JudgeError::Gather(_) => ExitCode::Data,
+            },
+            Self::Champion(source) => source.exit_code(),
+            Self::Unexpected { .. } => ExitCode::Data,
             Self::StoreModel { .. }
             | Self::Interrupted { .. }
             | Self::Write { .. }
@@ -170,11 +198,28 @@ impl GateError {
             Self::StoreModel { .. } => {
                 Some("give the container a writable TMPDIR with room for the model".into())
             }
-            Self::Metrics { .. } => Some("use a dataset that holds rows of both classes".into()),
+            Self::Judge { source, .. } => match source {
+                JudgeError::Metric(MetricError::NotProbabilities { .. })
+                | JudgeError::Champion(MetricError::NotProbabilities { .. }) => {
+                    Some("write `output: logits` or `output: auto` in the gate file".into())
+                }
+                JudgeError::Gather(source) => source.hint(),
+                JudgeError::Metric(_) | JudgeError::Champion(_) => {
+                    Some("use a dataset that holds rows of both classes".into())
+                }
+            },
+            Self::Champion(source) => return source.hints(),
+            Self::Unexpected { .. } => Some(
+                "check that the dataset is complete, or change `dataset.expect` in the gate file"
+                    .into(),
+            ),
             Self::Write { .. } => {
                 Some("name a path in a folder that exists and is writable".into())
             }
             Self::Interrupted { .. } => Some("run again; nothing was judged".into()),
+            Self::OtherModel { .. } => Some(
+                "name the model that was meant, or correct `model.sha256` in the gate file".into(),
+            ),
             Self::ModelTooLarge { .. } | Self::Internal { .. } => None,
         };
         let mut hints: Vec<String> = hint.into_iter().collect();

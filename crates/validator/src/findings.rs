@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use verdict::exit::ExitCode;
 use verdict::report::{
-    BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, Check, ConfigurationEntry, DatasetSection,
-    DatasetSummary, Environment, ErrorSection, LatencySection, MetricsSection, ModelSection,
-    ModelSummary, REPORT_KIND, Report, SCHEMA_VERSION, Timings,
+    BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, Check, ConfigurationEntry, CurvesSection,
+    DatasetSection, DatasetSummary, Environment, ErrorSection, LatencySection, MetricsSection,
+    ModelSection, ModelSummary, REPORT_KIND, Report, SCHEMA_VERSION, Timings,
 };
 
 use crate::dataset::{Dataset, Evidence};
@@ -21,12 +21,18 @@ const NAMES_MAX: usize = 100;
 pub struct Findings {
     /// The model, once loaded.
     pub model: Option<ModelSection>,
+    /// The champion, once loaded.
+    pub champion: Option<ModelSection>,
     /// The dataset, once opened; complete once all rows were read.
     pub dataset: Option<DatasetSection>,
     /// The metrics.
     pub metrics: Option<MetricsSection>,
+    /// The metrics as curves.
+    pub curves: Option<CurvesSection>,
     /// The latency.
     pub latency: Option<LatencySection>,
+    /// The latency of further checks.
+    pub latency_further: Vec<LatencySection>,
     /// What was judged.
     pub checks: Vec<Check>,
     /// Why the verdict is what it is, the most important first.
@@ -127,9 +133,12 @@ pub fn report(findings: Findings, frame: Frame<'_>) -> Report {
         brief,
         configuration: frame.configuration,
         metrics: findings.metrics,
+        curves: findings.curves,
         latency: findings.latency,
+        latency_further: findings.latency_further,
         dataset: findings.dataset,
         model: findings.model,
+        champion: findings.champion,
         environment,
         timings,
         warnings: findings.warnings,

@@ -1,31 +1,26 @@
 //! The story of one run: model and dataset -> scores -> metrics -> latency -> checks -> verdict.
 
+mod champion;
+mod expect;
+mod latency;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use verdict::auc::{Auc, auc};
-use verdict::decision::{DecideOn, Estimate, Limit, judge, verdict};
+use verdict::decision::verdict;
 use verdict::exit::ExitCode;
-use verdict::interval::{IntervalMethod, Tails, bounds};
-use verdict::latency::QuantileQuestion;
-use verdict::report::{AucSection, Check, Environment, MetricsSection, Outcome};
-use verdict::score::RankedScores;
+use verdict::report::Environment;
 
-use crate::bench;
 use crate::dataset::{Dataset, Evidence, ObjectSource, source_of};
 use crate::error::GateError;
-use crate::evaluate::{Difference, Evaluation, compare_alone, evaluate};
+use crate::evaluate::{Evaluation, RowSample, Scorers, evaluate};
 use crate::findings::{Findings, dataset_section, model_section};
+use crate::judge::{GatherPlan, Gathered, judge};
 use crate::model_file::{self, ModelFile};
 use crate::output::progress::Progress;
 use crate::output::reason;
 use crate::scorer::{Scorer, ScorerProcess, SpawnOptions, find_scorer};
-use crate::settings::{CONFIDENCE, Settings};
-
-/// Below this many rows in a class, the interval of the area is rough.
-const CLASS_ROWS_FIRM: u64 = 100;
-/// From this autocorrelation on, latency bounds are too narrow to go without a word.
-const AUTOCORRELATION_NOTABLE: f64 = 0.3;
+use crate::settings::{MetricCheck, Settings};
 
 /// Judges the model; `findings` holds what was found, however far it went.
 ///
@@ -41,10 +36,11 @@ pub async fn judge_model(
     let loading = Instant::now();
     progress.phase("fetching the model");
     let model_file = model_file::fetch(&settings.model, &mut client).await?;
-    let source = source_of(&settings.dataset, &mut client).await;
+    let source = source_of(&settings.data.root, &mut client).await;
     progress.phase("loading the model and listing the dataset");
     let (scorer, dataset) = tokio::join!(load(settings, &model_file), open(settings, source));
     let scorer = scorer?;
+    refuse_other_model(settings, &scorer)?;
     findings.timings.load_s = Some(loading.elapsed().as_secs_f64());
     findings.model = Some(model_section(scorer.model(), &settings.model.to_string()));
     findings.environment = environment(&scorer);
@@ -56,23 +52,32 @@ pub async fn judge_model(
     let dataset = dataset?;
     findings.dataset = Some(dataset_section(&dataset));
     warn_of_skipped(&dataset, findings);
+    let champion = champion::load(settings, &mut client, findings).await?;
+    let checks = champion::judgeable(settings, champion.is_some());
 
-    let (scorer, evaluation) = score_all(settings, dataset, scorer, progress, findings).await?;
+    let scorers = (scorer, champion);
+    let (scorer, scored) = score_all(settings, dataset, scorers, progress, findings).await?;
     progress.phase("computing the metrics");
-    let area = compute_metrics(settings, &evaluation.scores, findings)?;
-    let auc_check = check_auc(settings, findings, area);
-    findings.checks.push(auc_check);
+    judge_scores(settings, scored.gathered, checks, findings).await?;
 
-    progress.phase("measuring latency");
-    let p99 = measure_latency(settings, scorer, evaluation.sample, findings).await?;
-    findings.checks.push(p99);
+    if !settings.latency.is_empty() {
+        progress.phase("measuring latency");
+    }
+    latency::measure_all(settings, scorer, scored.sample, findings).await?;
     progress.finish();
     findings.reasons = reason::deciding(&findings.checks);
     Ok(verdict(&findings.checks))
 }
 
 async fn load(settings: &Settings, model: &ModelFile) -> Result<ScorerProcess, GateError> {
-    let uri = settings.model.to_string();
+    load_from(settings, model, settings.model.to_string()).await
+}
+
+async fn load_from(
+    settings: &Settings,
+    model: &ModelFile,
+    uri: String,
+) -> Result<ScorerProcess, GateError> {
     let load_error = |source| GateError::LoadModel {
         uri: uri.clone(),
         source,
@@ -80,14 +85,28 @@ async fn load(settings: &Settings, model: &ModelFile) -> Result<ScorerProcess, G
     let scorer = find_scorer(settings.scorer.as_deref()).map_err(load_error)?;
     let mut options = SpawnOptions::new(scorer, model.path());
     options.threads = settings.threads;
+    options.selection = settings.model_settings.selection.clone();
     let spawned = tokio::task::spawn_blocking(move || ScorerProcess::spawn(options)).await;
     spawned
         .map_err(|error| internal(&error))?
         .map_err(load_error)
 }
 
+/// Refuses a model whose digest is not the one that the gate file names.
+fn refuse_other_model(settings: &Settings, scorer: &ScorerProcess) -> Result<(), GateError> {
+    let found = &scorer.model().sha256;
+    match &settings.model_settings.sha256 {
+        Some(expected) if expected != found => Err(GateError::OtherModel {
+            uri: settings.model.to_string(),
+            expected: expected.clone(),
+            found: found.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 async fn open(settings: &Settings, source: Arc<dyn ObjectSource>) -> Result<Dataset, GateError> {
-    Dataset::open(source, settings.selection.clone())
+    Dataset::open(source, settings.selection.clone(), &settings.data.files)
         .await
         .map_err(|source| GateError::OpenDataset {
             uri: settings.dataset.to_string(),
@@ -103,14 +122,14 @@ fn internal(error: &tokio::task::JoinError) -> GateError {
 
 /// What is left of an evaluation once the rows are gone.
 struct Scored {
-    scores: RankedScores,
-    sample: crate::evaluate::RowSample,
+    gathered: Gathered,
+    sample: RowSample,
 }
 
 async fn score_all(
     settings: &Settings,
     dataset: Dataset,
-    mut scorer: ScorerProcess,
+    scorers: (ScorerProcess, Option<ScorerProcess>),
     progress: &Arc<Progress>,
     findings: &mut Findings,
 ) -> Result<(ScorerProcess, Scored), GateError> {
@@ -121,8 +140,20 @@ async fn score_all(
     let unused = dataset.columns().unused.clone();
     let mut batches = dataset.into_batches();
     let told = Arc::clone(progress);
+    let (mut scorer, mut champion) = scorers;
+    let plan = GatherPlan {
+        with_champion: champion.is_some(),
+        ..GatherPlan::of(settings)
+    };
+    // The champion's process ends with the last row: it must not disturb the latency.
     let (scorer, evidence, outcome) = tokio::task::spawn_blocking(move || {
-        let outcome = evaluate(&mut batches, &mut scorer, |rows| told.add_rows(rows));
+        let scorers = Scorers {
+            model: &mut scorer,
+            champion: champion
+                .as_mut()
+                .map(|champion| champion as &mut dyn Scorer),
+        };
+        let outcome = evaluate(&mut batches, scorers, &plan, |rows| told.add_rows(rows));
         (scorer, batches.evidence(), outcome)
     })
     .await
@@ -143,12 +174,19 @@ async fn score_all(
     };
     note_outputs(&evaluation, &evidence, findings);
     let started = Instant::now();
-    let Evaluation { scores, sample, .. } = evaluation;
-    let scores = tokio::task::spawn_blocking(move || scores.finish())
+    let Evaluation {
+        gathered, sample, ..
+    } = evaluation;
+    let gathered = tokio::task::spawn_blocking(move || gathered.finish())
         .await
-        .map_err(|error| internal(&error))?;
+        .map_err(|error| internal(&error))?
+        .map_err(|source| GateError::Judge {
+            uri: uri.clone(),
+            source: source.into(),
+        })?;
     findings.timings.metrics_s = Some(started.elapsed().as_secs_f64());
-    Ok((scorer, Scored { scores, sample }))
+    expect::refuse_unexpected(&settings.data.expect, &uri, &evidence, &gathered)?;
+    Ok((scorer, Scored { gathered, sample }))
 }
 
 fn note_outputs(evaluation: &Evaluation, evidence: &Evidence, findings: &mut Findings) {
@@ -182,168 +220,30 @@ fn warn_of_skipped(dataset: &Dataset, findings: &mut Findings) {
     }
 }
 
-fn compute_metrics(
+/// Judges the scores by every check.
+async fn judge_scores(
     settings: &Settings,
-    scores: &RankedScores,
+    gathered: Gathered,
+    checks: Vec<MetricCheck>,
     findings: &mut Findings,
-) -> Result<Auc, GateError> {
+) -> Result<(), GateError> {
     let started = Instant::now();
-    let area = auc(scores).map_err(|source| GateError::Metrics {
-        uri: settings.dataset.to_string(),
-        source,
-    })?;
-    let one_sided = bounds(&area, CONFIDENCE, Tails::OneSided, IntervalMethod::LogitT);
-    let two_sided = bounds(&area, CONFIDENCE, Tails::TwoSided, IntervalMethod::LogitT);
-    let (minimum, maximum) = scores.range().unwrap_or((f64::NAN, f64::NAN));
-    let finite = |value: f64| value.is_finite().then_some(value);
-    findings.metrics = Some(MetricsSection {
-        rows: area.positives + area.negatives,
-        positives: area.positives,
-        negatives: area.negatives,
-        auc: AucSection {
-            value: area.value,
-            variance: area.variance,
-            lower_bound: one_sided.ok().map(|bounds| bounds.lower),
-            upper_bound: one_sided.ok().map(|bounds| bounds.upper),
-            interval: two_sided.ok().map(|bounds| [bounds.lower, bounds.upper]),
-            confidence: CONFIDENCE,
-            method: IntervalMethod::LogitT.name().to_owned(),
-            degenerate: one_sided.err().map(|error| error.to_string()),
-            distinct_scores: area.distinct_scores,
-        },
-        score_minimum: finite(minimum),
-        score_maximum: finite(maximum),
-        scores_infinite: findings.scores_infinite,
-    });
+    let meaning = settings.model_settings.meaning;
+    let infinite = findings.scores_infinite;
+    let judged = tokio::task::spawn_blocking(move || judge(&gathered, infinite, meaning, &checks))
+        .await
+        .map_err(|error| internal(&error))?
+        .map_err(|source| GateError::Judge {
+            uri: settings.dataset.to_string(),
+            source,
+        })?;
+    findings.metrics = Some(judged.section);
+    findings.curves = Some(judged.curves);
+    findings.checks.extend(judged.checks);
+    findings.warnings.extend(judged.warnings);
     let spent = started.elapsed().as_secs_f64();
     *findings.timings.metrics_s.get_or_insert(0.0) += spent;
-    Ok(area)
-}
-
-fn check_auc(settings: &Settings, findings: &mut Findings, area: Auc) -> Check {
-    let section = findings.metrics.as_ref().map(|metrics| &metrics.auc);
-    let estimate = Estimate {
-        value: area.value,
-        lower: section.and_then(|section| section.lower_bound),
-        upper: section.and_then(|section| section.upper_bound),
-        confidence: CONFIDENCE,
-        samples: area.positives + area.negatives,
-    };
-    let degenerate = section.and_then(|section| section.degenerate.clone());
-    let limit = Limit::AtLeast(settings.minimum_auc);
-    let check = judge("auc", estimate, limit, DecideOn::Point);
-    let fewest = area.positives.min(area.negatives);
-    if let Some(degenerate) = degenerate {
-        findings
-            .warnings
-            .push(format!("auc has no confidence interval: {degenerate}"));
-    } else if fewest < CLASS_ROWS_FIRM {
-        findings.warnings.push(format!(
-            "the smaller class has only {fewest} rows; below {CLASS_ROWS_FIRM} the interval of auc is rough"
-        ));
-    }
-    if check.outcome == Outcome::Pass
-        && estimate
-            .lower
-            .is_some_and(|lower| lower < settings.minimum_auc)
-    {
-        findings.warnings.push(format!(
-            "auc passes on its point estimate; its lower 95% bound is below the minimum {}, so more rows could turn the verdict",
-            settings.minimum_auc
-        ));
-    }
-    if estimate.upper.is_some_and(|upper| upper < 0.5) {
-        findings.warnings.push(
-            "auc is below 0.5: the labels or the sign of the outputs may be turned round".into(),
-        );
-    }
-    check
-}
-
-async fn measure_latency(
-    settings: &Settings,
-    mut scorer: ScorerProcess,
-    sample: crate::evaluate::RowSample,
-    findings: &mut Findings,
-) -> Result<Check, GateError> {
-    let started = Instant::now();
-    let question = QuantileQuestion {
-        confidence: CONFIDENCE,
-        ..QuantileQuestion::P99
-    };
-    let maximum =
-        Duration::try_from_secs_f64(settings.maximum_p99_latency_ms / 1e3).unwrap_or(Duration::MAX);
-    let plan = bench::plan(settings.threads, settings.time_budget, maximum, question);
-    let uri = settings.model.to_string();
-    let (difference, measured) = tokio::task::spawn_blocking(move || {
-        let rows = sample.into_rows();
-        let difference =
-            compare_alone(&mut scorer, rows.view()).map_err(|source| GateError::SingleRow {
-                uri: uri.clone(),
-                source,
-            })?;
-        let measured = bench::measure(&mut scorer, rows.view(), &plan, CONFIDENCE)
-            .map_err(|source| GateError::Latency { uri, source })?;
-        Ok::<_, GateError>((difference, measured))
-    })
-    .await
-    .map_err(|error| internal(&error))??;
-    if let Some(Difference { alone, in_batch }) = difference {
-        findings.warnings.push(format!(
-            "a row scores {alone} by itself and {in_batch} among others: the model mixes the rows of a batch or is random, so a service that asks for single rows may rank worse than auc says"
-        ));
-    }
-    findings.timings.latency_s = Some(started.elapsed().as_secs_f64());
-    findings.environment.scorer_resident_bytes_max = measured.scorer_resident_bytes_max;
-    warn_of_timings(&measured, findings);
-    findings.latency = Some(measured.section);
-    let estimate = measured.p99.unwrap_or(Estimate {
-        value: f64::NAN,
-        lower: None,
-        upper: None,
-        confidence: CONFIDENCE,
-        samples: 0,
-    });
-    let limit = Limit::AtMost(settings.maximum_p99_latency_ms);
-    Ok(judge(
-        "latency_ms_p99",
-        estimate,
-        limit,
-        DecideOn::CautiousBound,
-    ))
-}
-
-fn warn_of_timings(measured: &bench::Measurement, findings: &mut Findings) {
-    let section = &measured.section;
-    if measured.budget_exhausted {
-        findings.warnings.push(format!(
-            "the time budget ended the latency measurement after {} calls",
-            section.samples
-        ));
-    }
-    if !section.warm_up_stable {
-        findings.warnings.push(format!(
-            "latency had not settled after {} warm-up calls",
-            section.warm_up_calls
-        ));
-    }
-    if let Some(periods) = section
-        .throttling
-        .throttled_periods
-        .filter(|&periods| periods > 0)
-    {
-        findings.warnings.push(format!(
-            "the container's processor quota throttled {periods} periods while latency was measured: raise the limit or read p99 with care"
-        ));
-    }
-    if let Some(correlation) = section
-        .autocorrelation
-        .filter(|&found| found > AUTOCORRELATION_NOTABLE)
-    {
-        findings.warnings.push(format!(
-            "slow calls came in runs (autocorrelation {correlation:.2}): the bounds of p99 may be too narrow"
-        ));
-    }
+    Ok(())
 }
 
 fn environment(scorer: &ScorerProcess) -> Environment {

@@ -1,6 +1,8 @@
 //! The real program on committed models and data: what it prints, writes and ends with.
 
 mod common;
+#[path = "gate/gate_file.rs"]
+mod gate_file;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -67,6 +69,14 @@ impl Gate {
     fn arg(mut self, argument: &str) -> Self {
         self.command.arg(argument);
         self
+    }
+
+    /// Lays a gate file of this text under the settings.
+    fn gate_file(self, text: &str) -> Self {
+        let path = self.folder.path().join("gate.yaml");
+        let text = format!("apiVersion: validator/v1\nkind: ModelGate\n{text}");
+        std::fs::write(&path, text).expect("written");
+        self.env("VALIDATOR_GATE", &path.display().to_string())
     }
 
     /// Runs it and demands an exit code, which the files repeat.

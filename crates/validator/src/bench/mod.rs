@@ -25,8 +25,9 @@ const BUCKETS_MAX: usize = 2000;
 pub struct Measurement {
     /// For the report.
     pub section: LatencySection,
-    /// The p99 and its bounds, in milliseconds; nothing when no call was timed.
-    pub p99: Option<Estimate>,
+    /// The quantile that was asked for and its bounds, in milliseconds; nothing when no call
+    /// was timed.
+    pub asked: Option<Estimate>,
     /// Most resident memory of the scorer, bytes.
     pub scorer_resident_bytes_max: Option<u64>,
     /// Whether the time budget ended the run early.
@@ -66,10 +67,10 @@ pub fn measure(
     scorer: &mut dyn Scorer,
     rows: ArrayView2<'_, f32>,
     plan: &LatencyPlan,
-    confidence: f64,
+    question: QuantileQuestion,
 ) -> Result<Measurement, ScorerError> {
     let samples = scorer.measure(rows, plan)?;
-    Ok(summarise(&samples, plan, rows.nrows(), confidence))
+    Ok(summarise(&samples, plan, rows.nrows(), question))
 }
 
 /// Says what the timings show.
@@ -78,11 +79,17 @@ pub fn summarise(
     samples: &LatencySamples,
     plan: &LatencyPlan,
     distinct_rows: usize,
-    confidence: f64,
+    question: QuantileQuestion,
 ) -> Measurement {
+    let confidence = question.confidence;
     let mut sorted = samples.nanoseconds.clone();
     sorted.sort_unstable();
-    let quantiles = QUANTILES
+    let mut which: Vec<f64> = QUANTILES.to_vec();
+    if !which.contains(&question.quantile) {
+        which.push(question.quantile);
+        which.sort_by(f64::total_cmp);
+    }
+    let quantiles = which
         .into_iter()
         .filter_map(|which| {
             let question = QuantileQuestion {
@@ -98,9 +105,9 @@ pub fn summarise(
             })
         })
         .collect::<Vec<_>>();
-    let p99 = quantiles
+    let asked = quantiles
         .iter()
-        .find(|entry| entry.quantile == QuantileQuestion::P99.quantile)
+        .find(|entry| entry.quantile == question.quantile)
         .map(|entry| Estimate {
             value: entry.value_ms,
             lower: entry.lower_bound_ms,
@@ -140,7 +147,7 @@ pub fn summarise(
     };
     Measurement {
         section,
-        p99,
+        asked,
         scorer_resident_bytes_max: samples.peak_memory_bytes,
         budget_exhausted: samples.budget_exhausted,
     }
@@ -207,8 +214,13 @@ mod tests {
     #[test]
     fn the_upper_bound_comes_from_the_raw_samples() {
         let nanoseconds: Vec<u64> = (1..=2000).map(|call| call * 1_000_003).collect();
-        let found = summarise(&samples(nanoseconds), &LatencyPlan::default(), 7, 0.95);
-        let p99 = found.p99.expect("2,000 samples");
+        let found = summarise(
+            &samples(nanoseconds),
+            &LatencyPlan::default(),
+            7,
+            QuantileQuestion::P99,
+        );
+        let p99 = found.asked.expect("2,000 samples");
         assert_eq!(p99.value, 1980.0 * 1.000_003);
         assert_eq!(p99.upper, Some(1988.0 * 1.000_003));
         assert_eq!(found.section.quantiles.len(), 4);
@@ -224,8 +236,13 @@ mod tests {
 
     #[test]
     fn too_few_calls_have_a_value_and_no_upper_bound() {
-        let found = summarise(&samples(vec![5_000; 298]), &LatencyPlan::default(), 1, 0.95);
-        let p99 = found.p99.expect("samples");
+        let found = summarise(
+            &samples(vec![5_000; 298]),
+            &LatencyPlan::default(),
+            1,
+            QuantileQuestion::P99,
+        );
+        let p99 = found.asked.expect("samples");
         assert_eq!((p99.value, p99.upper), (0.005, None));
     }
 
@@ -245,15 +262,25 @@ mod tests {
             assert!((stop.calls as u64) > most, "{calls}");
         }
         // And what it leaves is refuted, not inconclusive.
-        let slow = summarise(&samples(vec![300_000_000; stop.calls]), &plan, 1, 0.95);
-        let p99 = slow.p99.expect("samples");
+        let slow = summarise(
+            &samples(vec![300_000_000; stop.calls]),
+            &plan,
+            1,
+            QuantileQuestion::P99,
+        );
+        let p99 = slow.asked.expect("samples");
         assert!(p99.lower.is_some_and(|lower| lower > 200.0));
     }
 
     #[test]
     fn no_call_at_all_has_no_estimate() {
-        let found = summarise(&samples(vec![]), &LatencyPlan::default(), 1, 0.95);
-        assert!(found.p99.is_none());
+        let found = summarise(
+            &samples(vec![]),
+            &LatencyPlan::default(),
+            1,
+            QuantileQuestion::P99,
+        );
+        assert!(found.asked.is_none());
         assert!(found.section.histogram_us.is_empty());
     }
 }

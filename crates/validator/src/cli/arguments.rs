@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use verdict::report::ConfigurationSource;
 
+use crate::judge::Expected;
 use crate::output::Destinations;
 use crate::settings::{Given, Request};
 
@@ -19,6 +20,10 @@ Examples:
     MODEL_PATH=s3://models/fraud/v3/model.pt \\
     VALIDATION_DATASET=s3://data/fraud/validation/ \\
     MINIMUM_AUC=0.92 MAXIMUM_P99_LATENCY_MS=150 validator
+
+  Ask for what a gate file says; look at it first, without data or model:
+    validator check gate.yaml
+    validator --gate gate.yaml --model model.pt --dataset validation/
 
   Keep the full report and print it too:
     validator --model model.pt --dataset data.parquet --report report.json --output json
@@ -34,19 +39,31 @@ identity and machine roles; AWS_REGION; AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3 
 ///
 /// Scores every row, computes the exact AUC of the raw outputs with its confidence interval,
 /// measures single-row latency on real rows, and ends with a verdict: pass, fail or inconclusive.
-/// Flags win over environment variables, which win over defaults.
+/// Flags win over environment variables, which win over the gate file, which wins over defaults.
 #[derive(Debug, Parser)]
-#[command(name = "validator", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(
+    name = "validator",
+    version,
+    after_help = EXAMPLES,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// Ask for what this gate file says
+    #[arg(long, global = true, env = "VALIDATOR_GATE", value_name = "FILE")]
+    pub(super) gate: Option<PathBuf>,
     /// Read the TorchScript model from here: a path or s3://BUCKET/KEY
-    #[arg(long, env = "MODEL_PATH", value_name = "PLACE")]
+    #[arg(long, global = true, env = "MODEL_PATH", value_name = "PLACE")]
     model: Option<String>,
     /// Read all Parquet files from here: a file, a folder or s3://BUCKET/PREFIX/
-    #[arg(long, env = "VALIDATION_DATASET", value_name = "PLACE")]
+    #[arg(long, global = true, env = "VALIDATION_DATASET", value_name = "PLACE")]
     dataset: Option<String>,
     /// Require at least this AUC [default: 0.90]
     #[arg(
         long,
+        global = true,
         env = "MINIMUM_AUC",
         value_name = "SHARE",
         allow_hyphen_values = true
@@ -55,47 +72,112 @@ pub(super) struct Arguments {
     /// Require at most this p99 latency of a single row, by its upper 95% bound [default: 200]
     #[arg(
         long,
+        global = true,
         env = "MAXIMUM_P99_LATENCY_MS",
         value_name = "MS",
         allow_hyphen_values = true
     )]
     maximum_p99_latency_ms: Option<String>,
     /// Take this column as the label [default: label]
-    #[arg(long, env = "VALIDATOR_LABEL", value_name = "COLUMN")]
+    #[arg(long, global = true, env = "VALIDATOR_LABEL", value_name = "COLUMN")]
     label: Option<String>,
     /// Take these columns as features, in this order [default: every other numeric column]
-    #[arg(long, env = "VALIDATOR_FEATURES", value_name = "A,B,C")]
+    #[arg(long, global = true, env = "VALIDATOR_FEATURES", value_name = "A,B,C")]
     features: Option<String>,
     /// Leave these columns out of the features
-    #[arg(long, env = "VALIDATOR_IGNORE_COLUMNS", value_name = "A,B,C")]
+    #[arg(
+        long,
+        global = true,
+        env = "VALIDATOR_IGNORE_COLUMNS",
+        value_name = "A,B,C"
+    )]
     ignore_columns: Option<String>,
     /// Write the full report as JSON to this file
-    #[arg(long, env = "VALIDATOR_REPORT", value_name = "PATH")]
+    #[arg(long, global = true, env = "VALIDATOR_REPORT", value_name = "PATH")]
     report: Option<PathBuf>,
+    /// Write the checks as JUnit XML to this file
+    #[arg(long, global = true, env = "VALIDATOR_JUNIT", value_name = "PATH")]
+    junit: Option<PathBuf>,
+    /// Write a summary as Markdown to this file
+    #[arg(long, global = true, env = "VALIDATOR_MARKDOWN", value_name = "PATH")]
+    markdown: Option<PathBuf>,
+    /// Write one page with plots to this file
+    #[arg(long, global = true, env = "VALIDATOR_HTML", value_name = "PATH")]
+    html: Option<PathBuf>,
+    /// Write metrics for Prometheus' textfile collector to this file
+    #[arg(long, global = true, env = "VALIDATOR_PROMETHEUS", value_name = "PATH")]
+    prometheus: Option<PathBuf>,
     /// Write the brief verdict as JSON to this file [default: /dev/termination-log where it exists]
-    #[arg(long, env = "VALIDATOR_TERMINATION_MESSAGE", value_name = "PATH")]
+    #[arg(
+        long,
+        global = true,
+        env = "VALIDATOR_TERMINATION_MESSAGE",
+        value_name = "PATH"
+    )]
     termination_message: Option<PathBuf>,
     /// Run the model in this binary [default: validator-scorer beside this program]
-    #[arg(long, env = "VALIDATOR_SCORER", value_name = "PATH")]
+    #[arg(long, global = true, env = "VALIDATOR_SCORER", value_name = "PATH")]
     scorer: Option<String>,
     /// Let one call of the model use this many threads [default: 1]
-    #[arg(long, env = "VALIDATOR_THREADS", value_name = "COUNT")]
+    #[arg(long, global = true, env = "VALIDATOR_THREADS", value_name = "COUNT")]
     threads: Option<String>,
     /// Spend at most this many seconds on timed calls [default: 60]
-    #[arg(long, env = "VALIDATOR_TIME_BUDGET", value_name = "SECONDS")]
+    #[arg(
+        long,
+        global = true,
+        env = "VALIDATOR_TIME_BUDGET",
+        value_name = "SECONDS"
+    )]
     time_budget: Option<String>,
     /// Print the result in this form
-    #[arg(long, value_enum, default_value_t = OutputForm::Text, value_name = "FORM")]
+    #[arg(long, global = true, value_enum, default_value_t = OutputForm::Text, value_name = "FORM")]
     pub(super) output: OutputForm,
     /// Colour the output
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
     /// Log more to stderr; twice for each request
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
     /// Write logs in this form
-    #[arg(long, env = "VALIDATOR_LOG_FORMAT", value_enum, default_value_t = LogForm::Text, value_name = "FORM")]
+    #[arg(long, global = true, env = "VALIDATOR_LOG_FORMAT", value_enum, default_value_t = LogForm::Text, value_name = "FORM")]
     pub(super) log_format: LogForm,
+}
+
+/// What to do instead of judging.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check a gate file, with flags and variables laid over it; reads no data and no model
+    Check {
+        /// The gate file [default: VALIDATOR_GATE]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Say how many rows and calls the checks need; reads no data and no model
+    Plan {
+        /// The gate file [default: VALIDATOR_GATE]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Suppose this share of positive rows
+        #[arg(long, default_value_t = Expected::default().prevalence, value_name = "SHARE")]
+        prevalence: f64,
+        /// Suppose a model that surpasses each limit by this much
+        #[arg(long, default_value_t = Expected::default().surplus, value_name = "AMOUNT")]
+        surplus: f64,
+        /// Let such a model pass with this probability
+        #[arg(long, default_value_t = Expected::default().power, value_name = "SHARE")]
+        power: f64,
+        /// Suppose this area of both models where two are compared
+        #[arg(long, default_value_t = Expected::default().area, value_name = "SHARE")]
+        area: f64,
+        /// Suppose this correlation of their areas
+        #[arg(long, default_value_t = Expected::default().correlation, value_name = "NUMBER")]
+        correlation: f64,
+        /// Suppose that this share of calls exceeds the latency limit
+        #[arg(long, default_value_t = Expected::default().exceeding, value_name = "SHARE")]
+        exceeding: f64,
+    },
+    /// Print the JSON Schema of gate files
+    Schema,
 }
 
 /// How the result is printed.
@@ -145,12 +227,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
     let arguments = Arguments::from_arg_matches_mut(&mut matches)?;
     let destinations = Destinations {
         report: arguments.report.clone(),
+        junit: arguments.junit.clone(),
+        markdown: arguments.markdown.clone(),
+        html: arguments.html.clone(),
+        prometheus: arguments.prometheus.clone(),
         termination_message: arguments.termination_message.clone(),
     };
     Ok(Asked {
         arguments,
         request,
-        destinations: destinations.with_defaults(),
+        destinations,
     })
 }
 
@@ -171,6 +257,10 @@ pub(super) fn destinations_regardless(arguments: &[OsString]) -> Destinations {
     };
     Destinations {
         report: or_variable("--report", "VALIDATOR_REPORT"),
+        junit: or_variable("--junit", "VALIDATOR_JUNIT"),
+        markdown: or_variable("--markdown", "VALIDATOR_MARKDOWN"),
+        html: or_variable("--html", "VALIDATOR_HTML"),
+        prometheus: or_variable("--prometheus", "VALIDATOR_PROMETHEUS"),
         termination_message: or_variable("--termination-message", "VALIDATOR_TERMINATION_MESSAGE"),
     }
     .with_defaults()

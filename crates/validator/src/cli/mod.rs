@@ -1,6 +1,7 @@
 //! The command line: from arguments and variables to a run, and from its end to an exit code.
 
 mod arguments;
+mod check;
 mod logging;
 mod start;
 

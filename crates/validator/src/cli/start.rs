@@ -12,10 +12,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use verdict::exit::ExitCode;
 use verdict::report::{ConfigurationEntry, Report};
 
-use super::arguments::{Asked, Color, OutputForm, destinations_regardless, parse};
+use super::arguments::{Asked, Color, Command, OutputForm, destinations_regardless, parse};
+use super::check::{check, print_plan, print_schema};
 use super::logging;
 use crate::error::GateError;
 use crate::findings::{Findings, Frame, report};
+use crate::gate;
+use crate::judge::Expected;
 use crate::output::progress::Progress;
 use crate::output::{Destinations, Printer, Talk, render_error, render_report};
 use crate::run::judge_model;
@@ -26,7 +29,30 @@ use crate::settings::{Settings, SettingsError};
 pub fn start(arguments: Vec<OsString>) -> ExitCode {
     quiet_panics();
     match parse(arguments.clone()) {
-        Ok(asked) => run(&asked),
+        Ok(asked) => match &asked.arguments.command {
+            None => run(&asked),
+            Some(Command::Check { file }) => check(&asked, file.as_deref()),
+            Some(Command::Plan {
+                file,
+                prevalence,
+                surplus,
+                power,
+                area,
+                correlation,
+                exceeding,
+            }) => {
+                let expected = Expected {
+                    prevalence: *prevalence,
+                    surplus: *surplus,
+                    power: *power,
+                    area: *area,
+                    correlation: *correlation,
+                    exceeding: *exceeding,
+                };
+                print_plan(&asked, file.as_deref(), expected)
+            }
+            Some(Command::Schema) => print_schema(&printer(&asked)),
+        },
         Err(error) if !error.use_stderr() => {
             // --help and --version: a reader that has gone is a quiet end.
             let _ = error.print();
@@ -110,20 +136,34 @@ impl Ended {
     }
 }
 
-fn run(asked: &Asked) -> ExitCode {
-    let arguments = &asked.arguments;
-    logging::install(arguments.verbose, arguments.log_format);
-    let printer = Printer::new(match arguments.color {
+/// Returns the printer with the colour that was asked for.
+pub(super) fn printer(asked: &Asked) -> Printer {
+    Printer::new(match asked.arguments.color {
         Color::Auto => ColorChoice::Auto,
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
-    });
+    })
+}
+
+fn run(asked: &Asked) -> ExitCode {
+    let arguments = &asked.arguments;
+    logging::install(arguments.verbose, arguments.log_format);
+    let printer = printer(asked);
     let started = Started::now();
     let progress = Arc::new(Progress::new(logging::is_talkative(arguments.verbose)));
     let mut findings = Findings::default();
     let mut configuration = BTreeMap::new();
-    asked.destinations.clear();
-    let outcome = match Settings::from_request(&asked.request) {
+    let gate = asked.arguments.gate.as_deref().map(gate::read).transpose();
+    let mut destinations = asked.destinations.clone();
+    if let Ok(Some(gate)) = &gate {
+        destinations.fill_from(gate.report.as_ref());
+    }
+    let destinations = destinations.with_defaults();
+    destinations.clear();
+    let settings = gate
+        .map_err(SettingsError::from)
+        .and_then(|gate| Settings::resolve(&asked.request, gate.as_ref()));
+    let outcome = match settings {
         Ok(settings) => {
             configuration.clone_from(&settings.effective);
             // Whatever happens, the verdict's files must say so.
@@ -143,7 +183,7 @@ fn run(asked: &Asked) -> ExitCode {
     };
     let (report, outcome) = ended.into_report();
     let exit = tell(&printer, arguments.output, &report, outcome);
-    tell_files(&printer, &asked.destinations, &report, exit)
+    tell_files(&printer, &destinations, &report, exit)
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> GateError {

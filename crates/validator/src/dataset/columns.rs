@@ -9,6 +9,17 @@ pub struct ColumnSelection {
     pub label: String,
     /// Which columns are features.
     pub features: FeatureSelection,
+    /// Columns of any type that are read along, whether or not they are features too.
+    pub along: Vec<String>,
+}
+
+impl ColumnSelection {
+    /// Leaves these columns out of the features, unless features are named one by one.
+    pub fn leave_out<'a>(&mut self, names: impl Iterator<Item = &'a String>) {
+        if let FeatureSelection::AllBut(excluded) = &mut self.features {
+            excluded.extend(names.cloned());
+        }
+    }
 }
 
 /// Which columns are features.
@@ -28,6 +39,8 @@ pub struct Columns {
     pub label: Column,
     /// The feature columns.
     pub features: FeatureColumns,
+    /// The columns that are read along.
+    pub along: Vec<Column>,
     /// Names of columns that are neither, in file order.
     pub unused: Vec<String>,
 }
@@ -77,6 +90,7 @@ impl Columns {
             }
             FeatureColumns::Vector { column, .. } => indices.push(column.index),
         }
+        indices.extend(self.along.iter().map(|column| column.index));
         indices
     }
 
@@ -110,6 +124,17 @@ pub enum ColumnError {
         list(columns)
     )]
     NoFeature {
+        /// The name that was looked for.
+        name: String,
+        /// What there is.
+        columns: Vec<String>,
+    },
+    /// A column that a check needs is missing.
+    #[error(
+        "there is no column `{name}`, which the gate file names; the columns are {}",
+        list(columns)
+    )]
+    NoColumn {
         /// The name that was looked for.
         name: String,
         /// What there is.
@@ -190,6 +215,10 @@ impl ColumnError {
             Self::NoLabel { .. } => "name the label column by `--label NAME`".into(),
             Self::NoFeature { .. } => {
                 "every file of a dataset needs the same feature columns; name them by `--features A,B,C`".into()
+            }
+            Self::NoColumn { .. } => {
+                "every file of a dataset needs the columns of `weight`, `id`, `group` and of slices"
+                    .into()
             }
             Self::ExtraFeatures { names, .. } => format!(
                 "leave it out by `--ignore-columns {}`, or name the features by `--features A,B,C`",
@@ -279,6 +308,7 @@ fn find<'a>(schema: &'a Schema, name: &str) -> Result<Option<(usize, &'a Field)>
 pub(super) fn resolve(
     schema: &Schema,
     selection: &ColumnSelection,
+    partitions: &[(String, Option<String>)],
 ) -> Result<Columns, ColumnError> {
     let (label_index, label_field) =
         find(schema, &selection.label)?.ok_or_else(|| ColumnError::NoLabel {
@@ -301,6 +331,7 @@ pub(super) fn resolve(
             index: label_index,
         },
         features,
+        along: along(schema, &selection.along, partitions)?,
         unused: Vec::new(),
     };
     let used = columns.indices();
@@ -311,6 +342,32 @@ pub(super) fn resolve(
         .map(|(_, name)| name)
         .collect();
     Ok(columns)
+}
+
+/// Finds the columns to read along; one that is not in the file may be in the names of its
+/// folders.
+fn along(
+    schema: &Schema,
+    wanted: &[String],
+    partitions: &[(String, Option<String>)],
+) -> Result<Vec<Column>, ColumnError> {
+    let mut found = Vec::new();
+    for name in wanted {
+        match find(schema, name)? {
+            Some((index, _)) => found.push(Column {
+                name: name.clone(),
+                index,
+            }),
+            None if partitions.iter().any(|(key, _)| key == name) => {}
+            None => {
+                return Err(ColumnError::NoColumn {
+                    name: name.clone(),
+                    columns: names(schema),
+                });
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn named(schema: &Schema, wanted: &[String], label: &str) -> Result<FeatureColumns, ColumnError> {
@@ -405,6 +462,7 @@ pub(super) fn resolve_like_first(
     selection: &ColumnSelection,
     first: &Columns,
     first_file: &str,
+    partitions: &[(String, Option<String>)],
 ) -> Result<Columns, ColumnError> {
     let expected = first.feature_names();
     if let FeatureSelection::AllBut(ignored) = &selection.features {
@@ -427,153 +485,7 @@ pub(super) fn resolve_like_first(
     let selection = ColumnSelection {
         label: selection.label.clone(),
         features: FeatureSelection::Named(expected),
+        along: selection.along.clone(),
     };
-    resolve(schema, &selection)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn schema(columns: &[(&str, DataType)]) -> Schema {
-        Schema::new(
-            columns
-                .iter()
-                .map(|(name, data_type)| Field::new(*name, data_type.clone(), true))
-                .collect::<Vec<_>>(),
-        )
-    }
-
-    fn vector(width: i32) -> DataType {
-        DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), width)
-    }
-
-    fn all() -> ColumnSelection {
-        ColumnSelection {
-            label: "label".to_owned(),
-            features: FeatureSelection::AllBut(vec![]),
-        }
-    }
-
-    fn select(names: &[&str]) -> ColumnSelection {
-        ColumnSelection {
-            label: "label".to_owned(),
-            features: FeatureSelection::Named(names.iter().map(|&name| name.to_owned()).collect()),
-        }
-    }
-
-    #[test]
-    fn every_numeric_column_in_file_order_is_a_feature() {
-        let schema = schema(&[
-            ("b", DataType::Float64),
-            ("when", DataType::Utf8),
-            ("label", DataType::Int8),
-            ("a", DataType::Int32),
-        ]);
-        let columns = resolve(&schema, &all()).expect("resolves");
-        assert_eq!(columns.feature_names(), ["b", "a"]);
-        assert_eq!(columns.unused, ["when"]);
-        assert_eq!(columns.width(), Some(2));
-    }
-
-    #[test]
-    fn named_features_keep_the_order_that_was_asked_for() {
-        let schema = schema(&[
-            ("b", DataType::Float64),
-            ("label", DataType::Boolean),
-            ("a", DataType::Boolean),
-        ]);
-        let columns = resolve(&schema, &select(&["a", "b"])).expect("resolves");
-        assert_eq!(columns.feature_names(), ["a", "b"]);
-    }
-
-    #[test]
-    fn a_single_vector_column_is_the_row() {
-        let schema = schema(&[("features", vector(16)), ("label", DataType::Int64)]);
-        let columns = resolve(&schema, &all()).expect("resolves");
-        assert_eq!(columns.width(), Some(16));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        let plain = schema(&[("a", DataType::Float32), ("label", DataType::Utf8)]);
-        assert!(matches!(
-            resolve(&plain, &all()),
-            Err(ColumnError::LabelType { data_type, .. }) if data_type == "Utf8"
-        ));
-        let unlabelled = schema(&[("a", DataType::Float32)]);
-        assert!(matches!(
-            resolve(&unlabelled, &all()),
-            Err(ColumnError::NoLabel { .. })
-        ));
-        let bare = schema(&[("t", DataType::Utf8), ("label", DataType::Int8)]);
-        assert!(matches!(
-            resolve(&bare, &all()),
-            Err(ColumnError::NoFeatures { .. })
-        ));
-        assert!(matches!(
-            resolve(&bare, &select(&["t"])),
-            Err(ColumnError::FeatureType { .. })
-        ));
-        assert!(matches!(
-            resolve(&bare, &select(&["x"])),
-            Err(ColumnError::NoFeature { .. })
-        ));
-        assert!(matches!(
-            resolve(&bare, &select(&["label"])),
-            Err(ColumnError::LabelAsFeature { .. })
-        ));
-        let mixed = schema(&[
-            ("v", vector(4)),
-            ("id", DataType::Int64),
-            ("label", DataType::Int8),
-        ]);
-        assert!(matches!(
-            resolve(&mixed, &all()),
-            Err(ColumnError::Ambiguous { scalars: 1, .. })
-        ));
-        let twice = schema(&[
-            ("a", DataType::Int64),
-            ("a", DataType::Int64),
-            ("label", DataType::Int8),
-        ]);
-        assert!(matches!(
-            resolve(&twice, &all()),
-            Err(ColumnError::Duplicate { .. })
-        ));
-    }
-
-    #[test]
-    fn later_files_may_order_columns_differently_but_not_add_or_lack_one() {
-        let first = schema(&[
-            ("a", DataType::Float32),
-            ("b", DataType::Float32),
-            ("label", DataType::Int8),
-        ]);
-        let first = resolve(&first, &all()).expect("resolves");
-        let like = |schema: &Schema| resolve_like_first(schema, &all(), &first, "part-0");
-        let turned = schema(&[
-            ("label", DataType::Int8),
-            ("b", DataType::Float64),
-            ("a", DataType::Float32),
-        ]);
-        assert_eq!(like(&turned).expect("resolves").feature_names(), ["a", "b"]);
-        let lacking = schema(&[("a", DataType::Float32), ("label", DataType::Int8)]);
-        assert!(matches!(
-            like(&lacking),
-            Err(ColumnError::NoFeature { name, .. }) if name == "b"
-        ));
-        let extra = schema(&[
-            ("a", DataType::Float32),
-            ("b", DataType::Float32),
-            ("c", DataType::Float32),
-            ("label", DataType::Int8),
-        ]);
-        assert!(matches!(
-            like(&extra),
-            Err(ColumnError::ExtraFeatures { names, .. }) if names == ["c"]
-        ));
-    }
+    resolve(schema, &selection, partitions)
 }

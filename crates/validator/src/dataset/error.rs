@@ -22,6 +22,16 @@ pub enum DatasetError {
         /// One of them.
         example: Option<String>,
     },
+    /// Files, and none of those that were asked for.
+    #[error(
+        "`{uri}` holds {files} files, and none that the pattern and the conditions on partitions admit"
+    )]
+    NoneAdmitted {
+        /// The dataset.
+        uri: String,
+        /// How many files there are.
+        files: usize,
+    },
     /// Files, but not a single row.
     #[error("the dataset `{uri}` has no rows (files: {files})")]
     NoRows {
@@ -97,6 +107,9 @@ impl DatasetError {
             Self::NoFiles { .. } => {
                 Some("Parquet files end in .parquet, .parq or .pq; name a file to read it whatever its name".into())
             }
+            Self::NoneAdmitted { .. } => Some(
+                "partitions are folders such as `date=2026-01-09`; compare their names with `dataset.where`".into(),
+            ),
             Self::NoRows { .. } => Some("check the job that writes the dataset".into()),
             Self::NotParquet { .. } | Self::Damaged { .. } | Self::CutShort { .. } => Some(
                 "write the file again and compare its size with the original's; `parquet-tools inspect` shows what is readable".into(),

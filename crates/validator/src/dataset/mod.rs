@@ -4,9 +4,12 @@
 //! [`RowBatches`] (rows and labels). Nothing here scores, and nothing holds all rows.
 
 mod columns;
+#[cfg(test)]
+mod columns_tests;
 mod error;
 mod local;
 mod location;
+mod partition;
 mod ranges;
 mod reader;
 mod s3;
@@ -24,6 +27,7 @@ pub use columns::{ColumnError, ColumnSelection, Columns, FeatureSelection};
 pub use error::DatasetError;
 pub use local::LocalSource;
 pub use location::{Location, LocationError};
+pub use partition::{Comparison, FileFilter, Relation, split_pattern};
 pub use s3::S3Source;
 pub use s3_client::S3Client;
 pub use source::{Cause, Object, ObjectSource, SourceError, is_hidden};
@@ -31,6 +35,7 @@ pub use stream::{Evidence, FILES_LISTED_MAX, RowBatches};
 pub use values::{LabelsSeen, RowBatch, ValueError};
 
 use columns::resolve;
+use partition::partitions;
 use stream::{OpenFile, Plan, open_file};
 
 /// Endings of files that are read below a folder or prefix.
@@ -56,8 +61,17 @@ impl Dataset {
     pub async fn open(
         source: Arc<dyn ObjectSource>,
         selection: ColumnSelection,
+        filter: &FileFilter,
     ) -> Result<Self, DatasetError> {
-        let objects = source.list().await?;
+        let mut objects = source.list().await?;
+        let listed = objects.len();
+        objects.retain(|object| filter.admits(&object.name));
+        if objects.is_empty() && listed > 0 {
+            return Err(DatasetError::NoneAdmitted {
+                uri: source.uri(),
+                files: listed,
+            });
+        }
         let (files, skipped) = choose(objects, &source.uri());
         let Some(first_object) = files.first() else {
             return Err(DatasetError::NoFiles {
@@ -67,12 +81,13 @@ impl Dataset {
             });
         };
         let first = open_file(Arc::clone(&source), Arc::clone(first_object)).await?;
-        let columns = resolve(first.metadata.schema(), &selection).map_err(|source| {
-            DatasetError::Columns {
+        let in_folders = partitions(&first_object.name);
+        let schema = first.metadata.schema();
+        let columns =
+            resolve(schema, &selection, &in_folders).map_err(|source| DatasetError::Columns {
                 file: first_object.uri.clone(),
                 source,
-            }
-        })?;
+            })?;
         Ok(Self {
             source,
             files,

@@ -17,6 +17,7 @@ use verdict::report::DatasetFile;
 
 use super::columns::{ColumnSelection, Columns, resolve_like_first};
 use super::error::DatasetError;
+use super::partition::partitions;
 use super::reader::{ObjectReader, source_error};
 use super::source::{Object, ObjectSource};
 use super::values::{LabelsSeen, Place, RowBatch, ValueError, convert};
@@ -323,11 +324,13 @@ async fn start_file(
         source,
     };
     let first_file = &plan.files[0].name;
+    let in_folders = partitions(&object.name);
     let columns = resolve_like_first(
         open.metadata.schema(),
         &plan.selection,
         &plan.columns,
         first_file,
+        &in_folders,
     )
     .map_err(columns_error)?;
     if items.send(Item::File(Arc::clone(&object))).await.is_err() {
@@ -343,6 +346,7 @@ async fn start_file(
             columns: columns.clone(),
             features: plan.columns.feature_names(),
             selection: plan.selection.clone(),
+            partitions: in_folders.clone(),
             row_group,
             first_row,
             rows,
@@ -371,6 +375,7 @@ struct RowGroupJob {
     columns: Columns,
     features: Vec<String>,
     selection: ColumnSelection,
+    partitions: Vec<(String, Option<String>)>,
     row_group: usize,
     first_row: u64,
     rows: u64,
@@ -447,6 +452,7 @@ impl RowGroupJob {
                 file: &self.file,
                 first_row: self.first_row + rows,
                 vector_width: self.columns.width(),
+                partitions: &self.partitions,
             };
             let batch =
                 convert(&batch, &self.selection, &self.features, place).map_err(|source| {
@@ -488,6 +494,7 @@ mod tests {
         let columns = Columns {
             label: column("label", 0),
             features: FeatureColumns::Scalars(vec![column("x", 1)]),
+            along: Vec::new(),
             unused: Vec::new(),
         };
         RowBatches::receiving(items, "label", &columns)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -31,6 +31,8 @@ pub struct RowBatch {
     pub labels: Vec<bool>,
     /// Which spellings of the negative class occurred.
     pub labels_seen: LabelsSeen,
+    /// The columns that were read along, by name.
+    pub along: Vec<(String, ArrayRef)>,
     values: ScalarBuffer<f32>,
     width: usize,
 }
@@ -202,7 +204,14 @@ pub(super) fn convert(
         }
         _ => (stack(&arrays, labels.len(), place.first_row)?, arrays.len()),
     };
+    let along = selection.along.iter().map(|name| {
+        let array = batch.column_by_name(name).cloned();
+        let array = array.unwrap_or_else(|| place.constant(name, batch.num_rows()));
+        (name.clone(), array)
+    });
+    let along = along.collect();
     Ok(RowBatch {
+        along,
         file: Arc::clone(place.file),
         first_row: place.first_row,
         labels,
@@ -219,6 +228,17 @@ pub(super) struct Place<'a> {
     pub(super) first_row: u64,
     /// The length that vectors must have; the first vector's where nothing else says.
     pub(super) vector_width: Option<usize>,
+    /// The `key=value` folders that the file lies in.
+    pub(super) partitions: &'a [(String, Option<String>)],
+}
+
+impl Place<'_> {
+    /// Returns a column that the names of the folders hold, and the file does not.
+    fn constant(&self, name: &str, rows: usize) -> ArrayRef {
+        let value = self.partitions.iter().find(|(key, _)| key == name);
+        let value = value.and_then(|(_, value)| value.as_deref());
+        Arc::new(StringArray::from(vec![value; rows]))
+    }
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ValueError> {

@@ -15,12 +15,14 @@ fn run(columns: Vec<(&str, ArrayRef)>, features: &[&str]) -> Result<RowBatch, Va
     let selection = ColumnSelection {
         label: "label".to_owned(),
         features: FeatureSelection::AllBut(vec![]),
+        along: vec![],
     };
     let features: Vec<String> = features.iter().map(|&name| name.to_owned()).collect();
     let place = Place {
         file: &Arc::from("part"),
         first_row: 100,
         vector_width: None,
+        partitions: &[],
     };
     convert(&batch, &selection, &features, place)
 }

@@ -9,9 +9,9 @@ mod tests;
 
 use ndarray::{ArrayView2, Axis};
 use verdict::exit::ExitCode;
-use verdict::score::{ScoreAccumulator, ScoreSlice};
 
 use crate::dataset::{DatasetError, RowBatch, RowBatches};
+use crate::judge::{GatherError, GatherPlan, Gatherer, ScoredRows};
 use crate::scorer::{ElementType, OutputKind, RawScores, Scorer, ScorerError};
 
 pub use alone::{Difference, compare as compare_alone};
@@ -20,8 +20,8 @@ pub use sample::RowSample;
 /// What scoring all rows gave.
 #[derive(Debug)]
 pub struct Evaluation {
-    /// All raw outputs and labels.
-    pub scores: ScoreAccumulator,
+    /// All raw outputs and labels, by population.
+    pub gathered: Gatherer,
     /// How many rows were scored.
     pub rows: u64,
     /// Rows from all over the dataset, for measuring latency.
@@ -88,6 +88,20 @@ pub enum EvaluateError {
         /// The row, counted from 0 within the file.
         row: u64,
     },
+    /// The champion failed.
+    #[error("the champion cannot score what the model scores")]
+    Champion(#[source] Box<Self>),
+    /// A column that was read along cannot be used.
+    #[error("rows from {first_row} on of `{file}` cannot be used")]
+    Along {
+        /// The file.
+        file: String,
+        /// The first row of the batch, counted from 0 within the file.
+        first_row: u64,
+        /// Why; its rows are counted from that first row.
+        #[source]
+        source: GatherError,
+    },
     /// More or fewer outputs than rows.
     #[error("the model returned {values} outputs for {rows} rows of `{file}`")]
     Shape {
@@ -111,7 +125,10 @@ impl EvaluateError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Dataset(error) => error.exit_code(),
-            Self::Width { .. } | Self::NanFromInfiniteFeatures { .. } => ExitCode::Data,
+            Self::Champion(source) => source.exit_code(),
+            Self::Width { .. } | Self::NanFromInfiniteFeatures { .. } | Self::Along { .. } => {
+                ExitCode::Data
+            }
             Self::Scoring { source, .. } => scorer_exit_code(source),
             Self::NanScore { .. } | Self::Shape { .. } => ExitCode::Model,
         }
@@ -122,6 +139,8 @@ impl EvaluateError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Dataset(error) => error.hint(),
+            Self::Champion(source) => source.hint(),
+            Self::Along { source, .. } => source.hint(),
             Self::Width { .. } => Some(
                 "name the features by `--features A,B,C`, leave columns out by `--ignore-columns ID`, or use the dataset that belongs to this model".into(),
             ),
@@ -162,15 +181,25 @@ pub fn scorer_exit_code(error: &ScorerError) -> ExitCode {
     }
 }
 
-/// Scores every row that `batches` yields; `progress` is told of each batch's rows.
+/// The models of a run.
+pub struct Scorers<'a> {
+    /// The model that is judged.
+    pub model: &'a mut dyn Scorer,
+    /// The one that serves now.
+    pub champion: Option<&'a mut dyn Scorer>,
+}
+
+/// Scores every row that `batches` yields, with each model once; `progress` is told of each
+/// batch's rows.
 ///
 /// Blocks; must run outside of async tasks.
 ///
 /// # Errors
-/// [`EvaluateError`] for the first problem in file order. The scorer may be gone then.
+/// [`EvaluateError`] for the first problem in file order. The scorers may be gone then.
 pub fn evaluate(
     batches: &mut RowBatches,
-    scorer: &mut dyn Scorer,
+    mut scorers: Scorers<'_>,
+    plan: &GatherPlan,
     mut progress: impl FnMut(u64),
 ) -> Result<Option<Evaluation>, EvaluateError> {
     let mut evaluation: Option<Evaluation> = None;
@@ -180,14 +209,11 @@ pub fn evaluate(
         }
         let width = batch.features().ncols();
         if evaluation.is_none() {
-            refuse_other_width(width, scorer.model().expected_width)?;
+            refuse_other_width(width, scorers.model.model().expected_width)?;
         }
-        let raw = scorer
-            .score(batch.features())
-            .map_err(|error| scoring_error(error, &batch))?;
-        check_scores(&raw, &batch)?;
+        let (raw, of_champion) = score_with_all(&mut scorers, &batch)?;
         let evaluation = evaluation.get_or_insert_with(|| Evaluation {
-            scores: ScoreAccumulator::new(),
+            gathered: Gatherer::new(plan.clone()),
             rows: 0,
             sample: RowSample::new(width),
             width,
@@ -195,21 +221,54 @@ pub fn evaluate(
             kind: raw.kind,
             infinite: 0,
         });
-        let slice = if raw.exact_in_f32() {
-            ScoreSlice::Widened(&raw.values)
-        } else {
-            ScoreSlice::Double(&raw.values)
+        let rows = ScoredRows {
+            scores: &raw.values,
+            exact_in_f32: raw.exact_in_f32(),
+            champion: of_champion.as_ref().map(|raw| raw.values.as_slice()),
+            labels: &batch.labels,
+            along: &batch.along,
         };
         evaluation
-            .scores
-            .extend(slice, &batch.labels)
-            .map_err(|_| shape_error(&raw, &batch))?;
+            .gathered
+            .take(rows)
+            .map_err(|source| EvaluateError::Along {
+                file: batch.file.to_string(),
+                first_row: batch.first_row,
+                source,
+            })?;
         evaluation.rows += batch.labels.len() as u64;
         evaluation.infinite += raw.values.iter().filter(|v| v.is_infinite()).count() as u64;
         evaluation.sample.offer(batch.features());
         progress(batch.labels.len() as u64);
     }
     Ok(evaluation)
+}
+
+/// Scores a batch with both models at a time: each has a process of its own.
+fn score_with_all(
+    scorers: &mut Scorers<'_>,
+    batch: &RowBatch,
+) -> Result<(RawScores, Option<RawScores>), EvaluateError> {
+    let Some(champion) = &mut scorers.champion else {
+        return Ok((score_with(scorers.model, batch)?, None));
+    };
+    let model = &mut scorers.model;
+    let (of_model, of_champion) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| score_with(*champion, batch));
+        let of_model = score_with(*model, batch);
+        (of_model, other.join())
+    });
+    let of_champion = of_champion.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let of_champion = of_champion.map_err(|error| EvaluateError::Champion(Box::new(error)));
+    Ok((of_model?, Some(of_champion?)))
+}
+
+fn score_with(scorer: &mut dyn Scorer, batch: &RowBatch) -> Result<RawScores, EvaluateError> {
+    let raw = scorer
+        .score(batch.features())
+        .map_err(|error| scoring_error(error, batch))?;
+    check_scores(&raw, batch)?;
+    Ok(raw)
 }
 
 fn refuse_other_width(given: usize, expected: Option<usize>) -> Result<(), EvaluateError> {

@@ -10,8 +10,11 @@ use tempfile::TempDir;
 use verdict::auc::{Auc, auc};
 use verdict::exit::ExitCode;
 
-use super::{Difference, EvaluateError, Evaluation, compare_alone, evaluate};
-use crate::dataset::{ColumnSelection, Dataset, Evidence, FeatureSelection, LocalSource};
+use super::{Difference, EvaluateError, Evaluation, Scorers, compare_alone, evaluate};
+use crate::dataset::{
+    ColumnSelection, Dataset, Evidence, FeatureSelection, FileFilter, LocalSource,
+};
+use crate::judge::GatherPlan;
 use crate::scorer::{
     ElementType, LatencyPlan, LatencySamples, ModelInfo, OutputKind, RawScores, SandboxReport,
     Scorer, ScorerError,
@@ -110,12 +113,21 @@ fn judge(
     let selection = ColumnSelection {
         label: "label".to_owned(),
         features: FeatureSelection::AllBut(vec![]),
+        along: vec![],
     };
     let source = Arc::new(LocalSource::new(folder.path()));
-    let dataset = runtime.block_on(Dataset::open(source, selection))?;
+    let dataset = runtime.block_on(Dataset::open(source, selection, &FileFilter::default()))?;
     let _within = runtime.enter();
     let mut batches = dataset.into_batches();
-    let evaluation = evaluate(&mut batches, &mut scorer, |_| {})?;
+    let evaluation = evaluate(
+        &mut batches,
+        Scorers {
+            model: &mut scorer,
+            champion: None,
+        },
+        &GatherPlan::default(),
+        |_| {},
+    )?;
     Ok((evaluation, batches.evidence()))
 }
 
@@ -128,7 +140,13 @@ fn rows(count: usize) -> Vec<Row> {
 fn area(folder: &TempDir) -> (Auc, Evidence) {
     let (evaluation, evidence) =
         judge(folder, Scripted::of_first_feature(f64::from)).expect("judges");
-    let scores = evaluation.expect("rows").scores.finish();
+    let scores = evaluation
+        .expect("rows")
+        .gathered
+        .finish()
+        .expect("gathered")
+        .whole
+        .scores;
     (auc(&scores).expect("both classes"), evidence)
 }
 
@@ -214,7 +232,7 @@ fn infinite_scores_rank_at_the_ends_and_are_counted() {
     let evaluation = judge(&folder, scorer).expect("judges").0.expect("rows");
     assert_eq!(evaluation.infinite, 1);
     assert_eq!(
-        auc(&evaluation.scores.finish())
+        auc(&evaluation.gathered.finish().expect("gathered").whole.scores)
             .expect("both classes")
             .value,
         1.0

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use verdict::report::Report;
 
+use super::{render_html, render_junit, render_markdown, render_prometheus};
 use crate::error::GateError;
+use crate::gate::file::ReportPart;
 use crate::settings::TERMINATION_MESSAGE_DEFAULT;
 
 /// Where the report and the termination message go.
@@ -13,9 +15,20 @@ use crate::settings::TERMINATION_MESSAGE_DEFAULT;
 pub struct Destinations {
     /// The full report.
     pub report: Option<PathBuf>,
+    /// The checks as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// The summary as Markdown.
+    pub markdown: Option<PathBuf>,
+    /// The page with plots.
+    pub html: Option<PathBuf>,
+    /// The metrics for Prometheus' textfile collector.
+    pub prometheus: Option<PathBuf>,
     /// The brief verdict.
     pub termination_message: Option<PathBuf>,
 }
+
+/// Makes a file's content from a report.
+type Render = fn(&Report) -> String;
 
 impl Destinations {
     /// Fills in Kubernetes' own place for termination messages where it exists.
@@ -28,12 +41,44 @@ impl Destinations {
         self
     }
 
+    /// Fills in what a gate file says where no flag or variable did.
+    pub fn fill_from(&mut self, part: Option<&ReportPart>) {
+        let Some(part) = part else { return };
+        let fill = |place: &mut Option<PathBuf>, text: Option<&String>| {
+            if place.is_none() {
+                *place = text.filter(|text| !text.is_empty()).map(PathBuf::from);
+            }
+        };
+        fill(&mut self.report, part.json.as_ref());
+        fill(&mut self.junit, part.junit.as_ref());
+        fill(&mut self.markdown, part.markdown.as_ref());
+        fill(&mut self.html, part.html.as_ref());
+        fill(&mut self.prometheus, part.prometheus.as_ref());
+        fill(
+            &mut self.termination_message,
+            part.termination_message.as_ref(),
+        );
+    }
+
+    /// Returns the files that are replaced as a whole, and what they are made by.
+    fn files(&self) -> impl Iterator<Item = (&Path, Render)> {
+        let all: [(&Option<PathBuf>, Render); 5] = [
+            (&self.report, render_json),
+            (&self.junit, render_junit),
+            (&self.markdown, render_markdown),
+            (&self.html, render_html),
+            (&self.prometheus, render_prometheus),
+        ];
+        all.into_iter()
+            .filter_map(|(path, render)| Some((path.as_deref()?, render)))
+    }
+
     /// Takes away what an earlier run has left, so that a run that is killed leaves no verdict
     /// of another. What cannot be removed is written over at the end.
     pub fn clear(&self) {
         let is_file =
             |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
-        if let Some(path) = self.report.as_deref().filter(|path| is_file(path)) {
+        for (path, _) in self.files().filter(|(path, _)| is_file(path)) {
             let _ = std::fs::remove_file(path);
         }
         // Kubernetes mounts this one: it is emptied, not removed.
@@ -46,7 +91,7 @@ impl Destinations {
         }
     }
 
-    /// Writes both files. The second is tried even when the first fails.
+    /// Writes all files. Each is tried even when another fails.
     ///
     /// # Errors
     /// [`GateError::Write`] for the first file that cannot be written.
@@ -62,30 +107,34 @@ impl Destinations {
                 .map_err(|source| failed(path, source)),
             None => Ok(()),
         };
-        if let Some(path) = &self.report {
-            write_beside(path, report).map_err(|source| failed(path, source))?;
-        }
-        message
+        self.files()
+            .map(|(path, render)| {
+                write_beside(path, &render(report)).map_err(|source| failed(path, source))
+            })
+            .fold(message, Result::and)
     }
 }
 
-/// Writes the report so that a reader sees no file or the whole one.
-fn write_beside(path: &Path, report: &Report) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(report).map_err(io::Error::other)?;
-    text.push('\n');
+fn render_json(report: &Report) -> String {
+    // Plain values with text keys cannot fail to become JSON.
+    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+}
+
+/// Writes a file so that a reader sees none or the whole one.
+fn write_beside(path: &Path, text: &str) -> io::Result<()> {
     if !std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.partial", std::process::id()));
         let beside = path.with_file_name(name);
-        let written = std::fs::write(&beside, &text).and_then(|()| std::fs::rename(&beside, path));
+        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
         if written.is_err() {
             // The folder may refuse new files while the file itself can be written.
             let _ = std::fs::remove_file(&beside);
-            return std::fs::write(path, &text);
+            return std::fs::write(path, text);
         }
         return written;
     }
-    std::fs::write(path, &text)
+    std::fs::write(path, text)
 }
 
 #[cfg(test)]
@@ -101,6 +150,7 @@ mod tests {
         let destinations = Destinations {
             report: Some(report.clone()),
             termination_message: Some(message.clone()),
+            ..Destinations::default()
         };
         destinations.clear();
         assert!(!report.exists());
@@ -115,6 +165,7 @@ mod tests {
         let destinations = Destinations {
             report: Some("/dev/null".into()),
             termination_message: Some(folder.path().to_owned()),
+            ..Destinations::default()
         };
         destinations.clear();
         assert!(Path::new("/dev/null").exists() && folder.path().is_dir());

@@ -3,12 +3,25 @@
 //! stdout carries the result, stderr the talk; [`Printer`] is the only way to either.
 
 mod destinations;
+mod escape;
+mod html;
+mod junit;
+mod markdown;
 mod numbers;
+mod plan;
 mod printer;
 pub mod progress;
+mod prometheus;
 pub mod reason;
+mod settings;
 mod text;
 
 pub use destinations::Destinations;
+pub use html::render_html;
+pub use junit::render_junit;
+pub use markdown::render_markdown;
+pub use plan::render_plan;
 pub use printer::{Printer, Talk};
+pub use prometheus::render_prometheus;
+pub use settings::render_settings;
 pub use text::{render_error, render_report};

@@ -4,6 +4,7 @@ use verdict::latency::{QuantileQuestion, samples_minimum};
 use verdict::report::{Check, Outcome};
 
 use super::numbers::{count, limit_ms, milliseconds_beside, share};
+use super::text::is_milliseconds;
 
 /// Returns the sentences that settle the outcome: those of the failed checks when one failed, else of
 /// those that could not be judged, else of all.
@@ -22,10 +23,10 @@ pub fn deciding(checks: &[Check]) -> Vec<String> {
 /// Returns why the check came out as it did.
 #[must_use]
 pub fn sentence(check: &Check) -> String {
-    if check.metric == "latency_ms_p99" {
+    if check.metric.starts_with("latency_ms_p") {
         latency(check)
     } else {
-        share_metric(check)
+        metric(check)
     }
 }
 
@@ -33,65 +34,102 @@ fn percent(confidence: f64) -> String {
     format!("{}%", (confidence * 1000.0).round() / 10.0)
 }
 
-fn share_metric(check: &Check) -> String {
-    let name = &check.metric;
-    let Some((value, minimum)) = check.value.zip(check.minimum) else {
+fn metric(check: &Check) -> String {
+    let name = &match &check.slice {
+        Some(slice) => format!("{} of {slice}", check.metric),
+        None => check.metric.clone(),
+    };
+    let (limit, kind) = match (check.minimum, check.maximum) {
+        (Some(minimum), _) => (minimum, "minimum"),
+        (None, Some(maximum)) => (maximum, "maximum"),
+        (None, None) => return format!("{name} has no limit"),
+    };
+    let Some(value) = check.value else {
         return format!("{name} is undefined");
     };
+    // On a bound, the point estimate may lie on the right side of the limit.
+    let is_met = if kind == "minimum" {
+        value >= limit
+    } else {
+        value <= limit
+    };
     let relation = match check.outcome {
-        Outcome::Pass => "meets",
-        Outcome::Fail => "is below",
+        Outcome::Pass if is_met => "meets",
+        Outcome::Pass => "is not refuted at",
+        Outcome::Fail if is_met => "does not surely meet",
+        Outcome::Fail if kind == "minimum" => "is below",
+        Outcome::Fail => "is above",
         _ => "cannot be judged against",
+    };
+    let (value_text, limit_text) = if is_milliseconds(&check.metric) {
+        (milliseconds_beside(value, limit), limit_ms(limit))
+    } else {
+        (share(value, limit), share(limit, value))
     };
     let bounds = match check.lower_bound.zip(check.upper_bound) {
         Some((lower, upper)) => format!(
             ", {} bounds {} and {}",
             percent(check.confidence),
-            share(lower, minimum),
-            share(upper, minimum)
+            share(lower, limit),
+            share(upper, limit)
         ),
         None => String::new(),
     };
-    format!(
-        "{name} {} {relation} the minimum {} ({} rows{bounds})",
-        share(value, minimum),
-        share(minimum, value),
-        count(check.samples)
-    )
+    let sample = match check.samples {
+        1 => String::new(),
+        rows => format!(" ({} rows{bounds})", count(rows)),
+    };
+    format!("{name} {value_text} {relation} the {kind} {limit_text}{sample}")
+}
+
+/// Returns the percentile in a latency check's name, such as `p99`, and what else it says.
+fn percentile(name: &str) -> (&str, String) {
+    let rest = name.strip_prefix("latency_ms_").unwrap_or(name);
+    match rest.split_once('_') {
+        Some((percentile, how)) => (percentile, format!(" ({})", how.replace('_', " "))),
+        None => (rest, String::new()),
+    }
 }
 
 fn latency(check: &Check) -> String {
+    let (percentile, how) = percentile(&check.metric);
     let samples = count(check.samples);
     let confidence = percent(check.confidence);
     let Some((value, maximum)) = check.value.zip(check.maximum) else {
-        return "p99 latency is undefined: no call was timed".to_owned();
+        return format!("{percentile} latency{how} is undefined: no call was timed");
     };
     let near = |value| milliseconds_beside(value, maximum);
     let (value_text, maximum_text) = (near(value), limit_ms(maximum));
     match (check.outcome, check.upper_bound, check.lower_bound) {
         (Outcome::Pass, Some(upper), _) => format!(
-            "p99 latency {value_text} meets the maximum {maximum_text}: at most {} with {confidence} confidence (n={samples})",
+            "{percentile} latency{how} {value_text} meets the maximum {maximum_text}: at most {} with {confidence} confidence (n={samples})",
             near(upper)
         ),
         (Outcome::Fail, Some(upper), _) if value <= maximum => format!(
-            "p99 latency {value_text} is within the maximum {maximum_text}, but may be up to {} with {confidence} confidence (n={samples})",
+            "{percentile} latency{how} {value_text} is within the maximum {maximum_text}, but may be up to {} with {confidence} confidence (n={samples})",
             near(upper)
         ),
         (Outcome::Fail, None, Some(lower)) => format!(
-            "p99 latency {value_text} exceeds the maximum {maximum_text}: at least {} with {confidence} confidence (n={samples})",
+            "{percentile} latency{how} {value_text} exceeds the maximum {maximum_text}: at least {} with {confidence} confidence (n={samples})",
             near(lower)
         ),
         (Outcome::Inconclusive, ..) => {
+            let share = percentile
+                .trim_start_matches('p')
+                .parse()
+                .unwrap_or(99.0_f64);
             let question = QuantileQuestion {
-                quantile: 0.99,
+                quantile: (share * 1e9).round() / 1e11,
                 confidence: check.confidence,
             };
             format!(
-                "p99 latency {value_text} cannot be judged against the maximum {maximum_text}: {samples} timed calls are too few, {} are the least for {confidence} confidence",
+                "{percentile} latency{how} {value_text} cannot be judged against the maximum {maximum_text}: {samples} timed calls are too few, {} are the least for {confidence} confidence",
                 count(samples_minimum(question, 0))
             )
         }
-        _ => format!("p99 latency {value_text} exceeds the maximum {maximum_text} (n={samples})"),
+        _ => format!(
+            "{percentile} latency{how} {value_text} exceeds the maximum {maximum_text} (n={samples})"
+        ),
     }
 }
 

@@ -87,66 +87,105 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// One line of the table, its cells not yet padded.
-fn cells(check: &Check) -> [String; 4] {
-    if check.metric == "latency_ms_p99" {
-        let maximum = check.maximum.unwrap_or(f64::NAN);
-        let near = |value| milliseconds_beside(value, maximum);
-        let bounds = match (check.lower_bound, check.upper_bound) {
-            (Some(lower), Some(upper)) => {
-                format!("{} to {}", near(lower), near(upper))
-            }
-            (Some(lower), None) => format!("from {}", near(lower)),
-            (None, Some(upper)) => format!("up to {}", near(upper)),
-            (None, None) => "none".to_owned(),
-        };
-        return [
-            "latency p99".to_owned(),
-            check.value.map_or_else(|| "undefined".to_owned(), near),
-            bounds,
-            format!("at most {}", limit_ms(maximum)),
-        ];
-    }
-    let minimum = check.minimum.unwrap_or(f64::NAN);
-    let bounds = match check.lower_bound.zip(check.upper_bound) {
-        Some((lower, upper)) => format!("{} to {}", share(lower, minimum), share(upper, minimum)),
-        None => "none".to_owned(),
+pub(super) fn cells(check: &Check) -> [String; 4] {
+    let is_latency = is_milliseconds(&check.metric);
+    let limit = check.minimum.or(check.maximum).unwrap_or(f64::NAN);
+    let near = |value| {
+        if is_latency {
+            milliseconds_beside(value, limit)
+        } else {
+            share(value, limit)
+        }
+    };
+    let bounds = match (check.lower_bound, check.upper_bound) {
+        (Some(lower), Some(upper)) => format!("{} to {}", near(lower), near(upper)),
+        (Some(lower), None) => format!("from {}", near(lower)),
+        (None, Some(upper)) => format!("up to {}", near(upper)),
+        (None, None) => "none".to_owned(),
+    };
+    let limit_text = if is_latency {
+        limit_ms(limit)
+    } else {
+        share(limit, check.value.unwrap_or(f64::NAN))
+    };
+    let relation = if check.minimum.is_some() {
+        "at least"
+    } else {
+        "at most"
     };
     [
-        check.metric.to_uppercase(),
-        check
-            .value
-            .map_or_else(|| "undefined".to_owned(), |value| share(value, minimum)),
+        title(check),
+        check.value.map_or_else(|| "undefined".to_owned(), near),
         bounds,
-        format!(
-            "at least {}",
-            share(minimum, check.value.unwrap_or(f64::NAN))
-        ),
+        format!("{relation} {limit_text}"),
     ]
 }
 
-fn render_checks(text: &mut String, brief: &Brief) -> std::fmt::Result {
-    let head = ["check", "value", "95% bounds", "limit"].map(str::to_owned);
-    let rows: Vec<[String; 4]> = brief.checks.iter().map(cells).collect();
-    let width = |column: usize| {
-        rows.iter()
-            .chain([&head])
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
-    };
-    let widths = [width(0), width(1), width(2), width(3)];
-    let line = |row: &[String; 4]| {
-        row.iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect::<Vec<_>>()
-            .join("  ")
-    };
-    writeln!(text, "{}", paint(DIM, line(&head).trim_end()))?;
-    for (row, check) in rows.iter().zip(&brief.checks) {
-        writeln!(text, "{}  {}", line(row), word(check.outcome))?;
+/// Tells whether a check's numbers are milliseconds.
+pub(super) fn is_milliseconds(metric: &str) -> bool {
+    metric.starts_with("latency_ms_") || metric == "cold_start_ms"
+}
+
+/// Returns what a check is called in tables, with its part of the data.
+pub(super) fn title(check: &Check) -> String {
+    let name = display_name(&check.metric);
+    match &check.slice {
+        Some(slice) => format!("{name} [{slice}]"),
+        None => name,
     }
-    writeln!(text)
+}
+
+/// Returns what a check without its slice is called in tables.
+pub(super) fn display_name(metric: &str) -> String {
+    match metric {
+        "auc" => "AUC".to_owned(),
+        other => other.strip_prefix("latency_ms_").map_or_else(
+            || other.to_owned(),
+            |rest| format!("latency {}", rest.replacen('_', " ", 1)),
+        ),
+    }
+}
+
+/// Lays cells out in columns, the head dimmed; lines end where their text ends.
+pub(super) fn table<const COLUMNS: usize>(
+    head: &[String; COLUMNS],
+    rows: &[[String; COLUMNS]],
+) -> String {
+    let widths: Vec<usize> = (0..COLUMNS)
+        .map(|column| {
+            let all = rows.iter().chain([head]);
+            let widths = all.map(|row| row[column].chars().count());
+            widths.max().unwrap_or_default()
+        })
+        .collect();
+    let line = |row: &[String; COLUMNS]| {
+        let padded: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:<width$}"))
+            .collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let mut text = paint(DIM, &line(head));
+    for row in rows {
+        text.push('\n');
+        text.push_str(&line(row));
+    }
+    text.push('\n');
+    text
+}
+
+fn render_checks(text: &mut String, brief: &Brief) -> std::fmt::Result {
+    let head = ["check", "value", "95% bounds", "limit", ""].map(str::to_owned);
+    let rows: Vec<[String; 5]> = brief
+        .checks
+        .iter()
+        .map(|check| {
+            let [name, value, bounds, limit] = cells(check);
+            [name, value, bounds, limit, word(check.outcome)]
+        })
+        .collect();
+    writeln!(text, "{}", table(&head, &rows))
 }
 
 fn render_latency(text: &mut String, latency: &LatencySection) -> std::fmt::Result {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::brief::Brief;
+use crate::metric::{Calibration, Curve, OutputKind, OutputSetting};
 
 /// The value of [`Report::kind`].
 pub const REPORT_KIND: &str = "validator/report";
@@ -25,12 +26,21 @@ pub struct Report {
     /// What followed from scores and labels; null when the run did not get that far. This
     /// part is bit-identical for any thread count and file order.
     pub metrics: Option<MetricsSection>,
+    /// Curves for plots; null when there are no metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curves: Option<CurvesSection>,
     /// What the timed calls showed; null when none were made.
     pub latency: Option<LatencySection>,
+    /// What the timed calls of further latency checks showed, in the order of the checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latency_further: Vec<LatencySection>,
     /// What was read; null when the dataset was never opened.
     pub dataset: Option<DatasetSection>,
     /// What was scored; null when the model was never loaded.
     pub model: Option<ModelSection>,
+    /// The model that it was compared with; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<ModelSection>,
     /// Where it ran.
     pub environment: Environment,
     /// How long each part took.
@@ -39,6 +49,21 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What went wrong, when the outcome is `error`.
     pub error: Option<ErrorSection>,
+}
+
+/// The scores of all rows as curves, each thinned to a bounded number of points.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CurvesSection {
+    /// What the raw outputs were taken for.
+    pub output: OutputKind,
+    /// Whether that was declared or decided by the data.
+    pub output_setting: OutputSetting,
+    /// False-positive against true-positive rate.
+    pub roc: Curve,
+    /// Recall against precision.
+    pub precision_recall: Curve,
+    /// Predicted against observed frequency in 15 bins of equal width.
+    pub calibration: Calibration,
 }
 
 /// Where a setting came from; the first in this order wins.

@@ -12,7 +12,7 @@ pub use brief::{
     Outcome, TERMINATION_MESSAGE_BYTES_MAX,
 };
 pub use full::{
-    AucSection, ConfigurationEntry, ConfigurationSource, DatasetFile, DatasetSection, Environment,
-    ErrorSection, LatencyQuantile, LatencySection, MetricsSection, ModelSection, REPORT_KIND,
-    Report, SCHEMA_VERSION, Throttling, Timings,
+    AucSection, ConfigurationEntry, ConfigurationSource, CurvesSection, DatasetFile,
+    DatasetSection, Environment, ErrorSection, LatencyQuantile, LatencySection, MetricsSection,
+    ModelSection, REPORT_KIND, Report, SCHEMA_VERSION, Throttling, Timings,
 };

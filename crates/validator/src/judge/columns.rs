@@ -1,0 +1,135 @@
+//! Columns that are read along: weights, names of rows, groups; and why they cannot be used.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use sha2::{Digest, Sha256};
+
+use super::gather::PARTS_MAX;
+
+/// Why rows cannot be gathered; rows are counted from 0 within the batch.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum GatherError {
+    /// A weight that is none.
+    #[error(
+        "the weight column `{column}` has {value} in row {row}; a weight is a finite number above 0"
+    )]
+    Weight {
+        /// The column.
+        column: String,
+        /// What is there.
+        value: String,
+        /// The row.
+        row: usize,
+    },
+    /// A row that belongs to no group.
+    #[error("the column `{column}` is null in row {row}")]
+    Null {
+        /// The column.
+        column: String,
+        /// The row.
+        row: usize,
+    },
+    /// Two rows of one name.
+    #[error("the column `{column}` names rows, and {count} of its values come more than once")]
+    Duplicates {
+        /// The column.
+        column: String,
+        /// How many values.
+        count: usize,
+    },
+    /// More parts than can be judged.
+    #[error("the column `{column}` has more than {PARTS_MAX} values")]
+    TooManyParts {
+        /// The column.
+        column: String,
+    },
+    /// A type that has no place there.
+    #[error("the column `{column}` of type {data_type} cannot be read as {wanted}")]
+    Type {
+        /// The column.
+        column: String,
+        /// Its type.
+        data_type: String,
+        /// What it is needed as.
+        wanted: &'static str,
+    },
+    /// Scores that do not belong to the rows.
+    #[error("{scores} scores came for {rows} rows")]
+    Length {
+        /// How many scores.
+        scores: usize,
+        /// How many rows.
+        rows: usize,
+    },
+}
+
+impl GatherError {
+    /// Returns what a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Weight { .. } => "drop rows without weight where the dataset is written".into(),
+            Self::Null { .. } => "fill the column where the dataset is written".into(),
+            Self::Duplicates { .. } => {
+                "remove repeated rows, or name the column under `group` if rows belong together"
+                    .into()
+            }
+            Self::TooManyParts { .. } => {
+                "cut a numeric column by `edges`, or slice by a coarser column".into()
+            }
+            Self::Type { .. } | Self::Length { .. } => return None,
+        })
+    }
+}
+
+pub(super) fn cast_to(
+    column: &str,
+    array: &ArrayRef,
+    to: &DataType,
+    wanted: &'static str,
+) -> Result<ArrayRef, GatherError> {
+    cast(array, to).map_err(|_| GatherError::Type {
+        column: column.to_owned(),
+        data_type: array.data_type().to_string(),
+        wanted,
+    })
+}
+
+pub(super) fn weights(column: &str, array: &ArrayRef) -> Result<Vec<f64>, GatherError> {
+    let numbers = cast_to(column, array, &DataType::Float64, "weights")?;
+    let numbers = numbers.as_primitive::<Float64Type>();
+    (0..numbers.len())
+        .map(|row| {
+            let value = numbers.is_valid(row).then(|| numbers.value(row));
+            value
+                .filter(|value| value.is_finite() && *value > 0.0)
+                .ok_or_else(|| GatherError::Weight {
+                    column: column.to_owned(),
+                    value: value.map_or_else(|| "null".to_owned(), |value| value.to_string()),
+                    row,
+                })
+        })
+        .collect()
+}
+
+/// Returns a hash of each value that is the same in every run and on every machine.
+pub(super) fn hashes(column: &str, array: &ArrayRef) -> Result<Vec<u128>, GatherError> {
+    let texts = cast_to(column, array, &DataType::Utf8, "text")?;
+    let texts = texts.as_string::<i32>();
+    (0..texts.len())
+        .map(|row| {
+            if texts.is_null(row) {
+                return Err(GatherError::Null {
+                    column: column.to_owned(),
+                    row,
+                });
+            }
+            let digest = Sha256::digest(texts.value(row).as_bytes());
+            let (first, _) = digest.split_at(16);
+            Ok(u128::from_le_bytes(
+                first.try_into().expect("sixteen bytes"),
+            ))
+        })
+        .collect()
+}

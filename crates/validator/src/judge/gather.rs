@@ -1,0 +1,396 @@
+//! Gathers scored rows into populations: the whole dataset and the slices that checks name.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Float64Type};
+use verdict::bootstrap::Row;
+use verdict::paired::{PairedAccumulator, PairedScores};
+use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
+
+use super::columns::{GatherError, cast_to, hashes, weights};
+use crate::settings::{Settings, Slice, Subject};
+
+/// The most parts that one column may make.
+pub const PARTS_MAX: usize = 200;
+
+/// A way to cut the data: a column, and where a numeric one is cut.
+pub type Cut = (String, Vec<f64>);
+
+/// What is gathered besides scores and labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GatherPlan {
+    /// Column and edges of each way to cut the data.
+    pub slices: Vec<Cut>,
+    /// The column of weights.
+    pub weight: Option<String>,
+    /// The column that names rows.
+    pub id: Option<String>,
+    /// The column whose equal values belong together.
+    pub group: Option<String>,
+    /// Whether a champion's scores come along.
+    pub with_champion: bool,
+}
+
+impl GatherPlan {
+    /// Returns what the checks of a gate need.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let mut slices: Vec<Cut> = Vec::new();
+        for slice in settings
+            .checks
+            .iter()
+            .filter_map(|check| check.slice.as_ref())
+        {
+            let cut = (slice.by.clone(), slice.edges.clone());
+            if !slices.contains(&cut) {
+                slices.push(cut);
+            }
+        }
+        Self {
+            slices,
+            weight: settings.data.weight.clone(),
+            id: settings.data.id.clone(),
+            group: settings.data.group.clone(),
+            with_champion: settings
+                .checks
+                .iter()
+                .any(|check| check.subject == Subject::ChangeFromChampion),
+        }
+    }
+
+    /// Returns the columns that must be read along with label and features.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let named = [&self.weight, &self.id, &self.group];
+        let mut columns: Vec<String> = named.into_iter().flatten().cloned().collect();
+        columns.extend(self.slices.iter().map(|(by, _)| by.clone()));
+        columns.sort();
+        columns.dedup();
+        columns
+    }
+}
+
+/// One batch as the models scored it.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoredRows<'a> {
+    /// The model's raw outputs, `[rows]`.
+    pub scores: &'a [f64],
+    /// Whether every score is exactly a single-precision number.
+    pub exact_in_f32: bool,
+    /// The champion's raw outputs, `[rows]`.
+    pub champion: Option<&'a [f64]>,
+    /// The labels, `[rows]`.
+    pub labels: &'a [bool],
+    /// The columns that were read along, by name.
+    pub along: &'a [(String, ArrayRef)],
+}
+
+/// Takes batches in file order.
+#[derive(Debug)]
+pub struct Gatherer {
+    plan: GatherPlan,
+    whole: Part,
+    slices: Vec<Parts>,
+    ids: Vec<u128>,
+    champion_range: Option<(f64, f64)>,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    scores: ScoreAccumulator,
+    rows: Vec<Row>,
+    paired: PairedAccumulator,
+}
+
+#[derive(Debug)]
+struct Parts {
+    by: String,
+    edges: Vec<f64>,
+    names: HashMap<String, usize>,
+    parts: Vec<(String, Part)>,
+}
+
+/// Rows that are judged together.
+#[derive(Debug)]
+pub struct Population {
+    /// What the rows have in common, such as `country=DE`; empty for all rows.
+    pub name: String,
+    /// The model's outputs in order.
+    pub scores: RankedScores,
+    /// The rows themselves, where weights or groups matter; else empty.
+    pub rows: Vec<Row>,
+    /// Both models' outputs, where there is a champion.
+    pub paired: Option<PairedScores>,
+}
+
+/// All populations.
+#[derive(Debug)]
+pub struct Gathered {
+    /// All rows.
+    pub whole: Population,
+    /// The parts of each cut, by column and edges, in order of their names.
+    pub slices: Vec<(Cut, Vec<Population>)>,
+    /// The least and the largest of the champion's outputs.
+    pub champion_range: Option<(f64, f64)>,
+    /// Whether rows carry weights.
+    pub weighted: bool,
+    /// Whether rows belong to groups.
+    pub grouped: bool,
+}
+
+impl Gathered {
+    /// Returns the parts that a check's slice means.
+    #[must_use]
+    pub fn parts(&self, slice: &Slice) -> &[Population] {
+        self.slices
+            .iter()
+            .find(|((by, edges), _)| *by == slice.by && *edges == slice.edges)
+            .map_or(&[], |(_, parts)| parts)
+    }
+}
+
+impl Gatherer {
+    /// Returns a gatherer that has seen nothing.
+    #[must_use]
+    pub fn new(plan: GatherPlan) -> Self {
+        let slices = plan
+            .slices
+            .iter()
+            .map(|(by, edges)| Parts {
+                by: by.clone(),
+                edges: edges.clone(),
+                names: HashMap::new(),
+                parts: Vec::new(),
+            })
+            .collect();
+        Self {
+            plan,
+            whole: Part::default(),
+            slices,
+            ids: Vec::new(),
+            champion_range: None,
+        }
+    }
+
+    /// Adds a batch.
+    ///
+    /// # Errors
+    /// [`GatherError`]; the gatherer is then not worth keeping.
+    pub fn take(&mut self, batch: ScoredRows<'_>) -> Result<(), GatherError> {
+        let rows = batch.labels.len();
+        let wrong = |scores: usize| GatherError::Length { scores, rows };
+        if batch.scores.len() != rows {
+            return Err(wrong(batch.scores.len()));
+        }
+        if let Some(champion) = batch.champion.filter(|champion| champion.len() != rows) {
+            return Err(wrong(champion.len()));
+        }
+        for &score in batch.champion.unwrap_or_default() {
+            let (least, largest) = self.champion_range.unwrap_or((score, score));
+            self.champion_range = Some((least.min(score), largest.max(score)));
+        }
+        let weights = match &self.plan.weight {
+            Some(column) => Some(weights(column, find(&batch, column)?)?),
+            None => None,
+        };
+        let groups = match &self.plan.group {
+            Some(column) => Some(hashes(column, find(&batch, column)?)?),
+            None => None,
+        };
+        if let Some(column) = &self.plan.id {
+            self.ids.extend(hashes(column, find(&batch, column)?)?);
+        }
+        let keep_rows = weights.is_some() || groups.is_some();
+        let row = |index: usize| Row {
+            score: batch.scores[index],
+            positive: batch.labels[index],
+            weight: weights.as_ref().map_or(1.0, |weights| weights[index]),
+            cluster: groups.as_ref().map(|groups| groups[index] as u64),
+        };
+        self.whole.extend(
+            batch.scores,
+            batch.champion,
+            batch.labels,
+            batch.exact_in_f32,
+        )?;
+        if keep_rows {
+            self.whole.rows.extend((0..rows).map(row));
+        }
+        for slices in &mut self.slices {
+            let array = find(&batch, &slices.by)?;
+            let parts = slices.parts_of(array)?;
+            let mut indices: Vec<Vec<usize>> = vec![Vec::new(); slices.parts.len()];
+            for (index, part) in parts.into_iter().enumerate() {
+                indices[part].push(index);
+            }
+            for ((_, part), indices) in slices.parts.iter_mut().zip(&indices) {
+                if indices.is_empty() {
+                    continue;
+                }
+                let pick = |values: &[f64]| -> Vec<f64> {
+                    indices.iter().map(|&index| values[index]).collect()
+                };
+                let labels: Vec<bool> = indices.iter().map(|&index| batch.labels[index]).collect();
+                let champion = batch.champion.map(pick);
+                part.extend(
+                    &pick(batch.scores),
+                    champion.as_deref(),
+                    &labels,
+                    batch.exact_in_f32,
+                )?;
+                if keep_rows {
+                    part.rows.extend(indices.iter().map(|&index| row(index)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorts what was gathered.
+    ///
+    /// # Errors
+    /// [`GatherError::Duplicates`] when the column that names rows does not.
+    pub fn finish(mut self) -> Result<Gathered, GatherError> {
+        if let Some(column) = &self.plan.id {
+            self.ids.sort_unstable();
+            let repeated = self.ids.chunk_by(|left, right| left == right);
+            let count = repeated.filter(|same| same.len() > 1).count();
+            if count > 0 {
+                return Err(GatherError::Duplicates {
+                    column: column.clone(),
+                    count,
+                });
+            }
+        }
+        let with_champion = self.plan.with_champion;
+        let slices = self.slices.into_iter().map(|mut slices| {
+            // Names in order, so that the report does not depend on that of rows.
+            slices.parts.sort_by(|left, right| left.0.cmp(&right.0));
+            let parts = slices.parts.into_iter();
+            let populations = parts.map(|(name, part)| part.finish(name, with_champion));
+            ((slices.by, slices.edges), populations.collect())
+        });
+        Ok(Gathered {
+            slices: slices.collect(),
+            whole: self.whole.finish(String::new(), with_champion),
+            champion_range: self.champion_range,
+            weighted: self.plan.weight.is_some(),
+            grouped: self.plan.group.is_some(),
+        })
+    }
+}
+
+impl Part {
+    fn extend(
+        &mut self,
+        scores: &[f64],
+        champion: Option<&[f64]>,
+        labels: &[bool],
+        exact_in_f32: bool,
+    ) -> Result<(), GatherError> {
+        let slice = if exact_in_f32 {
+            ScoreSlice::Widened(scores)
+        } else {
+            ScoreSlice::Double(scores)
+        };
+        let wrong = GatherError::Length {
+            scores: scores.len(),
+            rows: labels.len(),
+        };
+        self.scores
+            .extend(slice, labels)
+            .map_err(|_| wrong.clone())?;
+        if let Some(champion) = champion {
+            self.paired
+                .extend(champion, scores, labels)
+                .map_err(|_| wrong)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self, name: String, with_champion: bool) -> Population {
+        Population {
+            name,
+            scores: self.scores.finish(),
+            rows: self.rows,
+            paired: with_champion.then(|| self.paired.finish()),
+        }
+    }
+}
+
+impl Parts {
+    /// Returns the part of each row, making parts that are new.
+    fn parts_of(&mut self, array: &ArrayRef) -> Result<Vec<usize>, GatherError> {
+        if self.edges.is_empty() {
+            let texts = cast_to(&self.by, array, &DataType::Utf8, "text")?;
+            let texts = texts.as_string::<i32>();
+            let rows = 0..texts.len();
+            return rows
+                .map(|row| {
+                    let text = if texts.is_valid(row) {
+                        texts.value(row)
+                    } else {
+                        "null"
+                    };
+                    // Most rows belong to a part that exists: no name is made for them.
+                    match self.names.get(text) {
+                        Some(&part) => Ok(part),
+                        None => self.add(text.to_owned(), format!("{}={text}", self.by)),
+                    }
+                })
+                .collect();
+        }
+        let numbers = cast_to(&self.by, array, &DataType::Float64, "numbers")?;
+        let numbers = numbers.as_primitive::<Float64Type>();
+        (0..numbers.len())
+            .map(|row| {
+                let number = numbers.is_valid(row).then(|| numbers.value(row));
+                let name = self.bin(number.filter(|number| !number.is_nan()));
+                match self.names.get(&name) {
+                    Some(&part) => Ok(part),
+                    None => self.add(name.clone(), name),
+                }
+            })
+            .collect()
+    }
+
+    fn add(&mut self, key: String, name: String) -> Result<usize, GatherError> {
+        if self.parts.len() == PARTS_MAX {
+            return Err(GatherError::TooManyParts {
+                column: self.by.clone(),
+            });
+        }
+        self.names.insert(key, self.parts.len());
+        self.parts.push((name, Part::default()));
+        Ok(self.parts.len() - 1)
+    }
+
+    /// Returns the name of the part that holds a number; a part holds its lower edge.
+    fn bin(&self, number: Option<f64>) -> String {
+        let by = &self.by;
+        let Some(number) = number else {
+            return format!("{by}=missing");
+        };
+        let above = self.edges.partition_point(|&edge| edge <= number);
+        match (above.checked_sub(1), self.edges.get(above)) {
+            (None, Some(upper)) => format!("{by}<{upper}"),
+            (Some(lower), Some(upper)) => format!("{}<={by}<{upper}", self.edges[lower]),
+            (Some(lower), None) => format!("{by}>={}", self.edges[lower]),
+            (None, None) => by.clone(),
+        }
+    }
+}
+
+fn find<'a>(batch: &ScoredRows<'a>, column: &str) -> Result<&'a ArrayRef, GatherError> {
+    batch
+        .along
+        .iter()
+        .find(|(name, _)| name == column)
+        .map(|(_, array)| array)
+        .ok_or_else(|| GatherError::Type {
+            column: column.to_owned(),
+            data_type: "absent".to_owned(),
+            wanted: "anything",
+        })
+}

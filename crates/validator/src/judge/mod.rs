@@ -1,0 +1,18 @@
+//! From scores to checks: gathers rows into populations, measures what a gate asks for, and
+//! decides by the rules of [`verdict::decision`] and [`verdict::slices`].
+//!
+//! Plain functions over what [`crate::evaluate`] hands over; nothing here reads or waits.
+
+mod area;
+mod checks;
+mod columns;
+mod gather;
+mod measure;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use checks::{JudgeError, Judged, judge};
+pub use columns::GatherError;
+pub use gather::{Cut, GatherPlan, Gathered, Gatherer, PARTS_MAX, Population, ScoredRows};
+pub use plan::{Amount, Expected, Need, plan};

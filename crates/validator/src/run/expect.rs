@@ -1,0 +1,48 @@
+//! What a gate file says that the data must be, before anything is judged.
+
+use crate::dataset::Evidence;
+use crate::error::GateError;
+use crate::judge::Gathered;
+use crate::settings::Expectations;
+
+/// Refuses data that is not what the gate file expects.
+///
+/// # Errors
+/// [`GateError::Unexpected`] for the first expectation that is not met.
+pub(super) fn refuse_unexpected(
+    expect: &Expectations,
+    uri: &str,
+    evidence: &Evidence,
+    gathered: &Gathered,
+) -> Result<(), GateError> {
+    let scores = &gathered.whole.scores;
+    let counts = [
+        (
+            "rows",
+            expect.min_rows,
+            scores.positives() + scores.negatives(),
+        ),
+        ("positive rows", expect.min_positives, scores.positives()),
+        ("negative rows", expect.min_negatives, scores.negatives()),
+    ];
+    for (what, least, found) in counts {
+        if let Some(least) = least.filter(|&least| found < least) {
+            return Err(GateError::Unexpected {
+                uri: uri.to_owned(),
+                what: format!(
+                    "it has {found} {what}, fewer than the {least} that the gate expects"
+                ),
+            });
+        }
+    }
+    match &expect.digest {
+        Some(digest) if *digest != evidence.digest => Err(GateError::Unexpected {
+            uri: uri.to_owned(),
+            what: format!(
+                "its digest is {}, and the gate expects {digest}",
+                evidence.digest
+            ),
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,230 @@
+//! Reads single settings and notes each for the report, with where it came from.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde_json::Value;
+use verdict::report::{ConfigurationEntry, ConfigurationSource};
+
+use super::{
+    Given, LABEL_DEFAULT, LatencyCheck, MetricCheck, Request, SettingsError, THREADS_DEFAULT,
+    TIME_BUDGET_S_DEFAULT,
+};
+use crate::dataset::{ColumnSelection, FeatureSelection, Location};
+use crate::gate::file::DatasetPart;
+use crate::gate::{Count, GateFile};
+
+/// Gathers entries for the report while values are read.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    pub(super) effective: BTreeMap<String, ConfigurationEntry>,
+}
+
+/// Returns what a flag or variable says, else what the gate file says.
+pub(super) fn first(given: Option<&Given>, in_file: Option<&str>, key: &str) -> Option<Given> {
+    given.cloned().or_else(|| {
+        // An empty text is what `${VARIABLE:-}` leaves of a variable that is not set.
+        in_file.filter(|text| !text.is_empty()).map(|text| Given {
+            text: text.to_owned(),
+            source: ConfigurationSource::File,
+            name: format!("`{key}` of the gate file"),
+        })
+    })
+}
+
+impl Reader {
+    pub(super) fn note(&mut self, key: &str, value: Value, given: Option<&Given>) {
+        let source = given.map_or(ConfigurationSource::Default, |given| given.source);
+        self.note_from(key, value, source);
+    }
+
+    pub(super) fn note_default(&mut self, key: &str, value: Value) {
+        self.note_from(key, value, ConfigurationSource::Default);
+    }
+
+    fn note_from(&mut self, key: &str, value: Value, source: ConfigurationSource) {
+        self.effective
+            .insert(key.to_owned(), ConfigurationEntry { value, source });
+    }
+
+    /// Notes the limit that a variable means, where there is one.
+    pub(super) fn note_limit(&mut self, key: &str, limit: Option<(f64, ConfigurationSource)>) {
+        if let Some((value, source)) = limit {
+            self.note_from(key, value.into(), source);
+        }
+    }
+
+    /// Notes the gate file as it was expanded, and what became of its checks.
+    pub(super) fn note_file(
+        &mut self,
+        file: &GateFile,
+        checks: &[MetricCheck],
+        latency: &[LatencyCheck],
+    ) {
+        let source = ConfigurationSource::File;
+        // Plain values with text keys cannot fail to become JSON.
+        let json = |value: Result<Value, _>| value.unwrap_or_default();
+        self.note_from("gate_file", json(serde_json::to_value(file)), source);
+        self.note_from("checks", json(serde_json::to_value(checks)), source);
+        self.note_from("latency", json(serde_json::to_value(latency)), source);
+    }
+
+    pub(super) fn location(
+        &mut self,
+        key: &str,
+        given: Option<Given>,
+        absent: SettingsError,
+    ) -> Result<Location, SettingsError> {
+        let given = given.ok_or(absent)?;
+        let location = Location::parse(&given.text).map_err(|source| SettingsError::Location {
+            name: given.name.clone(),
+            source,
+        })?;
+        self.note(key, location.to_string().into(), Some(&given));
+        Ok(location)
+    }
+
+    pub(super) fn threads(
+        &mut self,
+        request: &Request,
+        in_file: Option<Count>,
+    ) -> Result<usize, SettingsError> {
+        let in_file = in_file.map(|count| count.0.to_string());
+        let given = first(
+            request.threads.as_ref(),
+            in_file.as_deref(),
+            "model.threads",
+        );
+        let expected = "a number of threads from 1 to 1024";
+        let threads = count(given.as_ref(), 1..=1024, expected)?.unwrap_or(THREADS_DEFAULT as u64);
+        self.note("threads", threads.into(), given.as_ref());
+        Ok(threads as usize)
+    }
+
+    /// Reads what a flag or variable says about the time for timed calls.
+    pub(super) fn time_budget(
+        &mut self,
+        request: &Request,
+    ) -> Result<Option<Duration>, SettingsError> {
+        let given = request.time_budget.as_ref();
+        let expected = "a number of seconds from 1 to 86400";
+        let seconds = count(given, 1..=86_400, expected)?;
+        self.note(
+            "time_budget_s",
+            seconds.unwrap_or(TIME_BUDGET_S_DEFAULT).into(),
+            given,
+        );
+        Ok(seconds.map(Duration::from_secs))
+    }
+
+    pub(super) fn selection(
+        &mut self,
+        request: &Request,
+        part: &DatasetPart,
+    ) -> Result<ColumnSelection, SettingsError> {
+        let label = first(
+            request.label.as_ref(),
+            part.label.as_deref(),
+            "dataset.label",
+        );
+        if let Some(given) = label.as_ref().filter(|given| given.text.trim().is_empty()) {
+            return Err(SettingsError::Columns {
+                name: given.name.clone(),
+                text: given.text.clone(),
+            });
+        }
+        let name = label
+            .as_ref()
+            .map_or_else(|| LABEL_DEFAULT.to_owned(), |given| given.text.clone());
+        self.note("label", name.clone().into(), label.as_ref());
+        let (named, named_from) = names(
+            request.features.as_ref(),
+            part.features
+                .as_ref()
+                .and_then(|part| part.columns.as_ref()),
+            "dataset.features.columns",
+        )?;
+        let (excluded, excluded_from) = names(
+            request.ignore_columns.as_ref(),
+            part.features
+                .as_ref()
+                .and_then(|part| part.exclude.as_ref()),
+            "dataset.features.exclude",
+        )?;
+        let shown = named
+            .clone()
+            .map_or("every numeric column".into(), Into::into);
+        self.note_from("features", shown, named_from);
+        if let Some(excluded) = &excluded {
+            self.note_from("ignore_columns", excluded.clone().into(), excluded_from);
+        }
+        let features = match (named, excluded) {
+            // A flag or variable replaces the other way of the file.
+            (Some(named), Some(_)) if (named_from as u8) < excluded_from as u8 => {
+                FeatureSelection::Named(named)
+            }
+            (Some(_), Some(excluded)) if (excluded_from as u8) < named_from as u8 => {
+                FeatureSelection::AllBut(excluded)
+            }
+            (Some(_), Some(_)) => return Err(SettingsError::FeaturesAndIgnored),
+            (Some(names), None) => FeatureSelection::Named(names),
+            (None, excluded) => FeatureSelection::AllBut(excluded.unwrap_or_default()),
+        };
+        Ok(ColumnSelection {
+            label: name,
+            features,
+            along: Vec::new(),
+        })
+    }
+}
+
+fn count(
+    given: Option<&Given>,
+    range: RangeInclusive<u64>,
+    expected: &'static str,
+) -> Result<Option<u64>, SettingsError> {
+    let Some(given) = given else { return Ok(None) };
+    let value = given.text.trim().parse().ok();
+    value
+        .filter(|value| range.contains(value))
+        .map(Some)
+        .ok_or_else(|| SettingsError::Number {
+            name: given.name.clone(),
+            text: given.text.clone(),
+            expected,
+        })
+}
+
+/// Reads names of columns from a flag or variable, else from the file.
+fn names(
+    given: Option<&Given>,
+    in_file: Option<&Vec<String>>,
+    key: &str,
+) -> Result<(Option<Vec<String>>, ConfigurationSource), SettingsError> {
+    let (name, names, source) = match (given, in_file) {
+        (Some(given), _) => (
+            given.name.clone(),
+            given
+                .text
+                .split(',')
+                .map(|name| name.trim().to_owned())
+                .collect(),
+            given.source,
+        ),
+        (None, Some(names)) => (
+            format!("`{key}` of the gate file"),
+            names.clone(),
+            ConfigurationSource::File,
+        ),
+        (None, None) => return Ok((None, ConfigurationSource::Default)),
+    };
+    let names: Vec<String> = names;
+    if names.is_empty() || names.iter().any(|name| name.trim().is_empty()) {
+        return Err(SettingsError::Columns {
+            name,
+            text: names.join(","),
+        });
+    }
+    Ok((Some(names), source))
+}
