@@ -25,6 +25,12 @@ pub fn aloud(reason: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says what a test found, past the test runner's capture: a count, or what was not there to check.
+pub fn note(text: &str) {
+    // A closed stderr is no failure of the test.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Tells whether a missing prerequisite is a failure.
 pub fn required() -> bool {
     std::env::var("E2E_REQUIRE").is_ok_and(|value| value == "1")

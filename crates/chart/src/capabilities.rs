@@ -2,10 +2,12 @@
 
 use std::{any::Any, rc::Rc};
 
-use template::{List, Object, Value};
+use template::{Compat, List, Object, Value};
 
 /// The version of Helm whose behaviour is kept, as `.Capabilities.HelmVersion.Version` shows it.
 pub const HELM_VERSION: &str = "v3.22";
+/// The same with Helm v4's ways.
+const HELM4_VERSION: &str = "v4.3";
 
 /// The cluster's version and API versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct KubeVersion {
     pub version: String,
     pub major: String,
     pub minor: String,
+    /// The numbers alone, where `version` has more and constraints shall not see it.
+    pub without_suffix: Option<String>,
 }
 
 impl Default for Capabilities {
@@ -33,6 +37,7 @@ impl Default for Capabilities {
                 version: "v1.34.0".to_owned(),
                 major: "1".to_owned(),
                 minor: "34".to_owned(),
+                without_suffix: None,
             },
             api_versions: DEFAULT_API_VERSIONS
                 .iter()
@@ -43,11 +48,12 @@ impl Default for Capabilities {
 }
 
 impl KubeVersion {
-    /// Reads a version such as `1.33.0` or `v1.33.1-gke.100`; what follows the numbers is dropped.
+    /// Reads a version such as `1.33.0` or `v1.33.1-gke.100`; what follows the numbers is dropped
+    /// by Helm v3, and shown to templates by Helm v4.
     ///
     /// # Errors
     /// The text of Kubernetes' own parser.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, compat: Compat) -> Result<Self, String> {
         let unreadable = || format!("could not parse {text:?} as version");
         let trimmed = text.trim_start();
         let trimmed = trimmed.strip_prefix('v').unwrap_or(trimmed);
@@ -69,11 +75,23 @@ impl KubeVersion {
             }
             shown.push(part.parse::<u32>().map_err(|_| unreadable())?.to_string());
         }
+        let plain = format!("v{}", shown.join("."));
+        let (version, without_suffix) = match compat {
+            Compat::Helm3 => (plain, None),
+            Compat::Helm4 if text.starts_with('v') => (text.to_owned(), Some(plain)),
+            Compat::Helm4 => (format!("v{text}"), Some(plain)),
+        };
         Ok(Self {
-            version: format!("v{}", shown.join(".")),
+            version,
             major: shown[0].clone(),
             minor: shown[1].clone(),
+            without_suffix,
         })
+    }
+
+    /// The version that constraints are checked against, with its `v`.
+    pub fn normalized(&self) -> &str {
+        self.without_suffix.as_deref().unwrap_or(&self.version)
     }
 }
 
@@ -82,10 +100,11 @@ impl KubeVersion {
 pub(crate) struct CapabilitiesObject {
     kube_version: Value,
     api_versions: Value,
+    compat: Compat,
 }
 
 impl CapabilitiesObject {
-    pub(crate) fn value(capabilities: &Capabilities) -> Value {
+    pub(crate) fn value(capabilities: &Capabilities, compat: Compat) -> Value {
         let versions = capabilities
             .api_versions
             .iter()
@@ -98,19 +117,23 @@ impl CapabilitiesObject {
             api_versions: Value::Object(Rc::new(VersionSet {
                 versions: Rc::new(std::cell::RefCell::new(versions)),
             })),
+            compat,
         }))
     }
 }
 
 impl Object for CapabilitiesObject {
     fn type_name(&self) -> &'static str {
-        "*chartutil.Capabilities"
+        match self.compat {
+            Compat::Helm3 => "*chartutil.Capabilities",
+            Compat::Helm4 => "*common.Capabilities",
+        }
     }
     fn field(&self, name: &str) -> Option<Value> {
         match name {
             "KubeVersion" => Some(self.kube_version.clone()),
             "APIVersions" => Some(self.api_versions.clone()),
-            "HelmVersion" => Some(Value::Object(Rc::new(BuildInfo))),
+            "HelmVersion" => Some(Value::Object(Rc::new(BuildInfo(self.compat)))),
             _ => None,
         }
     }
@@ -151,6 +174,7 @@ impl Object for KubeVersionObject {
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
         match name {
             "GitVersion" | "String" => Some(match arguments {
+                [] if name == "String" => Ok(Value::string(self.0.normalized())),
                 [] => Ok(Value::string(self.0.version.as_str())),
                 _ => Err(wrong_count(name, 0, arguments.len())),
             }),
@@ -161,7 +185,7 @@ impl Object for KubeVersionObject {
         self
     }
     fn text(&self) -> Option<String> {
-        Some(self.0.version.clone())
+        Some(self.0.normalized().to_owned())
     }
     fn printed_fields(&self) -> Vec<(String, Value)> {
         printed(self, &["Version", "Major", "Minor"])
@@ -217,7 +241,7 @@ impl Object for VersionSet {
 
 /// Go's `version.BuildInfo`.
 #[derive(Debug)]
-struct BuildInfo;
+struct BuildInfo(Compat);
 
 impl Object for BuildInfo {
     fn type_name(&self) -> &'static str {
@@ -225,7 +249,12 @@ impl Object for BuildInfo {
     }
     fn field(&self, name: &str) -> Option<Value> {
         match name {
-            "Version" => Some(Value::string(HELM_VERSION)),
+            "Version" => Some(Value::string(match self.0 {
+                Compat::Helm3 => HELM_VERSION,
+                Compat::Helm4 => HELM4_VERSION,
+            })),
+            // The client library that the Kubernetes of the default capabilities comes with.
+            "KubeClientVersion" if self.0 == Compat::Helm4 => Some(Value::string("v1.34")),
             "GitCommit" | "GitTreeState" => Some(Value::string("")),
             "GoVersion" => Some(Value::string("go1.26")),
             _ => None,
@@ -238,7 +267,16 @@ impl Object for BuildInfo {
         self
     }
     fn printed_fields(&self) -> Vec<(String, Value)> {
-        printed(self, &["Version", "GitCommit", "GitTreeState", "GoVersion"])
+        printed(
+            self,
+            &[
+                "Version",
+                "GitCommit",
+                "GitTreeState",
+                "GoVersion",
+                "KubeClientVersion",
+            ],
+        )
     }
 }
 

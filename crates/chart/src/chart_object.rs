@@ -2,7 +2,7 @@
 
 use std::{any::Any, rc::Rc};
 
-use template::{Map, Object, StringMap, TypedList, Value, yaml};
+use template::{Compat, Map, Object, StringMap, TypedList, Value, yaml};
 
 use crate::{
     capabilities::printed,
@@ -30,15 +30,46 @@ const FIELDS: &[&str] = &[
     "Type",
 ];
 
+/// Returns `.Chart`: a struct in Helm v3, a map of the same fields in Helm v4.
+pub(crate) fn chart_value(chart: &Chart, is_root: bool, compat: Compat) -> Value {
+    let object = ChartObject::value(chart, is_root);
+    match compat {
+        Compat::Helm3 => object,
+        Compat::Helm4 => as_map(&object),
+    }
+}
+
+/// Turns structs into maps, those in lists too.
+///
+/// Source: Helm v4 pkg/chart/common.go (`structToMap`).
+fn as_map(value: &Value) -> Value {
+    let Value::Object(object) = value else {
+        return value.clone();
+    };
+    if let Some(items) = object.as_list() {
+        return Value::list(items.borrow().iter().map(as_map).collect());
+    }
+    if object.as_map().is_some() {
+        return value.clone();
+    }
+    Value::map(
+        object
+            .printed_fields()
+            .iter()
+            .map(|(name, field)| (Rc::from(name.as_str()), as_map(field)))
+            .collect(),
+    )
+}
+
 /// The metadata of a chart and whether it is the root.
 #[derive(Debug)]
-pub(crate) struct ChartObject {
+struct ChartObject {
     metadata: crate::metadata::Metadata,
     is_root: bool,
 }
 
 impl ChartObject {
-    pub(crate) fn value(chart: &Chart, is_root: bool) -> Value {
+    fn value(chart: &Chart, is_root: bool) -> Value {
         Value::Object(Rc::new(Self {
             metadata: chart.metadata.clone(),
             is_root,

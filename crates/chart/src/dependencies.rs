@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
-use template::{Map, Value, yaml::Data};
+use template::{Compat, Map, Value, yaml::Data};
 
 use crate::{
     model::Chart,
@@ -24,16 +24,18 @@ pub fn process(
     chart: &mut Chart,
     values: &Map,
     mode: Mode,
+    compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
-    enable(chart, values, "", warnings)?;
-    import(chart, mode, warnings)
+    enable(chart, values, "", compat, warnings)?;
+    import(chart, mode, compat, warnings)
 }
 
 fn enable(
     chart: &mut Chart,
     values: &Map,
     path: &str,
+    compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
     if chart.metadata.dependencies.is_empty() {
@@ -46,7 +48,7 @@ fn enable(
         }
         dependency.enabled = true;
     }
-    let all = coalesce_values(chart, values, Mode::Coalesce, warnings)?;
+    let all = coalesce_values(chart, values, Mode::Coalesce, compat, warnings)?;
     apply_tags(chart, &all, warnings);
     apply_conditions(chart, &all, path, warnings);
     let disabled: Vec<String> = chart
@@ -64,7 +66,7 @@ fn enable(
         .retain(|dependency| is_enabled(&dependency.name));
     for child in &mut chart.dependencies {
         let path = format!("{path}{}.", child.name());
-        enable(child, &all, &path, warnings)?;
+        enable(child, &all, &path, compat, warnings)?;
     }
     Ok(())
 }
@@ -146,14 +148,19 @@ fn apply_conditions(chart: &mut Chart, values: &Map, path: &str, warnings: &mut 
 }
 
 /// Imports values from subcharts into their parents, the deepest first.
-fn import(chart: &mut Chart, mode: Mode, warnings: &mut Vec<String>) -> Result<(), String> {
+fn import(
+    chart: &mut Chart,
+    mode: Mode,
+    compat: Compat,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
     for child in &mut chart.dependencies {
-        import(child, mode, warnings)?;
+        import(child, mode, compat, warnings)?;
     }
     if chart.metadata.dependencies.is_empty() {
         return Ok(());
     }
-    let all = coalesce_values(chart, &Map::default(), mode, warnings)?;
+    let all = coalesce_values(chart, &Map::default(), mode, compat, warnings)?;
     let imported = Map::default();
     for dependency in &mut chart.metadata.dependencies {
         let name = dependency.name.clone();

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
-use template::yaml::{self, Data};
+use template::{
+    Compat,
+    yaml::{self, Data},
+};
 
 use crate::metadata::{Lock, Metadata};
 
@@ -58,10 +61,11 @@ impl Chart {
     }
 
     /// Returns the warning that Helm prints before it uses a deprecated chart.
-    pub fn deprecation_warning(&self) -> Option<&'static str> {
-        self.metadata
-            .deprecated
-            .then_some("WARNING: This chart is deprecated")
+    pub fn deprecation_warning(&self, compat: Compat) -> Option<&'static str> {
+        self.metadata.deprecated.then_some(match compat {
+            Compat::Helm3 => "WARNING: This chart is deprecated",
+            Compat::Helm4 => r#"level=WARN msg="this chart is deprecated""#,
+        })
     }
 
     /// Returns the JSON of the chart in a release record: `metadata`, `lock`, `templates`, `values`,

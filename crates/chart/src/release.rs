@@ -61,10 +61,22 @@ pub fn template(
     let config = to_json(&Value::Map(Rc::clone(&given)));
     let mut chart = chart.clone();
     let mut warnings = Vec::new();
-    dependencies::process(&mut chart, &given, Mode::Merge, &mut warnings)
-        .map_err(Error::Dependencies)?;
-    let all =
-        coalesce_values(&chart, &given, Mode::Coalesce, &mut warnings).map_err(Error::Coalesce)?;
+    dependencies::process(
+        &mut chart,
+        &given,
+        Mode::Merge,
+        options.compat,
+        &mut warnings,
+    )
+    .map_err(Error::Dependencies)?;
+    let all = coalesce_values(
+        &chart,
+        &given,
+        Mode::Coalesce,
+        options.compat,
+        &mut warnings,
+    )
+    .map_err(Error::Coalesce)?;
     if !options.skip_schema_validation {
         schema::validate(&chart, &all)?;
     }

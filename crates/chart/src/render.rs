@@ -5,13 +5,13 @@
 use std::{collections::BTreeMap, fmt, rc::Rc, sync::Arc};
 
 use serde_json::Value as Json;
-use template::{Limits, Map, Options, Templates, Value, yaml};
+use template::{Compat, Limits, Map, Options, Templates, Value, yaml};
 
 use crate::{
     capabilities::{Capabilities, CapabilitiesObject},
-    chart_object::ChartObject,
+    chart_object::chart_value,
     files::FilesObject,
-    manifest::{Hook, INSTALL_ORDER, Manifest, SortError, sort_manifests},
+    manifest::{Hook, Manifest, SortError, install_order, sort_manifests},
     model::{Chart, CustomResource},
     values::table,
     version::is_compatible,
@@ -43,6 +43,8 @@ pub struct RenderOptions {
     /// Puts `crds/` before the manifests of [`Rendered::manifest_text`].
     pub include_crds: bool,
     pub skip_schema_validation: bool,
+    /// The version of Helm whose ways are kept.
+    pub compat: Compat,
     pub limits: Limits,
 }
 
@@ -63,6 +65,7 @@ impl Default for RenderOptions {
             subchart_notes: false,
             include_crds: false,
             skip_schema_validation: false,
+            compat: Compat::default(),
             limits: Limits::default(),
         }
     }
@@ -160,17 +163,18 @@ pub fn render(
     options: &RenderOptions,
 ) -> Result<Rendered, RenderError> {
     let wanted = &chart.metadata.kube_version;
-    let found = &options.capabilities.kube_version.version;
-    if !wanted.is_empty() && !is_compatible(wanted, found) {
+    let found = &options.capabilities.kube_version;
+    if !wanted.is_empty() && !is_compatible(wanted, found.normalized()) {
         return Err(RenderError::KubeVersion {
             wanted: wanted.clone(),
-            found: found.clone(),
+            found: found.version.clone(),
         });
     }
     let mut files = render_files(chart, values, options)?;
     let notes = take_notes(chart, &mut files, options.subchart_notes);
     let mut warnings = Vec::new();
-    let (hooks, manifests) = sort_manifests(&files, INSTALL_ORDER, &mut warnings)?;
+    let compat = options.compat;
+    let (hooks, manifests) = sort_manifests(&files, install_order(compat), compat, &mut warnings)?;
     Ok(Rendered {
         manifests,
         hooks,
@@ -238,6 +242,7 @@ fn template_options(options: &RenderOptions) -> Options {
         limits: options.limits,
         lookup,
         enable_dns: options.enable_dns,
+        compat: options.compat,
         ..Options::default()
     }
 }
@@ -260,6 +265,7 @@ impl Source {
 struct Shared {
     release: Value,
     capabilities: Value,
+    compat: Compat,
 }
 
 impl Shared {
@@ -283,7 +289,8 @@ impl Shared {
         ];
         Self {
             release: Value::map(release.into()),
-            capabilities: CapabilitiesObject::value(&options.capabilities),
+            capabilities: CapabilitiesObject::value(&options.capabilities, options.compat),
+            compat: options.compat,
         }
     }
 
@@ -298,7 +305,7 @@ impl Shared {
     ) -> Map {
         let subcharts = Map::default();
         let data = [
-            (Rc::from("Chart"), ChartObject::value(chart, is_root)),
+            (Rc::from("Chart"), chart_value(chart, is_root, self.compat)),
             (Rc::from("Files"), FilesObject::value(&chart.files)),
             (Rc::from("Release"), self.release.clone()),
             (Rc::from("Capabilities"), self.capabilities.clone()),

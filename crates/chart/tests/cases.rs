@@ -126,6 +126,7 @@ fn values_coalesce_as_in_helm() {
                 &chart,
                 &map_of(&case["vals"]),
                 Mode::Coalesce,
+                chart::Compat::Helm3,
                 &mut warnings,
             ) {
                 Ok(values) => yaml::to_json(&Value::Map(values)),
@@ -243,7 +244,8 @@ fn streams_are_split_as_in_helm() {
     };
     let mut failures = Vec::new();
     for case in &cases {
-        let found = chart::manifest::split_manifests(case["in"].as_str().unwrap());
+        let found =
+            chart::manifest::split_manifests(case["in"].as_str().unwrap(), chart::Compat::Helm3);
         let wanted: Vec<&str> = (0..)
             .map_while(|index| case["out"].get(format!("manifest-{index}")))
             .map(|text| text.as_str().unwrap())
@@ -272,7 +274,8 @@ fn manifests_and_hooks_are_sorted_as_in_helm() {
             .collect();
         let mut warnings = Vec::new();
         let (hooks, manifests) =
-            chart::manifest::sort_manifests(&files, &order, &mut warnings).unwrap();
+            chart::manifest::sort_manifests(&files, &order, chart::Compat::Helm3, &mut warnings)
+                .unwrap();
         let mut wanted_hooks = case["hooks"].clone();
         for hook in wanted_hooks.as_array_mut().into_iter().flatten() {
             hook.as_object_mut().unwrap().shift_remove("last_run");

@@ -23,7 +23,8 @@ fn options(extra: &[&str], values: &mut ValuesOptions) -> Result<(RenderOptions,
         let mut argument = || extra.next().copied().ok_or("a flag lacks its value");
         match *flag {
             "--kube-version" => {
-                options.capabilities.kube_version = KubeVersion::parse(argument()?)?
+                options.capabilities.kube_version =
+                    KubeVersion::parse(argument()?, chart::Compat::Helm3)?
             }
             "--api-versions" | "-a" => {
                 let versions = argument()?.split(',').map(str::to_owned);
@@ -53,7 +54,7 @@ fn run(folder: &Path, case: &Json) -> Result<String, String> {
     let (options, with_tests) = options(&texts("extra"), &mut values)?;
     let chart = chart::load(&folder.join("chart")).map_err(|error| format!("Error: {error}\n"))?;
     let warning = chart
-        .deprecation_warning()
+        .deprecation_warning(chart::Compat::Helm3)
         .map_or_else(String::new, |warning| format!("{warning}\n"));
     match chart::template(&chart, &values, &options) {
         Ok(rendered) => Ok(rendered.template_text(&rendered.manifest_text(), true, with_tests)),

@@ -13,7 +13,7 @@ use crate::model::{Chart, File};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-pub(super) fn load_file(path: &Path) -> Result<Chart, LoadError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<File>, LoadError> {
     let read_error = |source| LoadError::Read {
         path: path.to_owned(),
         source,
@@ -39,7 +39,7 @@ pub(super) fn load_file(path: &Path) -> Result<Chart, LoadError> {
         }));
     }
     file.rewind().map_err(read_error)?;
-    load_archive(file)
+    read_archive(file)
 }
 
 /// Loads a chart from the bytes of a `.tgz`.

@@ -12,7 +12,10 @@ use std::{
     sync::Arc,
 };
 
-use template::yaml::{self, Data, YamlError};
+use template::{
+    Compat, Value,
+    yaml::{self, Data, YamlError},
+};
 
 pub use archive::{load_archive, read_archive};
 pub use ignore::IgnoreRules;
@@ -20,6 +23,7 @@ pub use ignore::IgnoreRules;
 use crate::{
     metadata::{Lock, Metadata},
     model::{Chart, File},
+    values::parse_documents,
 };
 
 /// The most that a chart may hold after decompression, in bytes.
@@ -69,6 +73,14 @@ impl LoadError {
 /// # Errors
 /// [`LoadError`]: nothing there, not a chart, too large, or a path that leaves the chart.
 pub fn load(path: &Path) -> Result<Chart, LoadError> {
+    load_as(path, Compat::Helm3)
+}
+
+/// As [`load`], in the ways of a version of Helm: v4 merges every document of a values.yaml.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as(path: &Path, compat: Compat) -> Result<Chart, LoadError> {
     let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => LoadError::NotFound {
             path: path.display().to_string(),
@@ -79,9 +91,9 @@ pub fn load(path: &Path) -> Result<Chart, LoadError> {
         },
     })?;
     if metadata.is_dir() {
-        return from_files(directory::read(path)?);
+        return build(directory::read(path)?, compat, 0);
     }
-    archive::load_file(path)
+    build(archive::read_file(path)?, compat, 0)
 }
 
 /// Builds a chart from files whose names are relative to it.
@@ -89,10 +101,10 @@ pub fn load(path: &Path) -> Result<Chart, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn from_files(files: Vec<File>) -> Result<Chart, LoadError> {
-    build(files, 0)
+    build(files, Compat::Helm3, 0)
 }
 
-fn build(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
+fn build(files: Vec<File>, compat: Compat, depth: usize) -> Result<Chart, LoadError> {
     if depth > SUBCHART_DEPTH_MAX {
         return Err(LoadError::refused(format!(
             "subcharts nest deeper than {SUBCHART_DEPTH_MAX} levels"
@@ -116,7 +128,7 @@ fn build(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
             file.name.as_str(),
             "requirements.yaml" | "requirements.lock"
         );
-        place(&mut chart, &mut subcharts, file)?;
+        place(&mut chart, &mut subcharts, file, compat)?;
     }
     if !has_metadata {
         return Err(LoadError::refused("Chart.yaml file is missing"));
@@ -126,7 +138,7 @@ fn build(files: Vec<File>, depth: usize) -> Result<Chart, LoadError> {
         if name.starts_with(['_', '.']) {
             continue;
         }
-        let child = build_subchart(&chart, &name, files, depth);
+        let child = build_subchart(&chart, &name, files, compat, depth);
         let child = child.map_err(|source| LoadError::Subchart {
             name,
             parent: chart.name().to_owned(),
@@ -152,11 +164,12 @@ fn place(
     chart: &mut Chart,
     subcharts: &mut BTreeMap<String, Vec<File>>,
     file: File,
+    compat: Compat,
 ) -> Result<(), LoadError> {
     match file.name.as_str() {
         "Chart.yaml" => {}
         "Chart.lock" => chart.lock = Some(parse_lock(&file, "Chart.lock")?),
-        "values.yaml" => chart.values = Some(parse_values(&file)?),
+        "values.yaml" => chart.values = Some(parse_values(&file, compat)?),
         "values.schema.json" => chart.schema = Some(Arc::clone(&file.data)),
         "requirements.yaml" => {
             apply_metadata(&mut chart.metadata, &file, "requirements.yaml")?;
@@ -188,8 +201,13 @@ fn parse_lock(file: &File, name: &'static str) -> Result<Lock, LoadError> {
     Lock::parse(&file.text()).map_err(|source| LoadError::Yaml { name, source })
 }
 
-fn parse_values(file: &File) -> Result<Data, LoadError> {
+fn parse_values(file: &File, compat: Compat) -> Result<Data, LoadError> {
     let name = "values.yaml";
+    if compat == Compat::Helm4 {
+        let values = parse_documents(&file.text())
+            .map_err(|problem| LoadError::refused(format!("cannot load {name}: {problem}")))?;
+        return Ok(Data::from_value(&Value::Map(values)));
+    }
     let data = yaml::parse_data(&file.text()).map_err(|source| LoadError::Yaml { name, source })?;
     match data {
         Data::Null => Ok(Data::Map(BTreeMap::new())),
@@ -205,6 +223,7 @@ fn build_subchart(
     chart: &Chart,
     name: &str,
     mut files: Vec<File>,
+    compat: Compat,
     depth: usize,
 ) -> Result<Chart, LoadError> {
     if name.ends_with(".tgz") {
@@ -216,7 +235,7 @@ fn build_subchart(
                 file.name
             )));
         }
-        return build(read_archive(file.data.as_ref())?, depth + 1);
+        return build(read_archive(file.data.as_ref())?, compat, depth + 1);
     }
     // What stands beside the subcharts, such as a README, has no second part and is left out.
     let files = files
@@ -229,5 +248,5 @@ fn build_subchart(
             })
         })
         .collect();
-    build(files, depth + 1)
+    build(files, compat, depth + 1)
 }

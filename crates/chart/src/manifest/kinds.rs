@@ -1,8 +1,10 @@
 //! The order in which kinds are applied and removed.
 //!
-//! Source: Helm v3 pkg/releaseutil/kind_sorter.go.
+//! Source: Helm v3 pkg/releaseutil/kind_sorter.go, Helm v4 pkg/release/v1/util/kind_sorter.go.
 
 use std::cmp::Ordering;
+
+use template::Compat;
 
 /// Kinds in the order of installation.
 pub const INSTALL_ORDER: &[&str] = &[
@@ -43,6 +45,56 @@ pub const INSTALL_ORDER: &[&str] = &[
     "Ingress",
     "APIService",
 ];
+
+/// [`INSTALL_ORDER`] of Helm v4, which applies webhooks last.
+const INSTALL_ORDER_HELM4: &[&str] = &[
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+/// Returns the order of installation of a version of Helm.
+pub fn install_order(compat: Compat) -> &'static [&'static str] {
+    match compat {
+        Compat::Helm3 => INSTALL_ORDER,
+        Compat::Helm4 => INSTALL_ORDER_HELM4,
+    }
+}
 
 /// Kinds in the order of removal; not the exact reverse, as Services go before what they serve.
 pub const UNINSTALL_ORDER: &[&str] = &[

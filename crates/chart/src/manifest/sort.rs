@@ -1,11 +1,11 @@
 //! Telling hooks from manifests and putting both in order.
 //!
-//! Source: Helm v3 pkg/releaseutil/manifest_sorter.go.
+//! Source: Helm v3 pkg/releaseutil/manifest_sorter.go, unchanged in Helm v4 but for the splitting.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use template::yaml::YamlError;
+use template::{Compat, yaml::YamlError};
 
 use super::{head::Head, kinds::sort_by_kind, split::split_manifests};
 
@@ -96,6 +96,7 @@ pub struct SortError {
 pub fn sort_manifests(
     files: &BTreeMap<String, String>,
     order: &[&str],
+    compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<(Vec<Hook>, Vec<Manifest>), SortError> {
     let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
@@ -104,7 +105,7 @@ pub fn sort_manifests(
         if file_name.starts_with('_') || text.trim().is_empty() {
             continue;
         }
-        for content in split_manifests(text) {
+        for content in split_manifests(text, compat) {
             let head = Head::parse(&content).map_err(|source| SortError {
                 path: path.clone(),
                 source,

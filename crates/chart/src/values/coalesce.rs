@@ -1,11 +1,11 @@
 //! How the values of the user, of a chart and of its subcharts become one map.
 //!
-//! Source: Helm v3 pkg/chartutil/coalesce.go. Maps are shared by reference on purpose: what a
+//! Source: Helm v3 pkg/chartutil/coalesce.go, Helm v4 pkg/chart/common/util/coalesce.go. Maps are shared by reference on purpose: what a
 //! subchart sees is the very map under its name in the parent's values.
 
 use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
-use template::{Map, Value};
+use template::{Compat, Map, Value};
 
 use super::{deep_copy_map, go_text};
 use crate::model::Chart;
@@ -30,20 +30,25 @@ pub fn coalesce_values(
     chart: &Chart,
     values: &Map,
     mode: Mode,
+    compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<Map, String> {
     let destination = deep_copy_map(values);
-    Coalescer { warnings }.chart(chart, &destination, "", mode)?;
+    Coalescer { warnings, compat }.chart(chart, &destination, "", mode)?;
     Ok(destination)
 }
 
 /// Merges `source` into `destination`, which wins; both are changed, as in Helm.
 pub fn coalesce_tables(destination: &Map, source: &Map, mode: Mode, warnings: &mut Vec<String>) {
-    Coalescer { warnings }.tables(destination, source, "", mode);
+    // Where tables alone meet both versions of Helm do the same.
+    let compat = Compat::default();
+    Coalescer { warnings, compat }.tables(destination, source, "", mode);
 }
 
 struct Coalescer<'warnings> {
     warnings: &'warnings mut Vec<String>,
+    /// Helm v4 lets no null of a chart's defaults through.
+    compat: Compat,
 }
 
 impl Coalescer<'_> {
@@ -131,10 +136,16 @@ impl Coalescer<'_> {
             return;
         };
         let prefix = join(prefix, chart.name());
+        let compat = self.compat;
+        let drops_nulls = |mode| compat == Compat::Helm4 && mode == Mode::Coalesce;
         for (key, default) in entries(&defaults) {
             let existing = destination.borrow().get(&key).cloned();
             match existing {
+                None if default.is_nil() && drops_nulls(mode) => {}
                 None => {
+                    if let (Value::Map(table), true) = (&default, drops_nulls(mode)) {
+                        remove_nulls(table);
+                    }
                     destination.borrow_mut().insert(key, default);
                 }
                 Some(Value::Nil) if mode == Mode::Coalesce => {
@@ -147,6 +158,9 @@ impl Coalescer<'_> {
                             .iter()
                             .any(|child| child.name() == key.as_ref());
                         let mode = if is_child { Mode::Merge } else { mode };
+                        if drops_nulls(mode) {
+                            remove_nulls(&defaults);
+                        }
                         self.tables(&table, &defaults, &join(&prefix, &key), mode);
                     }
                     Value::Nil => {}
@@ -199,6 +213,16 @@ impl Coalescer<'_> {
             }
         }
     }
+}
+
+/// Removes the nulls of a map and of the maps in it; lists keep theirs.
+fn remove_nulls(map: &Map) {
+    map.borrow_mut().retain(|_, value| {
+        if let Value::Map(inner) = value {
+            remove_nulls(inner);
+        }
+        !value.is_nil()
+    });
 }
 
 /// The entries as they are now, so that the map may change while they are walked.

@@ -1,6 +1,7 @@
 //! The values of a release: files, `--set` and its family, and how they meet those of the charts.
 
 mod coalesce;
+mod documents;
 mod lookup;
 mod set;
 mod text;
@@ -8,9 +9,10 @@ mod text;
 use std::{collections::BTreeMap, rc::Rc};
 
 use serde_json::Value as Json;
-use template::{Map, Value, yaml};
+use template::{Compat, Map, Value, yaml};
 
 pub use coalesce::{Mode, coalesce_tables, coalesce_values};
+pub(crate) use documents::parse_documents;
 pub use lookup::{path_value, table};
 pub use set::{SetError, SetKind, set};
 pub(crate) use text::go_text;
@@ -34,6 +36,8 @@ pub struct ValuesOptions {
     pub set_file: Vec<SetFile>,
     /// `--set-literal`: `key=value` where the value is taken as it is.
     pub set_literal: Vec<String>,
+    /// Helm v4 merges every document of a file, and takes an object as `--set-json`.
+    pub compat: Compat,
 }
 
 /// One `--set-file`, with the files already read.
@@ -48,11 +52,8 @@ pub struct SetFile {
 /// Values that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValuesError {
-    #[error("failed to parse {name}: {source}")]
-    File {
-        name: String,
-        source: yaml::YamlError,
-    },
+    #[error("failed to parse {name}: {problem}")]
+    File { name: String, problem: String },
     #[error("failed parsing {flag} data: {source}")]
     Set {
         flag: &'static str,
@@ -64,6 +65,8 @@ pub enum ValuesError {
         #[source]
         source: SetError,
     },
+    #[error("failed parsing --set-json data JSON: {expression}")]
+    SetJsonObject { expression: String },
     #[error("{name}: {problem}")]
     Read { name: String, problem: String },
 }
@@ -79,13 +82,26 @@ impl ValuesOptions {
             None => Map::default(),
         };
         for (name, text) in &self.files {
-            let file = yaml::parse_map(text).map_err(|source| ValuesError::File {
+            let file = match self.compat {
+                Compat::Helm3 => yaml::parse_map(text).map_err(|error| error.to_string()),
+                Compat::Helm4 => parse_documents(text),
+            };
+            let file = file.map_err(|problem| ValuesError::File {
                 name: name.clone(),
-                source,
+                problem,
             })?;
             values = merge_maps(&values, &file);
         }
         for expression in &self.set_json {
+            if self.compat == Compat::Helm4 && expression.trim().starts_with('{') {
+                let object: Json =
+                    serde_json::from_str(expression).map_err(|_| ValuesError::SetJsonObject {
+                        expression: expression.clone(),
+                    })?;
+                let object = yaml::from_json(&object).as_map().unwrap_or_default();
+                values = merge_maps(&values, &object);
+                continue;
+            }
             set(expression, SetKind::Json, &values).map_err(|source| ValuesError::SetJson {
                 expression: expression.clone(),
                 source,
@@ -167,7 +183,7 @@ pub fn read_set_file(expression: &str) -> Result<SetFile, ValuesError> {
 }
 
 /// Merges two maps; where both have a map the entries are merged, else the second wins.
-fn merge_maps(first: &Map, second: &Map) -> Map {
+pub(crate) fn merge_maps(first: &Map, second: &Map) -> Map {
     let mut merged = first.borrow().clone();
     for (key, value) in second.borrow().iter() {
         let value = match (merged.get(key), value) {

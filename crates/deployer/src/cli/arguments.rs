@@ -308,6 +308,32 @@ pub(crate) struct RenderArgs {
     /// Argument of the post-renderer; can be repeated
     #[arg(long, value_name = "ARGUMENT")]
     pub(crate) post_renderer_args: Vec<String>,
+    /// Version of Helm whose ways of rendering are kept where they differ
+    #[arg(
+        long,
+        value_enum,
+        default_value = "helm3",
+        env = "DEPLOYER_COMPAT",
+        value_name = "HELM"
+    )]
+    pub(crate) compat: CompatChoice,
+}
+
+/// A version of Helm to render as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompatChoice {
+    #[default]
+    Helm3,
+    Helm4,
+}
+
+impl From<CompatChoice> for chart::Compat {
+    fn from(choice: CompatChoice) -> Self {
+        match choice {
+            CompatChoice::Helm3 => Self::Helm3,
+            CompatChoice::Helm4 => Self::Helm4,
+        }
+    }
 }
 
 /// Splits `NAME=VALUE` at its first equals sign.

@@ -19,6 +19,7 @@ use crate::release::{Hook, Release};
 pub(crate) struct LoadedChart {
     chart: chart::Chart,
     values: ValuesOptions,
+    compat: chart::Compat,
     skip_schema_validation: bool,
     subchart_notes: bool,
     enable_dns: bool,
@@ -39,10 +40,16 @@ impl LoadedChart {
         render: &RenderArgs,
     ) -> Result<Self, CliError> {
         let path = locate_chart(session, reference, chart).await?;
+        let compat = render.compat.into();
+        // Helm reads the values before the chart, and complains of them first.
+        let values = values_options(values, compat)?;
         let load = || {
-            chart::load(&path).map_err(|error| {
-                CliError::usage(format!("chart `{reference}` cannot be loaded: {error}"))
-                    .with_hint("nothing was changed")
+            chart::load_as(&path, compat).map_err(|source| match values.merge() {
+                Ok(_) => CliError::Chart {
+                    reference: reference.to_owned(),
+                    source,
+                },
+                Err(error) => wrong_values(&error),
             })
         };
         let mut loaded = load()?;
@@ -50,9 +57,13 @@ impl LoadedChart {
             update_dependencies(session, &path, chart.keyring.as_deref(), &chart.access).await?;
             loaded = load()?;
         }
+        if let Some(warning) = loaded.deprecation_warning(compat) {
+            session.printer.say(warning);
+        }
         Ok(Self {
             chart: loaded,
-            values: values_options(values)?,
+            values,
+            compat,
             skip_schema_validation: render.skip_schema_validation,
             subchart_notes: render.render_subchart_notes,
             enable_dns: render.enable_dns,
@@ -123,6 +134,7 @@ impl LoadedChart {
             subchart_notes: self.subchart_notes,
             include_crds: self.include_crds,
             skip_schema_validation: self.skip_schema_validation,
+            compat: self.compat,
             ..chart::RenderOptions::default()
         })
     }
@@ -134,7 +146,7 @@ impl LoadedChart {
         let defaults = chart::Capabilities::default();
         let mut kube_version = defaults.kube_version;
         if !cluster.kube_version.is_empty() {
-            let parsed = chart::KubeVersion::parse(&cluster.kube_version)
+            let parsed = chart::KubeVersion::parse(&cluster.kube_version, self.compat)
                 .map_err(|problem| self.explain(Problem(problem)))?;
             // Helm shows the whole version of a cluster, suffix included.
             kube_version = chart::KubeVersion {
@@ -276,10 +288,12 @@ pub(crate) fn computed_values(release: &Release) -> Map<String, Value> {
     }
 }
 
-fn values_options(arguments: &ValueArgs) -> Result<ValuesOptions, CliError> {
-    let usage = |error: chart::values::ValuesError| {
-        CliError::usage(error.to_string()).with_hint("nothing was changed")
-    };
+fn wrong_values(error: &chart::values::ValuesError) -> CliError {
+    CliError::usage(error.to_string()).with_hint("nothing was changed")
+}
+
+fn values_options(arguments: &ValueArgs, compat: chart::Compat) -> Result<ValuesOptions, CliError> {
+    let usage = |error| wrong_values(&error);
     let files = arguments
         .values
         .iter()
@@ -297,6 +311,7 @@ fn values_options(arguments: &ValueArgs) -> Result<ValuesOptions, CliError> {
         set_file,
         set_json: arguments.set_json.clone(),
         set_literal: arguments.set_literal.clone(),
+        compat,
         ..ValuesOptions::default()
     })
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::action::{ActionError, ExitCode};
+use crate::action::{ActionError, ExitCode, RenderError};
 use crate::cluster::kube::KubeError;
 use crate::output::{PrintError, Printer, report_action, report_error};
 use crate::registry::RegistryError;
@@ -15,6 +15,15 @@ pub(crate) enum CliError {
     /// The flags contradict each other or name what cannot be used.
     #[error("{message}")]
     Usage { message: String, hints: Vec<String> },
+    /// The chart cannot be loaded.
+    #[error("chart `{reference}` cannot be loaded: {source}")]
+    Chart {
+        reference: String,
+        source: chart::load::LoadError,
+    },
+    /// A command that shows what Helm shows failed, in Helm's words.
+    #[error("{text}")]
+    AsHelm { text: String, code: ExitCode },
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -62,10 +71,34 @@ impl CliError {
         }
     }
 
+    /// Returns the error as Helm itself prints it, for commands whose output is Helm's to the byte.
+    ///
+    /// What has no counterpart in Helm, such as a closed pipe, stays as it is.
+    pub(crate) fn into_helms_words(self) -> Self {
+        let code = self.exit_code();
+        let text = match self {
+            Self::Usage { message, .. } => message,
+            Self::Chart { source, .. } => source.to_string(),
+            Self::Action(ActionError::Render(RenderError::Chart { source, .. })) => {
+                let is_from_rendering = source
+                    .downcast_ref::<chart::Error>()
+                    .is_some_and(chart::Error::is_from_rendering);
+                match is_from_rendering {
+                    true => format!("{source}\n\nUse --debug flag to render out invalid YAML"),
+                    false => source.to_string(),
+                }
+            }
+            other => return other,
+        };
+        Self::AsHelm { text, code }
+    }
+
     /// Returns the exit code that tells this error to scripts.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
+            Self::AsHelm { code, .. } => *code,
             Self::Usage { .. }
+            | Self::Chart { .. }
             | Self::Name(_)
             | Self::File { .. }
             | Self::Registry(RegistryError::Request(_) | RegistryError::NotFound { .. }) => {
@@ -89,6 +122,8 @@ impl CliError {
         match self {
             Self::Print(PrintError::BrokenPipe) => {}
             Self::Action(error) => report_action(printer, error, hook_logs_were_shown),
+            Self::AsHelm { text, .. } => printer.say(&format!("Error: {text}")),
+            Self::Chart { .. } => report_error(printer, self, &["nothing was changed".to_owned()]),
             Self::Usage { hints, .. } => report_error(printer, self, hints),
             Self::Kube(error) => report_error(printer, error, &error.hints()),
             Self::Storage(error) => report_error(printer, error, &error.hints()),

@@ -72,7 +72,14 @@ pub(crate) struct TemplateCommand {
 }
 
 impl TemplateCommand {
+    /// Prints what Helm prints, errors included: a pipeline can swap the program and see no change.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
+        self.print(session)
+            .await
+            .map_err(CliError::into_helms_words)
+    }
+
+    async fn print(self, session: &Session) -> Result<(), CliError> {
         let (release, reference) = self.name_and_chart()?;
         let namespace = match session.namespace_flag()? {
             Some(namespace) => namespace,
@@ -158,10 +165,13 @@ impl TemplateCommand {
     fn capabilities(&self) -> Result<chart::Capabilities, CliError> {
         let mut capabilities = chart::Capabilities::default();
         if let Some(version) = &self.kube_version {
-            capabilities.kube_version = chart::KubeVersion::parse(version).map_err(|problem| {
-                CliError::usage(format!("invalid kube version `{version}`: {problem}"))
-                    .with_hint("write it as `1.34.0`")
-            })?;
+            capabilities.kube_version =
+                chart::KubeVersion::parse(version, self.render.compat.into()).map_err(
+                    |problem| {
+                        CliError::usage(format!("invalid kube version `{version}`: {problem}"))
+                            .with_hint("write it as `1.34.0`")
+                    },
+                )?;
         }
         capabilities
             .api_versions
