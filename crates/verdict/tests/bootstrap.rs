@@ -254,6 +254,54 @@ fn what_does_not_vary_or_is_often_undefined_has_no_bounds() {
     ));
 }
 
+/// Rows between thresholds are joined, which must not change the spread; the other questions
+/// keep rows apart.
+#[test]
+fn metrics_at_a_threshold_are_resampled_from_their_counts() {
+    let rows = drawn(9, 200, 600);
+    let scores = ranked(&rows);
+    let metric = Metric::Recall { at: 0.6 };
+    let ask = |questions: &[Question]| {
+        let sample = Sample::of_scores(&scores);
+        let found = bootstrap(&sample, questions, &Resampling::default()).expect("defined");
+        found.models[0][0].clone()
+    };
+    let joined = ask(&[question(metric), question(Metric::F1 { at: 0.4 })]);
+    let apart = ask(&[question(metric), question(Metric::Auc)]);
+    assert_eq!(joined.point, apart.point);
+    assert_eq!(
+        evaluate(&metric, &scores, OutputKind::Logits),
+        Ok(joined.point)
+    );
+    let share = joined.point;
+    let expected = (share * (1.0 - share) / 200.0).sqrt();
+    for found in [joined, apart] {
+        let ratio = found.standard_error().expect("many") / expected;
+        assert!((0.93..1.07).contains(&ratio), "{ratio}");
+    }
+}
+
+#[test]
+fn a_difference_at_a_threshold_keeps_the_pairs() {
+    let rows = drawn(10, 200, 600);
+    let metric = Metric::Accuracy { at: 0.6 };
+    let mut pairs = PairedAccumulator::default();
+    for &(first, second, label) in &rows {
+        pairs.extend(&[first], &[second], &[label]).expect("no NaN");
+    }
+    let sample = Sample::of_pairs(&pairs.finish());
+    let ask = |questions: &[Question]| {
+        let found = bootstrap(&sample, questions, &Resampling::default()).expect("defined");
+        found.differences[0].clone()
+    };
+    let joined = ask(&[question(metric)]);
+    let apart = ask(&[question(metric), question(Metric::Auc)]);
+    assert_eq!(joined.point, apart.point);
+    let (left, right) = (joined.standard_error(), apart.standard_error());
+    let ratio = left.expect("many") / right.expect("many");
+    assert!((0.9..1.1).contains(&ratio), "{ratio}");
+}
+
 #[test]
 fn joined_groups_are_centred_on_the_exact_value() {
     let rows = drawn(6, 20_000, 180_000);
@@ -268,10 +316,11 @@ fn joined_groups_are_centred_on_the_exact_value() {
     let sample = Sample::of_scores(&scores);
     let found = bootstrap(&sample, &[question(metric)], &resampling).expect("defined");
     let replicates = found.models[0][0].clone();
+    let standard_error = replicates.standard_error().expect("many");
+    let shift = replicates.point - exact;
     assert!(
-        (replicates.point - exact).abs() < 1e-4,
-        "{}",
-        replicates.point - exact
+        shift.abs() < 0.1 * standard_error,
+        "{shift} {standard_error}"
     );
     let centred = replicates.centred_on(exact);
     let bounds = centred.bounds(0.9, Tails::TwoSided).expect("varies");

@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 use verdict::auc::auc;
 use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
-use verdict::metric::{
-    Binning, Groups, Metric, OutputKind, WeightedAccumulator, evaluate, evaluate_all,
-};
+use verdict::metric::{Binning, Groups, Metric, OutputKind, WeightedAccumulator, evaluate_all};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 use verdict::summary::shards::{ShardError, check_shards};
 use verdict::summary::stream::{evaluate_stream, scan};
@@ -116,15 +114,11 @@ proptest! {
             gathered.extend(&[f64::from(row.0)], &[row.1], &[f64::from(row.2) / 3.0]).expect("valid");
         }
         let whole = gathered.finish();
-        for metric in METRICS.iter().filter(|m| !matches!(m, Metric::CalibrationError { .. })) {
-            match (
-                evaluate(metric, &merged, OutputKind::Logits),
-                evaluate(metric, &whole, OutputKind::Logits),
-            ) {
-                (Ok(left), Ok(right)) => prop_assert!((left - right).abs() < 1e-12),
-                (left, right) => prop_assert_eq!(left.is_err(), right.is_err()),
-            }
-        }
+        prop_assert_eq!(&merged.masses(), &whole);
+        prop_assert_eq!(
+            evaluate_all(&METRICS, &merged, OutputKind::Logits),
+            evaluate_all(&METRICS, &whole, OutputKind::Logits)
+        );
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub fn bootstrap(
     questions: &[Question],
     resampling: &Resampling,
 ) -> Result<Bootstrap, MetricError> {
+    let joined = sample.between_thresholds(questions);
+    let sample = joined.as_ref().unwrap_or(sample);
     let models = sample.models();
     let observed = observed(sample);
     let mut points = Vec::with_capacity(models * questions.len());

@@ -1,6 +1,8 @@
 //! What is resampled, and one drawn data set of it.
 
-use super::Resampling;
+use std::collections::BTreeMap;
+
+use super::{Question, Resampling};
 use crate::metric::{Groups, Mass, Totals};
 use crate::paired::PairedScores;
 use crate::random::{Stream, poisson_one_of};
@@ -60,7 +62,7 @@ pub struct Sample {
 }
 
 /// At most so many groups are drawn one by one; more are joined with their neighbours.
-const GROUPS_MAXIMUM: usize = 1 << 17;
+const GROUPS_MAXIMUM: usize = 1 << 15;
 
 impl Sample {
     /// Returns how many models rank the rows.
@@ -68,13 +70,13 @@ impl Sample {
         self.views.len()
     }
 
-    /// Takes unweighted rows. Of more than 131,072 distinct scores, neighbours are drawn
+    /// Takes unweighted rows. Of more than 32,768 distinct scores, neighbours are drawn
     /// together; the values of replicates are then shifted to the exact point estimate.
     #[must_use]
     pub fn of_scores(scores: &RankedScores) -> Self {
-        let rows = scores.positives() + scores.negatives();
         let mut distinct = 0usize;
         scores.for_each_tie_group(|_| distinct += 1);
+        let rows = (scores.positives(), scores.negatives());
         Self::joined(rows, distinct, |visit| scores.for_each_tie_group(visit))
     }
 
@@ -83,10 +85,9 @@ impl Sample {
     #[must_use]
     pub fn of_entries(entries: &[Entry]) -> Self {
         if entries.iter().all(|entry| entry.weight() == 1.0) {
-            let rows = entries
-                .iter()
-                .map(|entry| entry.positives + entry.negatives)
-                .sum();
+            let rows = entries.iter().fold((0, 0), |rows, entry| {
+                (rows.0 + entry.positives, rows.1 + entry.negatives)
+            });
             return Self::joined(rows, entries.len(), |visit| {
                 for entry in entries {
                     visit(TieGroup {
@@ -119,16 +120,22 @@ impl Sample {
         }
     }
 
-    /// Joins neighbours where there are more groups than are drawn one by one.
-    fn joined(rows: u64, distinct: usize, walk: impl FnOnce(&mut dyn FnMut(TieGroup))) -> Self {
-        let rows_of_group = if distinct > GROUPS_MAXIMUM {
-            rows.div_ceil(GROUPS_MAXIMUM as u64)
+    /// Joins neighbours where there are more groups than are drawn one by one. A joined group
+    /// ends as soon as it holds its share of either class, so that rare positives stay apart.
+    fn joined(
+        rows: (u64, u64),
+        distinct: usize,
+        walk: impl FnOnce(&mut dyn FnMut(TieGroup)),
+    ) -> Self {
+        let share = |rows: u64| (2 * rows).div_ceil(GROUPS_MAXIMUM as u64);
+        let (positives, negatives) = if distinct > GROUPS_MAXIMUM {
+            (share(rows.0), share(rows.1))
         } else {
-            0
+            (0, 0)
         };
         let (mut units, mut scores): (Vec<Unit>, Vec<f64>) = (Vec::new(), Vec::new());
         walk(&mut |group| match units.last_mut() {
-            Some(unit) if unit.positives + unit.negatives < rows_of_group => {
+            Some(unit) if unit.positives < positives && unit.negatives < negatives => {
                 unit.positives += group.positives;
                 unit.negatives += group.negatives;
             }
@@ -265,6 +272,65 @@ impl Sample {
         }
     }
 
+    /// Returns the same sample with all rows joined that no threshold tells apart, when every
+    /// question is about thresholds: a handful of groups, with the same distribution of all
+    /// drawn counts. Nothing where that is not so, or where weights or clusters keep rows
+    /// apart.
+    pub(super) fn between_thresholds(&self, questions: &[Question]) -> Option<Self> {
+        let plain = |unit: &Unit| unit.weight == 1.0 && unit.cluster.is_none();
+        let thresholds: Option<Vec<f64>> = questions
+            .iter()
+            .map(|question| question.metric.threshold())
+            .collect();
+        let thresholds = thresholds.filter(|_| self.units.iter().all(plain))?;
+        let outputs = questions.first()?.outputs;
+        if questions.iter().any(|question| question.outputs != outputs) {
+            return None;
+        }
+        let cells: Vec<Vec<usize>> = self
+            .views
+            .iter()
+            .zip(outputs)
+            .map(|(view, output)| {
+                let reached = |score: &f64| {
+                    let probability = output.probability(*score);
+                    thresholds.iter().filter(|&&at| probability >= at).count()
+                };
+                view.scores.iter().map(reached).collect()
+            })
+            .collect();
+        let mut joined: BTreeMap<Vec<usize>, (Unit, Vec<f64>)> = BTreeMap::new();
+        for (index, unit) in self.units.iter().enumerate() {
+            let groups = self.views.iter().map(|view| view.group(index));
+            let groups: Vec<usize> = groups.collect();
+            let cell = groups
+                .iter()
+                .zip(&cells)
+                .map(|(&group, cells)| cells[group]);
+            let (sum, _) = joined.entry(cell.collect()).or_insert_with(|| {
+                let scores = self.views.iter().zip(&groups);
+                let scores = scores.map(|(view, &group)| view.scores[group]);
+                let empty = Unit {
+                    positives: 0,
+                    negatives: 0,
+                    ..*unit
+                };
+                (empty, scores.collect())
+            });
+            sum.positives += unit.positives;
+            sum.negatives += unit.negatives;
+        }
+        let (units, scores): (Vec<Unit>, Vec<Vec<f64>>) = joined.into_values().unzip();
+        let views = (0..self.views.len()).map(|model| {
+            let of_model: Vec<f64> = scores.iter().map(|scores| scores[model]).collect();
+            View::new(&of_model)
+        });
+        Some(Self {
+            views: views.collect(),
+            units,
+        })
+    }
+
     /// Draws one data set and returns each model's masses.
     pub(super) fn draw(&self, resampling: &Resampling, replicate: u32) -> Vec<Masses<'_>> {
         let mut stream = Stream::new(resampling.seed, replicate, PURPOSE_ROWS);
@@ -320,6 +386,13 @@ const PURPOSE_ROWS: u32 = 1;
 const PURPOSE_CLUSTERS: u32 = 2;
 
 impl View {
+    /// Returns the group of a unit.
+    fn group(&self, unit: usize) -> usize {
+        self.group_of_unit
+            .get(unit)
+            .map_or(unit, |&group| group as usize)
+    }
+
     /// Groups the units by their scores.
     fn new(of_units: &[f64]) -> Self {
         let mut order: Vec<u32> = (0..of_units.len() as u32).collect();

@@ -117,6 +117,20 @@ impl Metric {
         )
     }
 
+    /// Returns the probability from which a row is predicted positive, if that is all that the
+    /// metric reads of an output.
+    #[must_use]
+    pub const fn threshold(&self) -> Option<f64> {
+        match self {
+            Self::F1 { at }
+            | Self::Precision { at }
+            | Self::Recall { at }
+            | Self::Specificity { at }
+            | Self::Accuracy { at } => Some(*at),
+            _ => None,
+        }
+    }
+
     /// Tells whether the value lies in 0..=1 by definition.
     #[must_use]
     pub const fn is_share(&self) -> bool {

@@ -4,6 +4,7 @@ use crate::auc::auc;
 use crate::metric::{AreaFold, MetricError};
 use crate::score::{RankedScores, TieGroup};
 use crate::sum::Sum;
+use crate::summary::Summary;
 
 /// Rows that share one raw output; masses are row counts, sums of weights, or resampled ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -147,7 +148,7 @@ impl Groups for MassList {
 
 /// Gathers scores, labels and weights in any order, and ranks them.
 ///
-/// Equal `(score, label)` pairs are summed in the order of their weights, so that the masses
+/// Rows of one score are counted by weight, ascending, before they are summed, so that the masses
 /// have the same bits for any order of rows and any sharding.
 #[derive(Clone, Debug, Default)]
 pub struct WeightedAccumulator {
@@ -240,30 +241,14 @@ impl WeightedAccumulator {
 
     /// Sorts and sums what was gathered.
     #[must_use]
-    pub fn finish(mut self) -> MassList {
-        self.rows.sort_unstable_by(|left, right| {
-            left.score
-                .total_cmp(&right.score)
-                .then(left.weight.total_cmp(&right.weight))
-        });
-        let groups = self
-            .rows
-            .chunk_by(|left, right| left.score == right.score)
-            .map(|rows| {
-                let of = |class: bool| {
-                    let mut sum = Sum::default();
-                    rows.iter()
-                        .filter(|row| row.positive == class)
-                        .for_each(|row| sum.add(row.weight));
-                    sum.total()
-                };
-                Mass {
-                    score: rows[0].score,
-                    positive: of(true),
-                    negative: of(false),
-                }
-            })
-            .collect();
-        MassList::new(groups, false)
+    pub fn finish(self) -> MassList {
+        Summary::from(self).masses()
+    }
+
+    /// Returns each row's score, weight and label.
+    pub(crate) fn into_rows(self) -> impl Iterator<Item = (f64, f64, bool)> {
+        self.rows
+            .into_iter()
+            .map(|row| (row.score, row.weight, row.positive))
     }
 }

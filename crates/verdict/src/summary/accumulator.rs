@@ -3,7 +3,7 @@
 use super::Entry;
 use crate::auc::AucFold;
 use crate::bootstrap::Sample;
-use crate::metric::{Groups, Mass, MassList, MetricError, Totals};
+use crate::metric::{Groups, Mass, MassList, MetricError, Totals, WeightedAccumulator};
 use crate::score::{RankedScores, ScoreAccumulator, ScoreError, ScoreSlice, TieGroup};
 
 /// An ascending list of entries.
@@ -106,6 +106,28 @@ impl From<&RankedScores> for Summary {
         let mut entries = Vec::new();
         scores.for_each_tie_group(|group| {
             entries.extend(Entry::new(group.score, group.positives, group.negatives));
+        });
+        Self { entries }
+    }
+}
+
+impl From<WeightedAccumulator> for Summary {
+    fn from(gathered: WeightedAccumulator) -> Self {
+        // Rows have passed the checks of the accumulator.
+        let mut entries: Vec<Entry> = gathered
+            .into_rows()
+            .filter_map(|(score, weight, positive)| {
+                Entry::weighted(score, weight, u64::from(positive), u64::from(!positive))
+            })
+            .collect();
+        entries.sort_unstable_by_key(Entry::order);
+        entries.dedup_by(|row, kept| {
+            let alike = row.order() == kept.order();
+            if alike {
+                kept.positives += row.positives;
+                kept.negatives += row.negatives;
+            }
+            alike
         });
         Self { entries }
     }
