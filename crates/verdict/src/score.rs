@@ -44,7 +44,7 @@ impl RankKey for u64 {
     }
 
     fn sort(keys: &mut Vec<Self>) {
-        keys.sort_unstable();
+        radix::sort(keys);
     }
 }
 
@@ -170,8 +170,7 @@ impl ScoreAccumulator {
     /// class.
     ///
     /// # Errors
-    /// [`ScoreError`]; the accumulator then holds the rows before the offending one and is
-    /// not worth keeping.
+    /// [`ScoreError`]; the accumulator then holds what it held before.
     pub fn extend(&mut self, scores: ScoreSlice<'_>, labels: &[bool]) -> Result<(), ScoreError> {
         match scores {
             ScoreSlice::Single(scores) => self.extend_single(scores, labels),
@@ -182,21 +181,27 @@ impl ScoreAccumulator {
 
     fn extend_single(&mut self, scores: &[f32], labels: &[bool]) -> Result<(), ScoreError> {
         match &mut self.keys {
-            Keys::Single(keys) => extend(keys, scores, labels, |score| {
-                (!score.is_nan()).then(|| key_single(score))
-            }),
+            Keys::Single(keys) => extend(keys, scores, labels, |score| score.is_nan(), key_single),
             // A model that changed precision midway: single precision widens without loss.
-            Keys::Double(keys) => extend(keys, scores, labels, |score| {
-                (!score.is_nan()).then(|| key_double(f64::from(score)))
-            }),
+            Keys::Double(keys) => extend(
+                keys,
+                scores,
+                labels,
+                |score| score.is_nan(),
+                |score| key_double(f64::from(score)),
+            ),
         }
     }
 
     fn extend_widened(&mut self, scores: &[f64], labels: &[bool]) -> Result<(), ScoreError> {
         match &mut self.keys {
-            Keys::Single(keys) => extend(keys, scores, labels, |score| {
-                (!score.is_nan()).then(|| key_single(score as f32))
-            }),
+            Keys::Single(keys) => extend(
+                keys,
+                scores,
+                labels,
+                |score| score.is_nan(),
+                |score| key_single(score as f32),
+            ),
             Keys::Double(_) => self.extend_double(scores, labels),
         }
     }
@@ -208,9 +213,7 @@ impl ScoreAccumulator {
         let Keys::Double(keys) = &mut self.keys else {
             return Ok(());
         };
-        extend(keys, scores, labels, |score| {
-            (!score.is_nan()).then(|| key_double(score))
-        })
+        extend(keys, scores, labels, |score| score.is_nan(), key_double)
     }
 
     /// Adds everything that another accumulator holds.
@@ -266,11 +269,15 @@ fn widen(keys: &ClassKeys<u32>) -> ClassKeys<u64> {
     }
 }
 
-fn extend<S: Copy, K: RankKey>(
+/// Rows that are put in place at a time, so that they stay in the cache.
+const BLOCK_ROWS: usize = 4096;
+
+fn extend<S: Copy, K: RankKey + Default>(
     keys: &mut ClassKeys<K>,
     scores: &[S],
     labels: &[bool],
-    key_of: impl Fn(S) -> Option<K>,
+    is_nan: impl Fn(S) -> bool,
+    key_of: impl Fn(S) -> K,
 ) -> Result<(), ScoreError> {
     if scores.len() != labels.len() {
         return Err(ScoreError::Length {
@@ -278,13 +285,26 @@ fn extend<S: Copy, K: RankKey>(
             labels: labels.len(),
         });
     }
-    for (index, (&score, &label)) in scores.iter().zip(labels).enumerate() {
-        let key = key_of(score).ok_or(ScoreError::NotANumber { index })?;
-        if label {
-            keys.positives.push(key);
-        } else {
-            keys.negatives.push(key);
+    if let Some(index) = scores.iter().position(|&score| is_nan(score)) {
+        return Err(ScoreError::NotANumber { index });
+    }
+    for (scores, labels) in scores.chunks(BLOCK_ROWS).zip(labels.chunks(BLOCK_ROWS)) {
+        let (mut positives, mut negatives) = (keys.positives.len(), keys.negatives.len());
+        keys.positives
+            .resize(positives + scores.len(), K::default());
+        keys.negatives
+            .resize(negatives + scores.len(), K::default());
+        // Each key is written to both classes and kept in one: labels are random, and a
+        // branch on them would be guessed wrong half of the time.
+        for (&score, &label) in scores.iter().zip(labels) {
+            let key = key_of(score);
+            keys.positives[positives] = key;
+            keys.negatives[negatives] = key;
+            positives += usize::from(label);
+            negatives += usize::from(!label);
         }
+        keys.positives.truncate(positives);
+        keys.negatives.truncate(negatives);
     }
     Ok(())
 }
