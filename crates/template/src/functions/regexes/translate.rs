@@ -320,26 +320,44 @@ impl<'t> Translator<'t> {
                     let end = rest.find(":]").unwrap_or(0) + 2;
                     self.take(end);
                 }
-                '[' | ']' | '&' | '~' => {
-                    self.out.push('\\');
-                    self.take(1);
-                }
-                '-' => {
-                    // A hyphen is part of a range only between two characters.
-                    let stands_alone = is_first || rest[1..].starts_with(']');
-                    if stands_alone {
-                        self.out.push('\\');
-                    }
-                    self.take(1);
-                }
-                '\\' => self.class_escape()?,
-                other => {
-                    self.check_range(rest)?;
-                    self.take(other.len_utf8());
-                }
+                '\\' if is_class_letter(rest) => self.class_escape()?,
+                _ => self.class_range()?,
             }
             is_first = false;
         }
+    }
+
+    /// One character, or a range of two. A hyphen that stands where a range cannot begin, such as
+    /// behind `\w`, is a character like any other.
+    ///
+    /// Source: Go regexp/syntax/parse.go (`parseClassRange`).
+    fn class_range(&mut self) -> Result<(), String> {
+        self.check_range(self.rest())?;
+        self.class_character()?;
+        let rest = self.rest();
+        if rest.starts_with('-') && rest.len() > 1 && !rest[1..].starts_with(']') {
+            self.take(1);
+            self.class_character()?;
+        }
+        Ok(())
+    }
+
+    fn class_character(&mut self) -> Result<(), String> {
+        let rest = self.rest();
+        match rest.chars().next() {
+            Some('\\') if is_class_letter(rest) => {
+                let letters: String = rest.chars().take(2).collect();
+                return Err(format!("invalid escape sequence: `{letters}`"));
+            }
+            Some('\\') => self.class_escape()?,
+            Some('[' | ']' | '&' | '~' | '-' | '^') => {
+                self.out.push('\\');
+                self.take(1);
+            }
+            Some(other) => self.take(other.len_utf8()),
+            None => {}
+        }
+        Ok(())
     }
 
     fn check_range(&self, rest: &str) -> Result<(), String> {
@@ -374,6 +392,11 @@ impl<'t> Translator<'t> {
     }
 }
 
+/// Tells whether an escape stands for a class of characters.
+fn is_class_letter(rest: &str) -> bool {
+    rest[1..].starts_with(['d', 'D', 'w', 'W', 's', 'S', 'p', 'P'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::translate;
@@ -394,6 +417,11 @@ mod tests {
             (r"\bfoo\b", "a foo b", true),
             (r"x\/y", "x/y", true),
             (r"^[a-z0-9-]+$", "a-0", true),
+            (r"^[\w-\.]+$", "a-b.c", true),
+            (r"^[\w--/]+$", "a-./", true),
+            (r"^[^-a]+$", "b", true),
+            (r"^[a^-]+$", "^a-", true),
+            (r"^[[:alpha:]-9]+$", "a-9", true),
         ];
         for (expression, text, expected) in cases {
             let regex = Regex::new(&translate(expression).unwrap()).unwrap();
