@@ -10,6 +10,7 @@ use verdict::interval::{Bounds, IntervalMethod, Tails, bounds};
 use verdict::latency::independence::{independence, quantile_allowing_runs};
 use verdict::latency::{QuantileQuestion, quantile};
 use verdict::metric::{Metric, OutputKind};
+use verdict::paired::{PairedAccumulator, compare};
 use verdict::proportion::{Proportion, wilson};
 use verdict::random::Stream;
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
@@ -137,6 +138,30 @@ fn areas(world: World, samples: u32, replicates: u32) -> Vec<Misses> {
     found
 }
 
+/// Two models that are equally good, whose scores share a part.
+fn differences(shift: f64, own: f64, positives: usize, samples: u32) -> Misses {
+    let mut misses = Misses {
+        name: "delong-paired",
+        ..Misses::default()
+    };
+    for sample in 0..samples {
+        let mut stream = Stream::new(45, sample, 1003);
+        let mut pairs = PairedAccumulator::default();
+        for row in 0..11 * positives {
+            let label = row < positives;
+            let common = stream.normal() + if label { shift } else { 0.0 };
+            let mut score = || common + own * stream.normal();
+            pairs
+                .extend(&[score()], &[score()], &[label])
+                .expect("no NaN was drawn");
+        }
+        let found = compare(&pairs.finish()).expect("both classes were drawn");
+        let bounds = found.bounds(CONFIDENCE, Tails::OneSided);
+        misses.count(bounds.ok().map(|found| found.0), 0.0);
+    }
+    misses
+}
+
 fn shares(truth: f64, trials: u64, samples: u32) -> Misses {
     let mut misses = Misses {
         name: "wilson",
@@ -219,6 +244,14 @@ fn main() {
                     println!("  {}", misses.line());
                 }
             }
+        }
+    }
+    for (shift, own) in [(1.2, 0.8), (2.0, 0.8), (2.0, 0.3), (2.9, 0.5)] {
+        for positives in [10, 30, 100] {
+            println!(
+                "difference of equal models, shift {shift}, own deviation {own}, {positives} positives: {}",
+                differences(shift, own, positives, samples).line()
+            );
         }
     }
     for (truth, trials) in [(0.5, 50), (0.9, 50), (0.98, 50), (0.9, 500), (0.98, 500)] {

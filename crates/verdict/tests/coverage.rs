@@ -6,6 +6,7 @@ use verdict::bootstrap::{Resampling, studentised_area};
 use verdict::interval::{Bounds, IntervalMethod, Tails, bounds};
 use verdict::latency::independence::{independence, quantile_allowing_runs};
 use verdict::latency::{QuantileQuestion, quantile};
+use verdict::paired::{PairedAccumulator, compare};
 use verdict::proportion::{Proportion, wilson};
 use verdict::random::Stream;
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
@@ -97,6 +98,35 @@ fn the_studentised_interval_misses_about_as_often_as_it_says() {
         AREA,
     );
     assert!(low < 0.12 && high < 0.12, "{low} {high}");
+}
+
+/// Two equally good models whose scores share a part: a margin of 0 is refused as often as
+/// the confidence says.
+#[test]
+fn the_bounds_of_a_difference_miss_about_as_often_as_they_say() {
+    for positives in [15, 60] {
+        let (low, high) = misses(
+            600,
+            |sample| {
+                let mut stream = Stream::new(12, sample, 1);
+                let mut pairs = PairedAccumulator::default();
+                for row in 0..6 * positives {
+                    let label = row < positives;
+                    let common = stream.normal() + if label { 2.0 } else { 0.0 };
+                    let mut score = || common + 0.8 * stream.normal();
+                    pairs
+                        .extend(&[score()], &[score()], &[label])
+                        .expect("no NaN was drawn");
+                }
+                let found = compare(&pairs.finish()).expect("both classes");
+                let bounds = found.bounds(CONFIDENCE, Tails::OneSided);
+                bounds.ok().map(|found| found.0)
+            },
+            0.0,
+        );
+        assert!(low < 0.085 && high < 0.085, "{positives}: {low} {high}");
+        assert!(low + high > 0.03, "{positives}: {low} {high}: far too wide");
+    }
 }
 
 #[test]
