@@ -63,8 +63,11 @@ impl KubeVersion {
             .count();
         let numbers = trimmed[..length].trim_end_matches('.');
         let parts: Vec<&str> = numbers.split('.').collect();
-        if parts.len() < 2 {
+        if numbers.is_empty() {
             return Err(unreadable());
+        }
+        if parts.len() < 2 {
+            return Err(format!("illegal version string {text:?}"));
         }
         let mut shown = Vec::new();
         for part in &parts {
@@ -154,6 +157,9 @@ impl Object for CapabilitiesObject {
                 .collect(),
         )
     }
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        self.printed_fields()
+    }
 }
 
 #[derive(Debug)]
@@ -198,6 +204,9 @@ impl Object for KubeVersionObject {
                 .collect(),
         )
     }
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        self.printed_fields()
+    }
 }
 
 /// Go's `chartutil.VersionSet`, a `[]string` with a method.
@@ -239,6 +248,9 @@ impl Object for VersionSet {
     }
 }
 
+/// The Go that built the Helm whose behaviour is kept.
+const GO_VERSION: &str = "go1.26";
+
 /// Go's `version.BuildInfo`.
 #[derive(Debug)]
 struct BuildInfo(Compat);
@@ -256,7 +268,7 @@ impl Object for BuildInfo {
             // The client library that the Kubernetes of the default capabilities comes with.
             "KubeClientVersion" if self.0 == Compat::Helm4 => Some(Value::string("v1.34")),
             "GitCommit" | "GitTreeState" => Some(Value::string("")),
-            "GoVersion" => Some(Value::string("go1.26")),
+            "GoVersion" => Some(Value::string(GO_VERSION)),
             _ => None,
         }
     }
@@ -277,6 +289,20 @@ impl Object for BuildInfo {
                 "KubeClientVersion",
             ],
         )
+    }
+    fn serialized(&self) -> Value {
+        Value::map(
+            self.json_fields()
+                .into_iter()
+                .map(|(name, value)| (Rc::from(name.as_str()), value))
+                .collect(),
+        )
+    }
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        vec![
+            ("version".to_owned(), Value::string(HELM_VERSION)),
+            ("go_version".to_owned(), Value::string(GO_VERSION)),
+        ]
     }
 }
 

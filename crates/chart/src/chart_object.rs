@@ -35,7 +35,19 @@ pub(crate) fn chart_value(chart: &Chart, is_root: bool, compat: Compat) -> Value
     let object = ChartObject::value(chart, is_root);
     match compat {
         Compat::Helm3 => object,
-        Compat::Helm4 => as_map(&object),
+        Compat::Helm4 => {
+            let metadata = match &object {
+                Value::Object(object) => object.field("Metadata").unwrap_or(Value::Nil),
+                _ => Value::Nil,
+            };
+            let fields = as_map(&metadata);
+            if let Value::Map(fields) = &fields {
+                fields
+                    .borrow_mut()
+                    .insert(Rc::from("IsRoot"), Value::Bool(is_root));
+            }
+            fields
+        }
     }
 }
 
@@ -126,6 +138,10 @@ impl Object for ChartObject {
             ),
             "Type" => text(&metadata.chart_type),
             "IsRoot" => Value::Bool(self.is_root),
+            "Metadata" => Value::Object(Rc::new(MetadataObject(Self {
+                metadata: metadata.clone(),
+                is_root: self.is_root,
+            }))),
             _ => return None,
         })
     }
@@ -136,9 +152,7 @@ impl Object for ChartObject {
         self
     }
     fn printed_fields(&self) -> Vec<(String, Value)> {
-        let mut fields = printed(self, FIELDS);
-        fields.push(("IsRoot".to_owned(), Value::Bool(self.is_root)));
-        fields
+        printed(self, &["Metadata", "IsRoot"])
     }
     fn serialized(&self) -> Value {
         let map = json_map(&self.metadata);
@@ -146,11 +160,75 @@ impl Object for ChartObject {
             .insert(Rc::from("IsRoot"), Value::Bool(self.is_root));
         Value::Map(map)
     }
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        let mut fields = self.json_fields_of_metadata();
+        fields.push(("IsRoot".to_owned(), Value::Bool(self.is_root)));
+        fields
+    }
+}
+
+impl ChartObject {
+    fn json_fields_of_metadata(&self) -> Vec<(String, Value)> {
+        let mut fields = json_fields(&self.metadata);
+        for (name, value) in &mut fields {
+            let typed = match name.as_str() {
+                "dependencies" => self.field("Dependencies"),
+                "maintainers" => self.field("Maintainers"),
+                _ => None,
+            };
+            if let Some(typed) = typed {
+                *value = typed;
+            }
+        }
+        fields
+    }
+}
+
+/// `.Chart.Metadata`, which Go embeds in `.Chart`.
+#[derive(Debug)]
+struct MetadataObject(ChartObject);
+
+impl Object for MetadataObject {
+    fn type_name(&self) -> &'static str {
+        "chart.Metadata"
+    }
+    fn field(&self, name: &str) -> Option<Value> {
+        match name {
+            "IsRoot" | "Metadata" => None,
+            name => self.0.field(name),
+        }
+    }
+    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        None
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn printed_fields(&self) -> Vec<(String, Value)> {
+        printed(self, FIELDS)
+    }
+    fn serialized(&self) -> Value {
+        Value::Map(json_map(&self.0.metadata))
+    }
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        self.0.json_fields_of_metadata()
+    }
 }
 
 fn json_map(item: &impl serde::Serialize) -> Map {
     let json = serde_json::to_value(item).unwrap_or_default();
     yaml::from_json(&json).as_map().unwrap_or_default()
+}
+
+/// The fields in the order of the struct, which is that of Go's.
+fn json_fields(item: &impl serde::Serialize) -> Vec<(String, Value)> {
+    match serde_json::to_value(item) {
+        Ok(serde_json::Value::Object(fields)) => fields
+            .into_iter()
+            .map(|(name, value)| (name, yaml::from_json(&value)))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[derive(Debug)]
@@ -185,6 +263,9 @@ impl Object for MaintainerObject {
     }
     fn serialized(&self) -> Value {
         Value::Map(json_map(&self.0))
+    }
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        json_fields(&self.0)
     }
 }
 
@@ -239,5 +320,8 @@ impl Object for DependencyObject {
     }
     fn serialized(&self) -> Value {
         Value::Map(json_map(&self.0))
+    }
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        json_fields(&self.0)
     }
 }

@@ -38,7 +38,7 @@ fn enable(
     compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
-    if chart.metadata.dependencies.is_empty() {
+    if !chart.metadata.lists_dependencies {
         return Ok(());
     }
     chart.dependencies = declared_and_others(chart);
@@ -64,6 +64,7 @@ fn enable(
         .metadata
         .dependencies
         .retain(|dependency| is_enabled(&dependency.name));
+    chart.metadata.lists_dependencies = !chart.metadata.dependencies.is_empty();
     for child in &mut chart.dependencies {
         let path = format!("{path}{}.", child.name());
         enable(child, &all, &path, compat, warnings)?;
@@ -94,8 +95,8 @@ fn declared_and_others(chart: &Chart) -> Vec<Chart> {
         };
         let mut child = child.clone();
         if !dependency.alias.is_empty() {
-            // Without declarations of its own the child's subcharts keep the paths that they had.
-            if child.metadata.dependencies.is_empty() {
+            // Without a list of its own, even an empty one, the child's subcharts keep the paths that they had.
+            if !child.metadata.lists_dependencies {
                 child.name_before_alias = Some(child.metadata.name.clone());
             }
             child.metadata.name.clone_from(&dependency.alias);
@@ -157,7 +158,7 @@ fn import(
     for child in &mut chart.dependencies {
         import(child, mode, compat, warnings)?;
     }
-    if chart.metadata.dependencies.is_empty() {
+    if !chart.metadata.lists_dependencies {
         return Ok(());
     }
     let all = coalesce_values(chart, &Map::default(), mode, compat, warnings)?;

@@ -44,6 +44,13 @@ pub struct Metadata {
     pub dependencies: Vec<Dependency>,
     #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
     pub chart_type: String,
+    /// Whether Chart.yaml has the list of dependencies, even an empty one, which Go tells apart.
+    #[serde(skip)]
+    pub(crate) lists_dependencies: bool,
+    #[serde(skip)]
+    pub(crate) has_null_dependency: bool,
+    #[serde(skip)]
+    pub(crate) has_null_maintainer: bool,
 }
 
 /// A person or team that keeps a chart.
@@ -115,28 +122,34 @@ impl Metadata {
     /// # Errors
     /// A field of the wrong kind, in Go's words.
     pub(crate) fn apply_data(&mut self, data: &Data) -> Result<(), YamlError> {
+        // Go reports the first mistake in the order of the JSON, whose keys are sorted.
         let fields = Fields::of(data, "Metadata", "chart.Metadata")?;
-        fields.text("name", &mut self.name)?;
-        fields.text("home", &mut self.home)?;
-        fields.texts("sources", &mut self.sources)?;
-        fields.text("version", &mut self.version)?;
-        fields.text("description", &mut self.description)?;
-        fields.texts("keywords", &mut self.keywords)?;
-        fields.items("maintainers", &mut self.maintainers, Maintainer::from_data)?;
-        fields.text("icon", &mut self.icon)?;
-        fields.text("apiVersion", &mut self.api_version)?;
-        fields.text("condition", &mut self.condition)?;
-        fields.text("tags", &mut self.tags)?;
-        fields.text("appVersion", &mut self.app_version)?;
-        fields.flag("deprecated", &mut self.deprecated)?;
         fields.text_map("annotations", &mut self.annotations)?;
+        fields.text("apiVersion", &mut self.api_version)?;
+        fields.text("appVersion", &mut self.app_version)?;
+        fields.text("condition", &mut self.condition)?;
+        if let Some(dependencies) = fields.structs("dependencies", "Dependency")? {
+            self.lists_dependencies = true;
+            self.has_null_dependency = dependencies.iter().any(Option::is_none);
+            let read = dependencies.iter().flatten().map(Dependency::from_fields);
+            self.dependencies = read.collect::<Result<_, _>>()?;
+        }
+        fields.flag("deprecated", &mut self.deprecated)?;
+        fields.text("description", &mut self.description)?;
+        fields.text("home", &mut self.home)?;
+        fields.text("icon", &mut self.icon)?;
+        fields.texts("keywords", &mut self.keywords)?;
         fields.text("kubeVersion", &mut self.kube_version)?;
-        fields.items(
-            "dependencies",
-            &mut self.dependencies,
-            Dependency::from_data,
-        )?;
-        fields.text("type", &mut self.chart_type)
+        if let Some(maintainers) = fields.structs("maintainers", "Maintainer")? {
+            self.has_null_maintainer = maintainers.iter().any(Option::is_none);
+            let read = maintainers.iter().flatten().map(Maintainer::from_fields);
+            self.maintainers = read.collect::<Result<_, _>>()?;
+        }
+        fields.text("name", &mut self.name)?;
+        fields.texts("sources", &mut self.sources)?;
+        fields.text("tags", &mut self.tags)?;
+        fields.text("type", &mut self.chart_type)?;
+        fields.text("version", &mut self.version)
     }
 
     /// Cleans the texts and refuses what Helm refuses.
@@ -159,6 +172,12 @@ impl Metadata {
         self.sources.iter_mut().for_each(sanitize);
         self.keywords.iter_mut().for_each(sanitize);
         self.validate_identity()?;
+        if self.has_null_maintainer {
+            return invalid("maintainers must not contain empty or null nodes");
+        }
+        if self.has_null_dependency {
+            return invalid("dependencies must not contain empty or null nodes");
+        }
         for maintainer in &mut self.maintainers {
             sanitize(&mut maintainer.name);
             sanitize(&mut maintainer.email);
@@ -219,31 +238,29 @@ fn invalid(message: &str) -> Result<(), String> {
 }
 
 impl Maintainer {
-    fn from_data(data: &Data) -> Result<Self, YamlError> {
-        let fields = Fields::of(data, "Maintainer", "chart.Maintainer")?;
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, YamlError> {
         let mut maintainer = Self::default();
-        fields.text("name", &mut maintainer.name)?;
         fields.text("email", &mut maintainer.email)?;
+        fields.text("name", &mut maintainer.name)?;
         fields.text("url", &mut maintainer.url)?;
         Ok(maintainer)
     }
 }
 
 impl Dependency {
-    fn from_data(data: &Data) -> Result<Self, YamlError> {
-        let fields = Fields::of(data, "Dependency", "chart.Dependency")?;
+    fn from_fields(fields: &Fields<'_>) -> Result<Self, YamlError> {
         let mut dependency = Self::default();
-        fields.text("name", &mut dependency.name)?;
-        fields.text("version", &mut dependency.version)?;
-        fields.text("repository", &mut dependency.repository)?;
+        fields.text("alias", &mut dependency.alias)?;
         fields.text("condition", &mut dependency.condition)?;
-        fields.texts("tags", &mut dependency.tags)?;
         fields.flag("enabled", &mut dependency.enabled)?;
-        if let Some(Data::List(items)) = fields.get("import-values") {
+        if let Some(items) = fields.list("import-values", "[]interface {}")? {
             let to_json = |item: &Data| yaml::to_json(&item.to_value());
             dependency.import_values = items.iter().map(to_json).collect();
         }
-        fields.text("alias", &mut dependency.alias)?;
+        fields.text("name", &mut dependency.name)?;
+        fields.text("repository", &mut dependency.repository)?;
+        fields.texts("tags", &mut dependency.tags)?;
+        fields.text("version", &mut dependency.version)?;
         Ok(dependency)
     }
 
@@ -293,14 +310,13 @@ impl Lock {
             return Ok(lock);
         }
         let fields = Fields::of(&data, "Lock", "chart.Lock")?;
+        if let Some(dependencies) = fields.structs("dependencies", "Dependency")? {
+            let read = dependencies.iter().flatten().map(Dependency::from_fields);
+            lock.dependencies = Some(read.collect::<Result<_, _>>()?);
+        }
+        fields.text("digest", &mut lock.digest)?;
         fields.text("generated", &mut lock.generated)?;
         lock.generated = shorten_fraction(&lock.generated);
-        fields.text("digest", &mut lock.digest)?;
-        if fields.get("dependencies").is_some() {
-            let mut dependencies = Vec::new();
-            fields.items("dependencies", &mut dependencies, Dependency::from_data)?;
-            lock.dependencies = Some(dependencies);
-        }
         Ok(lock)
     }
 }
@@ -322,35 +338,32 @@ pub fn shorten_fraction(time: &str) -> String {
 
 /// Replaces white space by spaces and drops what cannot be printed.
 fn sanitize(text: &mut String) {
-    if text
-        .chars()
-        .any(|c| c.is_whitespace() && c != ' ' || c.is_control())
-    {
-        *text = text
-            .chars()
-            .filter_map(|c| match c {
-                c if c.is_whitespace() => Some(' '),
-                c if c.is_control() => None,
-                c => Some(c),
-            })
-            .collect();
+    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()) {
+        return;
     }
+    *text = text
+        .chars()
+        .filter_map(|character| match character {
+            character if character.is_whitespace() => Some(' '),
+            character => template::is_printable(character).then_some(character),
+        })
+        .collect();
 }
 
-/// A mapping that is read into a struct, with the struct's Go name for error texts.
+/// A mapping that is read into a struct, with the names that Go's error texts have for it.
 pub(crate) struct Fields<'data> {
     data: &'data Data,
-    go_name: &'static str,
+    /// The struct, then the fields that lead to it: `Dependency.dependencies`.
+    go_path: String,
 }
 
 impl<'data> Fields<'data> {
-    pub(crate) fn of(
-        data: &'data Data,
-        go_name: &'static str,
-        go_type: &str,
-    ) -> Result<Self, YamlError> {
+    pub(crate) fn of(data: &'data Data, go_name: &str, go_type: &str) -> Result<Self, YamlError> {
         match data {
-            Data::Map(_) => Ok(Self { data, go_name }),
+            Data::Map(_) => Ok(Self {
+                data,
+                go_path: go_name.to_owned(),
+            }),
             other => Err(YamlError::wrong_kind(other.json_kind(), go_type)),
         }
     }
@@ -368,7 +381,7 @@ impl<'data> Fields<'data> {
     }
 
     fn wrong(&self, name: &str, data: &Data, go_type: &str) -> YamlError {
-        let field = format!("{}.{name}", self.go_name);
+        let field = format!("{}.{name}", self.go_path);
         YamlError::wrong_field(data.json_kind(), &field, go_type)
     }
 
@@ -393,27 +406,55 @@ impl<'data> Fields<'data> {
     }
 
     pub(crate) fn texts(&self, name: &str, target: &mut Vec<String>) -> Result<(), YamlError> {
-        let text = |data: &Data| {
-            data.to_text()
-                .ok_or_else(|| self.wrong(name, data, "string"))
-        };
-        self.items(name, target, text)
+        if let Some(items) = self.list(name, "[]string")? {
+            let text = |data: &Data| {
+                data.to_text()
+                    .ok_or_else(|| self.wrong(name, data, "string"))
+            };
+            *target = items.iter().map(text).collect::<Result<_, _>>()?;
+        }
+        Ok(())
     }
 
+    fn list(&self, name: &str, go_type: &str) -> Result<Option<&'data [Data]>, YamlError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Data::List(items)) => Ok(Some(items)),
+            Some(other) => Err(self.wrong(name, other, go_type)),
+        }
+    }
+
+    /// The items of a list, each read by `read`.
     pub(crate) fn items<T>(
         &self,
         name: &str,
         target: &mut Vec<T>,
         read: impl Fn(&Data) -> Result<T, YamlError>,
     ) -> Result<(), YamlError> {
-        match self.get(name) {
-            None => Ok(()),
-            Some(Data::List(items)) => {
-                *target = items.iter().map(read).collect::<Result<_, _>>()?;
-                Ok(())
-            }
-            Some(other) => Err(self.wrong(name, other, "[]interface {}")),
+        if let Some(items) = self.list(name, "[]interface {}")? {
+            *target = items.iter().map(read).collect::<Result<_, _>>()?;
         }
+        Ok(())
+    }
+
+    /// The items of a list of structs; `None` for a null among them.
+    fn structs(
+        &self,
+        name: &str,
+        go_name: &str,
+    ) -> Result<Option<Vec<Option<Fields<'data>>>>, YamlError> {
+        let Some(items) = self.list(name, &format!("[]*chart.{go_name}"))? else {
+            return Ok(None);
+        };
+        let read = |item: &'data Data| match item {
+            Data::Null => Ok(None),
+            Data::Map(_) => Ok(Some(Fields {
+                data: item,
+                go_path: format!("{go_name}.{name}"),
+            })),
+            other => Err(self.wrong(name, other, &format!("chart.{go_name}"))),
+        };
+        items.iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
     pub(crate) fn text_map(

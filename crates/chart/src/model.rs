@@ -50,6 +50,8 @@ pub struct Chart {
     pub dependencies: Vec<Chart>,
     /// Every file as it was read, which `show values` prints with its comments.
     pub raw: Vec<File>,
+    /// What Helm logs while it loads the chart, in its words; a subchart's stand with its parent's.
+    pub warnings: Vec<String>,
     /// The name before an alias, where Helm still derives the paths of subcharts from it.
     pub(crate) name_before_alias: Option<String>,
 }

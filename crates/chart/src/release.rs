@@ -21,8 +21,6 @@ pub enum Error {
     MissingDependencies(#[from] MissingDependencies),
     #[error(transparent)]
     Values(#[from] ValuesError),
-    #[error("chart dependencies processing failed: {0}")]
-    Dependencies(String),
     #[error("{0}")]
     Coalesce(String),
     #[error(transparent)]
@@ -52,37 +50,39 @@ pub fn template(
     values: &ValuesOptions,
     options: &RenderOptions,
 ) -> Result<Rendered, Error> {
+    let mut warnings = Vec::new();
+    let mut rendered = template_with_warnings(chart, values, options, &mut warnings)?;
+    rendered.warnings = warnings;
+    Ok(rendered)
+}
+
+/// As [`template`], with the warnings that came before an error.
+///
+/// # Errors
+/// As [`template`].
+pub fn template_with_warnings(
+    chart: &Chart,
+    values: &ValuesOptions,
+    options: &RenderOptions,
+    warnings: &mut Vec<String>,
+) -> Result<Rendered, Error> {
+    warnings.extend(chart.warnings.iter().cloned());
+    let given = values.merge()?;
     let kind = &chart.metadata.chart_type;
     if !matches!(kind.as_str(), "" | "application") {
         return Err(Error::NotInstallable { kind: kind.clone() });
     }
     chart.check_dependencies()?;
-    let given = values.merge()?;
     let config = to_json(&Value::Map(Rc::clone(&given)));
     let mut chart = chart.clone();
-    let mut warnings = Vec::new();
-    dependencies::process(
-        &mut chart,
-        &given,
-        Mode::Merge,
-        options.compat,
-        &mut warnings,
-    )
-    .map_err(Error::Dependencies)?;
-    let all = coalesce_values(
-        &chart,
-        &given,
-        Mode::Coalesce,
-        options.compat,
-        &mut warnings,
-    )
-    .map_err(Error::Coalesce)?;
+    dependencies::process(&mut chart, &given, Mode::Merge, options.compat, warnings)
+        .map_err(Error::Coalesce)?;
+    let all = coalesce_values(&chart, &given, Mode::Coalesce, options.compat, warnings)
+        .map_err(Error::Coalesce)?;
     if !options.skip_schema_validation {
         schema::validate(&chart, &all)?;
     }
-    let mut rendered = render(&chart, &all, options)?;
-    warnings.append(&mut rendered.warnings);
-    rendered.warnings = warnings;
+    let mut rendered = render(&chart, &all, options, warnings)?;
     rendered.config = config;
     Ok(rendered)
 }

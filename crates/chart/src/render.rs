@@ -161,6 +161,7 @@ pub fn render(
     chart: &Chart,
     values: &Map,
     options: &RenderOptions,
+    warnings: &mut Vec<String>,
 ) -> Result<Rendered, RenderError> {
     let wanted = &chart.metadata.kube_version;
     let found = &options.capabilities.kube_version;
@@ -172,15 +173,14 @@ pub fn render(
     }
     let mut files = render_files(chart, values, options)?;
     let notes = take_notes(chart, &mut files, options.subchart_notes);
-    let mut warnings = Vec::new();
     let compat = options.compat;
-    let (hooks, manifests) = sort_manifests(&files, install_order(compat), compat, &mut warnings)?;
+    let (hooks, manifests) = sort_manifests(&files, install_order(compat), compat, warnings)?;
     Ok(Rendered {
         manifests,
         hooks,
         notes,
         crds: chart.custom_resources(),
-        warnings,
+        warnings: Vec::new(),
         include_crds: options.include_crds,
         config: Json::Null,
         chart: chart.clone(),

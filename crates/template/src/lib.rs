@@ -23,5 +23,6 @@ pub mod yaml;
 
 pub use error::Error;
 pub use functions::FunctionSet;
+pub use quote::is_printable;
 pub use templates::{Compat, Limits, Lookup, MissingKey, Options, Templates};
 pub use value::{Kind, List, Map, Object, StringMap, TypedList, Value};

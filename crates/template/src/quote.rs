@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::bytes;
 
 /// Whether Go prints the character as it is inside quotes.
-pub(crate) fn is_printable(character: char) -> bool {
+pub fn is_printable(character: char) -> bool {
     match character {
         ' '..='~' => true,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{a0}' | '\u{ad}' => false,

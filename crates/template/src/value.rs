@@ -115,6 +115,11 @@ pub trait Object: fmt::Debug {
             (None, None) => Value::Nil,
         }
     }
+    /// The fields that Go's JSON encoder writes for a struct, in its order. Empty where
+    /// [`Self::serialized`] says it all.
+    fn json_fields(&self) -> Vec<(String, Value)> {
+        Vec::new()
+    }
     /// Whether the elements of a typed list or map are themselves typed, as in `[]string`.
     fn has_typed_elements(&self) -> bool {
         false

@@ -35,6 +35,9 @@ pub const FILES_MAX: usize = 50_000;
 /// How deep subcharts may nest.
 const SUBCHART_DEPTH_MAX: usize = 32;
 
+const DEPENDENCIES_MOVED: &str = "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating dependencies to Chart.yaml.";
+const LOCK_MOVED: &str = "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating to Chart.lock.";
+
 /// A chart that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -139,11 +142,12 @@ fn build(files: Vec<File>, compat: Compat, depth: usize) -> Result<Chart, LoadEr
             continue;
         }
         let child = build_subchart(&chart, &name, files, compat, depth);
-        let child = child.map_err(|source| LoadError::Subchart {
+        let mut child = child.map_err(|source| LoadError::Subchart {
             name,
             parent: chart.name().to_owned(),
             source: Box::new(source),
         })?;
+        chart.warnings.append(&mut child.warnings);
         chart.dependencies.push(child);
     }
     Ok(chart)
@@ -172,6 +176,9 @@ fn place(
         "values.yaml" => chart.values = Some(parse_values(&file, compat)?),
         "values.schema.json" => chart.schema = Some(Arc::clone(&file.data)),
         "requirements.yaml" => {
+            if chart.metadata.api_version != "v1" {
+                chart.warnings.push(DEPENDENCIES_MOVED.to_owned());
+            }
             apply_metadata(&mut chart.metadata, &file, "requirements.yaml")?;
             if chart.metadata.api_version == "v1" {
                 chart.files.push(file);
@@ -179,6 +186,9 @@ fn place(
         }
         "requirements.lock" => {
             chart.lock = Some(parse_lock(&file, "requirements.lock")?);
+            if chart.metadata.api_version != "v1" {
+                chart.warnings.push(LOCK_MOVED.to_owned());
+            }
             if chart.metadata.api_version == "v1" {
                 chart.files.push(file);
             }

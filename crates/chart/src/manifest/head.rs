@@ -32,9 +32,9 @@ impl Head {
                 ));
             }
         }
-        head.api_version = text_of(data.get("apiVersion"), "SimpleHead.apiVersion")?;
-        head.kind = text_of(data.get("kind"), "SimpleHead.kind")?;
-        match data.get("metadata") {
+        head.api_version = text_of(field(&data, "apiVersion"), "SimpleHead.apiVersion")?;
+        head.kind = text_of(field(&data, "kind"), "SimpleHead.kind")?;
+        match field(&data, "metadata") {
             None | Some(Data::Null) => {}
             Some(metadata @ Data::Map(_)) => head.apply_metadata(metadata)?,
             Some(other) => {
@@ -49,27 +49,40 @@ impl Head {
     }
 
     fn apply_metadata(&mut self, metadata: &Data) -> Result<(), YamlError> {
-        self.name = text_of(metadata.get("name"), "SimpleHead.metadata.name")?;
+        match field(metadata, "annotations") {
+            None | Some(Data::Null) => {}
+            Some(Data::Map(entries)) => {
+                for (key, value) in entries {
+                    let text = text_of(Some(value), ".metadata.annotations")?;
+                    self.annotations.insert(key.clone(), text);
+                }
+            }
+            Some(other) => {
+                return Err(YamlError::wrong_field(
+                    other.json_kind(),
+                    ".metadata.annotations",
+                    "map[string]string",
+                ));
+            }
+        }
+        self.name = text_of(field(metadata, "name"), ".metadata.name")?;
         self.namespace = metadata
             .get("namespace")
             .and_then(Data::to_text)
             .unwrap_or_default();
-        match metadata.get("annotations") {
-            None | Some(Data::Null) => Ok(()),
-            Some(Data::Map(entries)) => {
-                for (key, value) in entries {
-                    let text = text_of(Some(value), "SimpleHead.metadata.annotations")?;
-                    self.annotations.insert(key.clone(), text);
-                }
-                Ok(())
-            }
-            Some(other) => Err(YamlError::wrong_field(
-                other.json_kind(),
-                "SimpleHead.metadata.annotations",
-                "map[string]string",
-            )),
-        }
+        Ok(())
     }
+}
+
+/// The field of that name, else one whose name differs in the case of its letters, as Go takes it.
+fn field<'data>(data: &'data Data, name: &str) -> Option<&'data Data> {
+    data.get(name).or_else(|| match data {
+        Data::Map(entries) => entries
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value),
+        _ => None,
+    })
 }
 
 fn text_of(data: Option<&Data>, field: &str) -> Result<String, YamlError> {

@@ -169,9 +169,14 @@ impl Parser<'_> {
         if stop.is_none() {
             return fail("error parsing index: EOF");
         }
-        text.parse().or_else(|_| {
+        text.parse().or_else(|error: std::num::ParseIntError| {
+            use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+            let problem = match error.kind() {
+                PosOverflow | NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
             fail(format!(
-                "error parsing index: strconv.Atoi: parsing {text:?}: invalid syntax"
+                "error parsing index: strconv.Atoi: parsing {text:?}: {problem}"
             ))
         })
     }

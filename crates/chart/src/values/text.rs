@@ -9,7 +9,7 @@ pub(crate) fn go_text(value: &Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) | Value::Int64(number) => number.to_string(),
         Value::Uint(number) => number.to_string(),
-        Value::Float(number) => float_text(*number),
+        Value::Float(number) => template::yaml::float_shortest(*number),
         Value::Str(text) => text.to_string(),
         Value::Bytes(bytes) => format!("{bytes:?}"),
         Value::List(items) => {
@@ -28,13 +28,4 @@ pub(crate) fn go_text(value: &Value) -> String {
             .text()
             .unwrap_or_else(|| go_text(&object.serialized())),
     }
-}
-
-/// `%v` of a float: as JSON writes it up to 1e21, but with an exponent below 1e-4.
-fn float_text(number: f64) -> String {
-    let shortest = template::yaml::float_shortest(number);
-    if number.abs() >= 1e21 || number.abs() < 1e-4 || !number.is_finite() {
-        return shortest;
-    }
-    template::yaml::float_json(number).unwrap_or(shortest)
 }

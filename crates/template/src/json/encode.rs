@@ -54,7 +54,16 @@ impl Encoder {
             Value::Object(object) => {
                 match object.text().filter(|_| object.type_name() == "time.Time") {
                     Some(_) => self.value(&object.serialized())?,
-                    None => self.nested(&object.serialized())?,
+                    None => {
+                        let fields = object.json_fields();
+                        if fields.is_empty() {
+                            self.nested(&object.serialized())?;
+                        } else {
+                            self.depth += 1;
+                            self.entries(fields.iter().map(|(key, item)| (key.as_str(), item)))?;
+                            self.depth -= 1;
+                        }
+                    }
                 }
             }
             Value::List(_) | Value::Map(_) => self.nested(value)?,
@@ -88,21 +97,31 @@ impl Encoder {
             }
             Value::Map(map) => {
                 let map = map.borrow();
-                self.out.push('{');
-                for (index, (key, item)) in map.iter().enumerate() {
-                    self.separator(index);
-                    self.string(key);
-                    self.out.push_str(if self.style == Style::Pretty {
-                        ": "
-                    } else {
-                        ":"
-                    });
-                    self.value(item)?;
-                }
-                self.end(map.is_empty(), '}');
+                self.entries(map.iter().map(|(key, item)| (key.as_ref(), item)))?;
             }
             other => self.value(other)?,
         }
+        Ok(())
+    }
+
+    fn entries<'value>(
+        &mut self,
+        entries: impl Iterator<Item = (&'value str, &'value Value)>,
+    ) -> Result<(), String> {
+        self.out.push('{');
+        let mut is_empty = true;
+        for (index, (key, item)) in entries.enumerate() {
+            is_empty = false;
+            self.separator(index);
+            self.string(key);
+            self.out.push_str(if self.style == Style::Pretty {
+                ": "
+            } else {
+                ":"
+            });
+            self.value(item)?;
+        }
+        self.end(is_empty, '}');
         Ok(())
     }
 
