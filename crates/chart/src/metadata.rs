@@ -46,11 +46,13 @@ pub struct Metadata {
     pub chart_type: String,
     /// Whether Chart.yaml has the list of dependencies, even an empty one, which Go tells apart.
     #[serde(skip)]
-    pub(crate) lists_dependencies: bool,
+    pub lists_dependencies: bool,
+    /// A null stands among the dependencies, which validation refuses.
     #[serde(skip)]
-    pub(crate) has_null_dependency: bool,
+    pub has_null_dependency: bool,
+    /// A null stands among the maintainers, which validation refuses.
     #[serde(skip)]
-    pub(crate) has_null_maintainer: bool,
+    pub has_null_maintainer: bool,
 }
 
 /// A person or team that keeps a chart.
