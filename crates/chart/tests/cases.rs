@@ -167,7 +167,14 @@ fn dependencies_are_enabled_as_in_helm() {
         let mut chart = chart_of(&case["chart"]);
         let values = map_of(&case["vals"]);
         let mut warnings = Vec::new();
-        chart::dependencies::process(&mut chart, &values, Mode::Coalesce, &mut warnings).unwrap();
+        chart::dependencies::process(
+            &mut chart,
+            &values,
+            Mode::Coalesce,
+            template::Compat::Helm3,
+            &mut warnings,
+        )
+        .unwrap();
         let (mut found, mut wanted) = (Vec::new(), Vec::new());
         names(&chart, "", &mut found);
         recorded_names(&case["out"], "", &mut wanted);

@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn later_documents_win_and_maps_are_merged() {
         assert_eq!(
-            parsed("---\na: {x: 1, y: 2}\n--- # more\na: {y: 3}\nb: 1\n---\n").as_deref(),
-            Ok(r#"{"a":{"x":1,"y":3},"b":1}"#)
+            parsed("---\na: {x: 1, w: 2}\n--- # more\na: {w: 3}\nb: 1\n---\n").as_deref(),
+            Ok(r#"{"a":{"w":3,"x":1},"b":1}"#)
         );
         assert_eq!(parsed("").as_deref(), Ok("{}"));
     }

@@ -231,6 +231,7 @@ mod tests {
             set_string: vec!["s=1".into()],
             set_file: vec![],
             set_literal: vec!["t=a,b=c".into()],
+            ..ValuesOptions::default()
         };
         let expected = r#"{"a":{"w":2,"x":5,"z":7},"j":{"k":[1,null]},"l":[3,"x"],"n":null,"s":"1","t":"a,b=c"}"#;
         assert_eq!(options.to_json().unwrap().to_string(), expected);

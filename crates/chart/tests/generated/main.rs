@@ -25,11 +25,11 @@ use random::Random;
 type Generate = fn(&mut Random) -> Case;
 
 const FAMILIES: &[(&str, Generate, u64)] = &[
-    ("dependencies", dependencies::generate, 40),
+    ("dependencies", dependencies::generate, 25),
     ("schema", schema::generate, 0),
-    ("set", set::generate, 40),
-    ("manifests", manifests::generate, 40),
-    ("metadata", metadata::generate, 40),
+    ("set", set::generate, 25),
+    ("manifests", manifests::generate, 25),
+    ("metadata", metadata::generate, 25),
 ];
 
 #[test]

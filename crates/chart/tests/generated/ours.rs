@@ -4,6 +4,8 @@ use std::path::Path;
 
 use chart::{Capabilities, KubeVersion, RenderOptions, ValuesOptions};
 
+use template::Compat;
+
 use crate::case::{Case, Outcome};
 
 pub(crate) fn run(case: &Case, folder: &Path) -> Outcome {
@@ -19,7 +21,7 @@ fn template(case: &Case, folder: &Path, warnings: &mut Vec<String>) -> Result<St
         release_name: "rel".to_owned(),
         namespace: "ns".to_owned(),
         capabilities: Capabilities {
-            kube_version: KubeVersion::parse("1.33.0").unwrap(),
+            kube_version: KubeVersion::parse("1.33.0", Compat::Helm3).unwrap(),
             ..Capabilities::default()
         },
         ..RenderOptions::default()
@@ -45,7 +47,7 @@ fn template(case: &Case, folder: &Path, warnings: &mut Vec<String>) -> Result<St
             }
             "--kube-version" => {
                 let given = argument();
-                options.capabilities.kube_version = KubeVersion::parse(&given)
+                options.capabilities.kube_version = KubeVersion::parse(&given, Compat::Helm3)
                     .map_err(|error| format!("Error: invalid kube version '{given}': {error}\n"))?;
             }
             "--include-crds" => options.include_crds = true,
@@ -62,7 +64,7 @@ fn template(case: &Case, folder: &Path, warnings: &mut Vec<String>) -> Result<St
         .map_err(|error| format!("Error: {error}\n"))?;
     let path = folder.join(&case.arguments[0]);
     let chart = chart::load(&path).map_err(|error| format!("Error: {error}\n"))?;
-    warnings.extend(chart.deprecation_warning().map(str::to_owned));
+    warnings.extend(chart.deprecation_warning(Compat::Helm3).map(str::to_owned));
     match chart::template_with_warnings(&chart, &values, &options, warnings) {
         Ok(rendered) => {
             Ok(rendered.template_text(&rendered.manifest_text(), with_hooks, with_tests))
