@@ -50,13 +50,16 @@ impl Connection {
             ));
         }
         let is_plain = access.plain_http || is_plain_loopback(access, registry).await?;
-        let mut authorities = Vec::new();
-        if let Some(path) = &access.tls.ca {
-            authorities.push(Certificate {
-                encoding: CertificateEncoding::Pem,
-                data: http::read(path)?,
-            });
-        }
+        let authorities = match &access.tls.ca {
+            Some(path) => http::pem_certificates(path)?
+                .into_iter()
+                .map(|data| Certificate {
+                    encoding: CertificateEncoding::Pem,
+                    data,
+                })
+                .collect(),
+            None => Vec::new(),
+        };
         let config = ClientConfig {
             protocol: if is_plain {
                 ClientProtocol::Http
@@ -163,6 +166,12 @@ impl Connection {
             OciDistributionError::RequestError(source) => RegistryError::Transfer {
                 url: format!("oci://{reference}"),
                 source: source.without_url(),
+            },
+            // Some servers answer with a whole page.
+            OciDistributionError::ServerError { code, .. } => RegistryError::Registry {
+                registry,
+                doing: format!("{doing} `{reference}`"),
+                problem: format!("it answered {code}"),
             },
             other => RegistryError::Registry {
                 registry,

@@ -254,6 +254,12 @@ impl Downloader<'_> {
                 },
             });
         }
+        if reference.contains("://") {
+            return Err(RegistryError::Request(format!(
+                "{} names no file to fetch",
+                shown(reference)
+            )));
+        }
         let Some((name, chart)) = reference.split_once('/') else {
             return Err(RegistryError::NotFound {
                 message: format!(

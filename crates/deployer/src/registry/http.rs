@@ -131,14 +131,38 @@ pub(crate) fn use_ring() {
 }
 
 fn authorities(path: &Path) -> Result<Vec<Certificate>, RegistryError> {
-    let text = read(path)?;
-    match Certificate::from_pem_bundle(&text) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(RegistryError::Content {
-            doing: format!("cannot use `{}` as certificate authorities", path.display()),
-            problem: "it holds no certificate in PEM form".to_owned(),
-        }),
+    pem_certificates(path)?
+        .iter()
+        .map(|pem| Certificate::from_pem(pem).map_err(|_| no_certificate(path)))
+        .collect()
+}
+
+fn no_certificate(path: &Path) -> RegistryError {
+    RegistryError::Content {
+        doing: format!("cannot use `{}` as certificate authorities", path.display()),
+        problem: "it holds no certificate in PEM form".to_owned(),
     }
+}
+
+/// Returns the certificates of a file, each in PEM form.
+pub(crate) fn pem_certificates(path: &Path) -> Result<Vec<Vec<u8>>, RegistryError> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let data = read(path)?;
+    let text = String::from_utf8_lossy(&data);
+    let mut rest = &*text;
+    let mut certificates = Vec::new();
+    while let Some(start) = rest.find("-----BEGIN CERTIFICATE-----") {
+        let Some(length) = rest[start..].find(END) else {
+            break;
+        };
+        let end = start + length + END.len();
+        certificates.push(rest[start..end].as_bytes().to_vec());
+        rest = &rest[end..];
+    }
+    if certificates.is_empty() {
+        return Err(no_certificate(path));
+    }
+    Ok(certificates)
 }
 
 fn identity(tls: &TlsFiles) -> Result<Option<Identity>, RegistryError> {
