@@ -7,6 +7,7 @@ use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientP
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
+use reqwest::StatusCode;
 
 use super::access::{Access, Secret};
 use super::error::RegistryError;
@@ -163,6 +164,11 @@ impl Connection {
             OciDistributionError::DigestError(_) => RegistryError::Digest {
                 reference: format!("oci://{reference}"),
             },
+            OciDistributionError::RequestError(source)
+                if source.status() == Some(StatusCode::UNAUTHORIZED) =>
+            {
+                login()
+            }
             OciDistributionError::RequestError(source) => RegistryError::Transfer {
                 url: format!("oci://{reference}"),
                 source: source.without_url(),
@@ -202,7 +208,7 @@ async fn is_plain_loopback(access: &Access, registry: &str) -> Result<bool, Regi
     }
     // A server with TLS answers plain requests with 400.
     let answer = client.get(format!("http://{registry}/v2/")).send().await;
-    Ok(answer.is_ok_and(|answer| answer.status() != reqwest::StatusCode::BAD_REQUEST))
+    Ok(answer.is_ok_and(|answer| answer.status() != StatusCode::BAD_REQUEST))
 }
 
 fn is_loopback(registry: &str) -> bool {

@@ -41,6 +41,7 @@ impl OciReference {
         };
         let (registry, rest) = plain
             .split_once('/')
+            .filter(|(_, rest)| !rest.is_empty())
             .ok_or_else(|| invalid("it names no repository, as `oci://host/path` does"))?;
         let (repository, tag) = match rest.rsplit_once(':') {
             Some((before, tag)) if !tag.contains('/') => (before, Some(tag.replace('+', "_"))),
