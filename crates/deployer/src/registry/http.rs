@@ -156,7 +156,7 @@ pub(crate) fn pem_certificates(path: &Path) -> Result<Vec<Vec<u8>>, RegistryErro
             break;
         };
         let end = start + length + END.len();
-        certificates.push(rest[start..end].as_bytes().to_vec());
+        certificates.push(rest.as_bytes()[start..end].to_vec());
         rest = &rest[end..];
     }
     if certificates.is_empty() {
