@@ -84,6 +84,10 @@ proptest! {
         let open = || merge(shards.iter().map(|bytes| RunReader::new(bytes.as_slice()).expect("a run")));
         let merged = Summary::collect(open()).expect("reads");
         prop_assert_eq!(&merged, &Summary::from(&whole));
+        let mut writer = RunWriter::new(Vec::new(), header(KeyWidth::Double, false)).expect("writes");
+        writer.push_scores(&whole).expect("ascending");
+        let written = writer.finish().expect("writes").0;
+        prop_assert_eq!(&decode(&written).expect("reads"), merged.entries());
         let expected = evaluate_all(&METRICS, &whole, OutputKind::Logits);
         prop_assert_eq!(&evaluate_all(&METRICS, &merged, OutputKind::Logits), &expected);
         let totals = scan(open()).expect("reads");

@@ -72,7 +72,9 @@ pub fn nearest_rank(samples: u64, quantile: f64) -> Option<u64> {
     if samples == 0 {
         return None;
     }
-    Some(((quantile * samples as f64).ceil() as u64).clamp(1, samples))
+    // A product that is whole but for its rounding, such as 0.07 * 100, is meant to be whole.
+    let product = quantile * samples as f64 * (1.0 - 4.0 * f64::EPSILON);
+    Some((product.ceil() as u64).clamp(1, samples))
 }
 
 /// Returns the least 1-based rank whose sample lies at or above the true quantile with the
@@ -256,6 +258,21 @@ mod tests {
             };
             for (exceedances, least) in [0, 1, 2, 5, 10].into_iter().zip(least) {
                 assert_eq!(samples_minimum(question, exceedances), least);
+            }
+        }
+    }
+
+    #[test]
+    fn ranks_are_those_of_exact_arithmetic() {
+        for per_mille in 1..1000u64 {
+            for samples in [1, 7, 100, 299, 1000, 2000, 12_345, 1_000_000] {
+                let exact = (per_mille * samples).div_ceil(1000);
+                let quantile = per_mille as f64 / 1000.0;
+                assert_eq!(
+                    nearest_rank(samples, quantile),
+                    Some(exact),
+                    "{quantile} {samples}"
+                );
             }
         }
     }

@@ -15,7 +15,7 @@
 use std::io::{self, Read, Write};
 
 use super::Entry;
-use crate::score::{key_double, key_of_single, score_of_single};
+use crate::score::{RankedScores, key_double, key_of_single, score_of_single};
 
 const MAGIC: &[u8; 6] = b"VDRUNS";
 /// The version that is written, and the newest that is read.
@@ -197,6 +197,21 @@ impl<W: Write> RunWriter<W> {
             self.flush_block()?;
         }
         Ok(())
+    }
+
+    /// Adds all rows of one shard, or of one part that is spilled, above the entries before.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_scores(&mut self, scores: &RankedScores) -> Result<(), RunError> {
+        let mut outcome = Ok(());
+        scores.for_each_tie_group(|group| {
+            let entry = Entry::new(group.score, group.positives, group.negatives);
+            if let (Ok(()), Some(entry)) = (&outcome, entry) {
+                outcome = self.push(&entry);
+            }
+        });
+        outcome
     }
 
     fn flush_block(&mut self) -> Result<(), RunError> {
