@@ -144,6 +144,7 @@ impl Chart {
         }
         Err(MissingDependencies {
             names: missing.join(", "),
+            compat: Compat::default(),
         })
     }
 }
@@ -155,9 +156,13 @@ fn file_json(file: &File) -> Json {
 /// Subcharts are declared but not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {names}"
+    "{} error occurred while checking for chart dependencies. You may need to run {quote}helm dependency build{quote} to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {names}",
+    if *.compat == Compat::Helm3 { "An" } else { "an" },
+    quote = if *.compat == Compat::Helm3 { '`' } else { '\'' }
 )]
 pub struct MissingDependencies {
     /// The names, separated by commas.
     pub names: String,
+    /// Whose words the text has.
+    pub compat: Compat,
 }

@@ -72,7 +72,12 @@ pub fn template_with_warnings(
     if !matches!(kind.as_str(), "" | "application") {
         return Err(Error::NotInstallable { kind: kind.clone() });
     }
-    chart.check_dependencies()?;
+    chart
+        .check_dependencies()
+        .map_err(|missing| MissingDependencies {
+            compat: options.compat,
+            ..missing
+        })?;
     let config = to_json(&Value::Map(Rc::clone(&given)));
     let mut chart = chart.clone();
     dependencies::process(&mut chart, &given, Mode::Merge, options.compat, warnings)
