@@ -63,6 +63,10 @@ impl Object for Complex {
 pub(crate) fn print_value(out: &mut String, value: &Value) {
     match value {
         Value::Nil => out.push_str("<no value>"),
+        // An action prints what a pointer points to.
+        Value::Object(object) if object.kind() == Kind::Pointer && object.text().is_none() => {
+            stack::grown(|| write_fields(out, object.as_ref(), 0));
+        }
         _ => plain(out, value),
     }
 }
@@ -138,6 +142,10 @@ fn write_struct(out: &mut String, object: &dyn Object, depth: usize) {
     if object.kind() == Kind::Pointer {
         out.push('&');
     }
+    write_fields(out, object, depth);
+}
+
+fn write_fields(out: &mut String, object: &dyn Object, depth: usize) {
     out.push('{');
     for (index, (_, element)) in object.printed_fields().iter().enumerate() {
         if index > 0 {

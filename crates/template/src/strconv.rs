@@ -138,7 +138,7 @@ fn hexadecimal_float(body: &str, text: &str) -> Option<f64> {
 
 /// The shortest decimal digits of a positive finite float and the place of its decimal point.
 fn shortest_digits(value: f64) -> (String, i32) {
-    digits_of(&format!("{value:e}"))
+    digits_of(&crate::yaml::shortest(value))
 }
 
 /// Splits Rust's `d.ddde-n` into digits and the place of the decimal point.

@@ -270,6 +270,8 @@ impl fmt::Debug for Value {
 pub struct TypedList {
     type_name: &'static str,
     items: List,
+    /// Go's nil slice: empty, and `null` in JSON and YAML.
+    is_nil: bool,
 }
 
 impl TypedList {
@@ -279,7 +281,22 @@ impl TypedList {
         Value::Object(Rc::new(Self {
             type_name,
             items: Rc::new(RefCell::new(items)),
+            is_nil: false,
         }))
+    }
+
+    /// Returns Go's nil slice of the type `type_name`.
+    pub(crate) fn nil(type_name: &'static str) -> Value {
+        Value::Object(Rc::new(Self {
+            type_name,
+            items: List::default(),
+            is_nil: true,
+        }))
+    }
+
+    /// Returns a list of the same type with other items.
+    pub(crate) fn with(&self, items: Vec<Value>) -> Value {
+        Self::value(self.type_name, items)
     }
 }
 
@@ -300,7 +317,14 @@ impl Object for TypedList {
         self
     }
     fn has_typed_elements(&self) -> bool {
-        true
+        self.type_name != "[]interface {}"
+    }
+    fn serialized(&self) -> Value {
+        if self.is_nil {
+            Value::Nil
+        } else {
+            Value::List(Rc::clone(&self.items))
+        }
     }
 }
 

@@ -120,9 +120,11 @@ fn not_callable(arguments: &[Operand], callee: Option<&Value>) -> String {
     match callee {
         None | Some(Value::Nil) => "call of nil".to_owned(),
         Some(value) => {
-            let name = arguments
-                .first()
-                .map_or_else(|| crate::format::plain_text(value), ToString::to_string);
+            let name = match (arguments.first(), value) {
+                (Some(operand), _) => operand.to_string(),
+                (None, Value::Str(text)) => text.to_string(),
+                (None, _) => format!("<{} Value>", value.type_name()),
+            };
             format!("non-function {name} of type {}", value.type_name())
         }
     }

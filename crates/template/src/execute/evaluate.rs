@@ -201,12 +201,15 @@ impl<'n> State<'_, 'n> {
         let has_arguments = arguments.len() > 1 || last.is_some();
         if let Value::Object(object) = &receiver.value {
             let object = Rc::clone(object);
+            let before = self.at;
             let values = self.method_arguments(dot, arguments, last)?;
-            self.at = At::Operand(operand);
             match object.call(name, &values) {
                 Some(Ok(value)) => return Ok(Slot::of(value)),
-                Some(Err(message)) => return self.fail(format!("error calling {name}: {message}")),
-                None => {}
+                Some(Err(message)) => {
+                    self.at = At::Operand(operand);
+                    return self.fail(format!("error calling {name}: {message}"));
+                }
+                None => self.at = before,
             }
             if let Some(value) = object.field(name) {
                 if has_arguments {
@@ -214,10 +217,8 @@ impl<'n> State<'_, 'n> {
                         "{name} has arguments but cannot be invoked as function"
                     ));
                 }
-                return Ok(Slot {
-                    value,
-                    boxed: false,
-                });
+                let boxed = value.is_nil();
+                return Ok(Slot { value, boxed });
             }
         }
         let Some(map) = receiver.value.as_map() else {

@@ -230,7 +230,7 @@ fn print_argument(out: &mut String, value: &Value, verb: char, flags: Flags) {
             return pad(out, &text, flags);
         }
         'v' if value.is_nil() => return pad(out, "<nil>", flags),
-        'w' => return bad_verb(out, value, verb),
+        'w' => return bad_verb(out, value, verb, flags),
         _ => {}
     }
     print_verb(out, value, verb, flags);
@@ -239,10 +239,10 @@ fn print_argument(out: &mut String, value: &Value, verb: char, flags: Flags) {
 /// Prints a value or, for a composite one, each of its elements with the verb.
 fn print_verb(out: &mut String, value: &Value, verb: char, flags: Flags) {
     match value {
-        Value::Nil => bad_verb(out, value, verb),
+        Value::Nil => bad_verb(out, value, verb, flags),
         Value::Bool(truth) => match verb {
             't' | 'v' => pad(out, if *truth { "true" } else { "false" }, flags),
-            _ => bad_verb(out, value, verb),
+            _ => bad_verb(out, value, verb, flags),
         },
         Value::Int(number) | Value::Int64(number) => {
             integer(out, value, number.unsigned_abs(), *number < 0, verb, flags);
@@ -298,28 +298,89 @@ fn composite(out: &mut String, value: &Value, verb: char, flags: Flags) {
 
 fn element_verb(out: &mut String, element: &Value, verb: char, flags: Flags) {
     if element.is_nil() {
-        if verb == 'v' {
-            out.push_str("<nil>");
-        } else {
-            out.push_str("%!");
-            out.push(verb);
-            out.push_str("(<nil>)");
-        }
+        out.push_str("<nil>");
     } else {
         print_verb(out, element, verb, flags);
     }
 }
 
-fn bad_verb(out: &mut String, value: &Value, verb: char) {
+fn bad_verb(out: &mut String, value: &Value, verb: char, flags: Flags) {
     out.push_str("%!");
     out.push(verb);
     out.push('(');
-    if !value.is_nil() {
+    if value.is_nil() {
+        out.push_str("<nil>");
+    } else {
         out.push_str(value.type_name());
         out.push('=');
+        print_verb(out, value, 'v', flags);
     }
-    plain(out, value);
     out.push(')');
+}
+
+/// Go's `%b` of a float: the mantissa as a whole number and the exponent of two.
+fn binary(number: f64) -> String {
+    let bits = number.to_bits();
+    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let (mantissa, exponent) = match exponent {
+        0 => (fraction, -1074),
+        exponent => (fraction | 1 << 52, exponent as i64 - 1075),
+    };
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    format!("{sign}{mantissa}p{exponent:+}")
+}
+
+/// Go's `%x` of a float: a hexadecimal mantissa and the exponent of two.
+fn hexadecimal_float(number: f64, upper: bool) -> String {
+    let bits = number.to_bits();
+    let (exponent, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
+    let (lead, fraction, exponent) = match (exponent, fraction) {
+        (0, 0) => (0, 0, 0),
+        // A number below the smallest normal one is shifted until it leads with 1.
+        (0, fraction) => {
+            let shift = fraction.leading_zeros() - 11;
+            let shifted = (fraction << shift) & ((1 << 52) - 1);
+            (1, shifted, -1022 - i64::from(shift))
+        }
+        (exponent, fraction) => (1, fraction, exponent as i64 - 1023),
+    };
+    let digits = format!("{fraction:013x}");
+    let digits = digits.trim_end_matches('0');
+    let point = if digits.is_empty() { "" } else { "." };
+    let sign = if number.is_sign_negative() { "-" } else { "" };
+    let exponent_sign = if exponent < 0 { '-' } else { '+' };
+    let text = format!(
+        "{sign}0x{lead}{point}{digits}p{exponent_sign}{:02}",
+        exponent.abs()
+    );
+    if upper { text.to_uppercase() } else { text }
+}
+
+/// What `#` adds to a float: the point, and zeros up to the precision.
+fn with_point(number: &str, verb: char, precision: Option<usize>) -> String {
+    let (mantissa, exponent) = match number.find(['e', 'E']) {
+        Some(position) => number.split_at(position),
+        None => (number, ""),
+    };
+    let mut missing = match verb {
+        'v' | 'g' | 'G' => precision.unwrap_or(6),
+        _ => 0,
+    };
+    let digits = mantissa.trim_start_matches(['-', '+']);
+    let significant = digits
+        .chars()
+        .skip_while(|next| matches!(next, '0' | '.'))
+        .filter(char::is_ascii_digit);
+    missing = missing.saturating_sub(significant.count());
+    let mut text = mantissa.to_owned();
+    if !digits.contains('.') {
+        if digits == "0" {
+            missing = missing.saturating_sub(1);
+        }
+        text.push('.');
+    }
+    text.extend(std::iter::repeat_n('0', missing));
+    text + exponent
 }
 
 fn pad(out: &mut String, text: &str, flags: Flags) {
@@ -366,7 +427,10 @@ fn integer(
         'q' => return pad(out, &quote::quoted_rune(rune(), flags.plus), flags),
         'U' => {
             let mut text = format!("U+{magnitude:04X}");
-            if flags.sharp && quote::is_printable(rune()) {
+            if flags.sharp
+                && magnitude <= u64::from(u32::from(char::MAX))
+                && quote::is_printable(rune())
+            {
                 text.push_str(&format!(" '{}'", rune()));
             }
             return pad(
@@ -378,7 +442,7 @@ fn integer(
                 },
             );
         }
-        _ => return bad_verb(out, value, verb),
+        _ => return bad_verb(out, value, verb, flags),
     };
     if flags.precision == Some(0) && magnitude == 0 {
         return pad(
@@ -432,8 +496,17 @@ fn float(out: &mut String, value: &Value, number: f64, verb: char, flags: Flags)
         'G' => format_float(number, 'G', flags.precision),
         'f' | 'F' => format_float(number, 'f', Some(flags.precision.unwrap_or(6))),
         'e' | 'E' => format_float(number, verb, Some(flags.precision.unwrap_or(6))),
-        _ => return bad_verb(out, value, verb),
+        'x' | 'X' if number.is_finite() && flags.precision.is_none() => {
+            hexadecimal_float(number, verb == 'X')
+        }
+        'x' | 'X' if !number.is_finite() => format_float(number, 'g', None),
+        'b' if number.is_finite() => binary(number),
+        'b' => format_float(number, 'g', None),
+        _ => return bad_verb(out, value, verb, flags),
     };
+    if flags.sharp && number.is_finite() && !matches!(verb, 'b' | 'x' | 'X') {
+        text = with_point(&text, verb, flags.precision);
+    }
     if !text.starts_with(['-', '+']) {
         text.insert(0, if flags.space && !flags.plus { ' ' } else { '+' });
     }
@@ -494,7 +567,7 @@ fn string(out: &mut String, value: &Value, text: &str, verb: char, flags: Flags)
             }
         }
         'x' | 'X' => pad(out, &hexadecimal(&bytes::of(text), verb, flags), flags),
-        _ => bad_verb(out, value, verb),
+        _ => bad_verb(out, value, verb, flags),
     }
 }
 

@@ -115,7 +115,12 @@ fn js(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
             '<' | '>' | '&' | '=' | '\0'..='\u{1f}' => {
                 let _ = write!(out, "\\u{:04X}", character as u32);
             }
-            _ if character.is_ascii() || quote::is_printable(character) => out.push(character),
+            _ if character.is_ascii()
+                || quote::is_printable(character)
+                || bytes::carried(character).is_some() =>
+            {
+                out.push(character);
+            }
             _ => {
                 let _ = write!(out, "\\u{:04X}", character as u32);
             }

@@ -208,7 +208,8 @@ fn decrypt(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     let Some((vector, sealed)) = sealed.split_first_chunk::<BLOCK_BYTES>() else {
         return Err(format!(
             "runtime error: slice bounds out of range [:16] with capacity {}",
-            sealed.len()
+            // What Go sets aside for the decoded text.
+            bytes::length(text) / 4 * 3
         ));
     };
     let cipher =

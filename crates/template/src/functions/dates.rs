@@ -11,12 +11,9 @@ use super::{
     Type::{Any, Str, Time},
     arguments::string,
 };
-use crate::{
-    quote::quoted,
-    value::{Object, Value},
-};
+use crate::value::{Object, Value};
 pub(super) use helm4::FUNCTIONS as HELM4_FUNCTIONS;
-pub(super) use layout::civil;
+pub(super) use layout::{civil, days_of};
 use moment::{Moment, Zone};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -155,7 +152,29 @@ fn duration_round(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
 
 /// What Go says of a duration that is none.
 fn invalid_duration(text: &str) -> String {
-    format!("time: invalid duration {}", quoted(text))
+    format!("time: invalid duration {}", parse::quoted_as_time(text))
+}
+
+/// What a date or time of TOML becomes: Go names the zone after what the text leaves out.
+pub(super) fn moment_value(seconds: i64, nanoseconds: u32, zone: TomlZone) -> Value {
+    let zone = match zone {
+        TomlZone::None(name) => {
+            let (_, offset) = Zone::Local.at(seconds);
+            Zone::Fixed(name.to_owned(), offset)
+        }
+        TomlZone::Offset(0) => Zone::Utc,
+        TomlZone::Offset(offset) => Zone::Fixed(String::new(), offset),
+    };
+    let (_, offset) = zone.at(seconds);
+    Moment::new(seconds - offset, nanoseconds, zone).into_value()
+}
+
+/// The zone of a date or time of TOML.
+pub(super) enum TomlZone {
+    /// Go's name for a text without offset.
+    None(&'static str),
+    /// Seconds east of Greenwich.
+    Offset(i64),
 }
 
 impl Moment {

@@ -164,6 +164,9 @@ fn dig(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
         return Err("dig needs at least three arguments".to_owned());
     }
     let mut current = last.clone();
+    if !matches!(current, Value::Map(_)) {
+        return Err(conversion(&current, "map[string]interface {}"));
+    }
     let keys = path.iter().map(|key| match key {
         Value::Str(key) => Ok(key),
         other => Err(conversion(other, "string")),
@@ -192,6 +195,9 @@ fn conversion(value: &Value, wanted: &str) -> String {
 }
 
 fn deep_copy(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    if arguments[0].is_nil() {
+        return Err("reflect: call of reflect.Value.Type on zero Value".to_owned());
+    }
     copied(context, &arguments[0], 0)
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bytes,
     json::{self, Style, Wanted},
-    value::Value,
+    value::{TypedList, Value},
     yaml,
 };
 
@@ -119,7 +119,12 @@ fn yaml_text(value: &Value) -> Result<String, String> {
 }
 
 fn to_yaml_pretty(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    let Ok(value) = serialized(&arguments[0], 0) else {
+    // This encoder does not go through JSON, so that bytes are numbers.
+    let bytes = match &arguments[0] {
+        Value::Bytes(_) => arguments[0].as_list().map(Value::List),
+        _ => None,
+    };
+    let Ok(value) = serialized(bytes.as_ref().unwrap_or(&arguments[0]), 0) else {
         return Ok(Value::string(""));
     };
     let mut text = yaml::emit_pretty(&value);
@@ -191,7 +196,7 @@ fn from_json_array(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     let text = string(arguments, 0);
     context.charge(text.len().saturating_mul(4))?;
     Ok(match json::decode(text, Wanted::List) {
-        Ok(Value::Nil) => Value::list(Vec::new()),
+        Ok(Value::Nil) => TypedList::nil("[]interface {}"),
         Ok(value) => value,
         Err(message) => Value::list(vec![Value::string(message)]),
     })
@@ -307,37 +312,52 @@ fn base32_decode(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     }))
 }
 
+/// Decodes padded base32 as Go does; positions in errors count what is left without line ends.
 fn base32_bytes(content: &[u8]) -> Result<Vec<u8>, String> {
     let illegal = |position: usize| format!("illegal base32 data at input byte {position}");
-    let kept: Vec<(usize, u8)> = content
+    let kept: Vec<u8> = content
         .iter()
         .copied()
-        .enumerate()
-        .filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'))
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
         .collect();
     let mut out = Vec::with_capacity(kept.len() * 5 / 8);
-    for (group_index, group) in kept.chunks(8).enumerate() {
-        let digits = group.iter().take_while(|(_, byte)| *byte != b'=').count();
-        let is_last = (group_index + 1) * 8 >= kept.len();
-        if group.len() < 8 || digits < 8 && (!is_last || !matches!(digits, 2 | 4 | 5 | 7)) {
-            let bad = group
-                .get(digits)
-                .map_or(content.len(), |(position, _)| *position);
-            return Err(illegal(bad));
-        }
+    for (start, group) in kept
+        .chunks(8)
+        .enumerate()
+        .map(|(at, group)| (at * 8, group))
+    {
         let mut bits = 0u64;
-        for &(position, byte) in &group[..digits] {
+        let mut digits = 0;
+        while digits < 8 {
+            let Some(&byte) = group.get(digits) else {
+                return Err(illegal(start));
+            };
+            let left = kept.len() - (start + digits + 1);
+            if byte == b'=' && digits >= 2 && left < 8 {
+                if left + digits < 7 {
+                    return Err(illegal(kept.len()));
+                }
+                let padding = &group[digits + 1..];
+                if let Some(wrong) = padding.iter().position(|byte| *byte != b'=') {
+                    return Err(illegal(start + digits + wrong));
+                }
+                if matches!(digits, 1 | 3 | 6) {
+                    return Err(illegal(start + digits));
+                }
+                break;
+            }
             let digit = BASE32
                 .iter()
                 .position(|known| *known == byte)
-                .ok_or_else(|| illegal(position))?;
+                .ok_or_else(|| illegal(start + digits))?;
             bits = bits << 5 | digit as u64;
-        }
-        if let Some((position, _)) = group[digits..].iter().find(|(_, byte)| *byte != b'=') {
-            return Err(illegal(*position));
+            digits += 1;
         }
         bits <<= 5 * (8 - digits);
         out.extend_from_slice(&bits.to_be_bytes()[3..3 + digits * 5 / 8]);
+        if digits < 8 {
+            break;
+        }
     }
     Ok(out)
 }

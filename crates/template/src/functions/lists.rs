@@ -7,6 +7,8 @@ use super::{
     math::to_int,
     reflection::deep_equal,
 };
+use std::rc::Rc;
+
 use crate::value::{TypedList, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -79,20 +81,24 @@ fn last(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
         .unwrap_or_default())
 }
 
-/// A list without one of its ends; of an empty list Go's nil slice, which is an empty list too.
+/// Go's nil slice, which some functions return for a list without items.
+fn nothing() -> Returned {
+    Ok(TypedList::nil("[]interface {}"))
+}
+
 fn rest(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    made(
-        context,
-        items(&arguments[0], "Cannot find rest on")?
-            .into_iter()
-            .skip(1)
-            .collect(),
-    )
+    let items = items(&arguments[0], "Cannot find rest on")?;
+    if items.is_empty() {
+        return nothing();
+    }
+    made(context, items[1..].to_vec())
 }
 
 fn initial(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     let mut items = items(&arguments[0], "Cannot find initial on")?;
-    items.pop();
+    if items.pop().is_none() {
+        return nothing();
+    }
     made(context, items)
 }
 
@@ -169,7 +175,18 @@ fn slice(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     if start < 0 || end < start || end > length {
         return Err("reflect.Value.Slice: slice index out of bounds".to_owned());
     }
-    made(context, items[start as usize..end as usize].to_vec())
+    let range = start as usize..end as usize;
+    if let Value::Bytes(content) = list {
+        return Ok(Value::Bytes(Rc::from(&content[range])));
+    }
+    let typed = match list {
+        Value::Object(object) => object.as_any().downcast_ref::<TypedList>(),
+        _ => None,
+    };
+    match typed {
+        Some(typed) => Ok(typed.with(items[range].to_vec())),
+        None => made(context, items[range].to_vec()),
+    }
 }
 
 fn concat(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
@@ -186,6 +203,9 @@ fn concat(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
             }
         }
     }
+    if joined.is_empty() {
+        return nothing();
+    }
     made(context, joined)
 }
 
@@ -195,6 +215,17 @@ fn chunk(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
         .ok()
         .filter(|size| *size > 0)
     else {
+        // Go rounds the count of chunks of a negative size to none for most lists.
+        if items.len() == 1 && int(arguments, 0) < -1 {
+            return Ok(TypedList::value(
+                "[][]interface {}",
+                vec![Value::list(items)],
+            ));
+        }
+        let (length, size) = (items.len() as f64, int(arguments, 0) as f64);
+        if size < 0.0 && ((length - 1.0) / size).floor() == -1.0 {
+            return Ok(TypedList::value("[][]interface {}", Vec::new()));
+        }
         return Err("runtime error: makeslice: len out of range".to_owned());
     };
     context.charge(items.len().saturating_mul(2 * size_of::<Value>()))?;

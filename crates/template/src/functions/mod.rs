@@ -97,6 +97,7 @@ impl Type {
             (Self::Map, Value::Object(object)) => {
                 object.kind() == Kind::Map && !object.has_typed_elements()
             }
+            (Self::List, Value::Object(object)) => object.type_name() == self.name(),
             (Self::Time | Self::Certificate, Value::Object(object)) => {
                 object.type_name() == self.name()
             }

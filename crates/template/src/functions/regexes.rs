@@ -12,8 +12,9 @@ use super::{
     arguments::{int, string},
 };
 use crate::{
+    bytes,
     quote::{can_backquote, quoted},
-    value::Value,
+    value::{TypedList, Value},
 };
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -86,6 +87,10 @@ fn compiled(expression: &str) -> Result<Rc<Regex>, String> {
     if let Some(regex) = CACHE.with_borrow(|cache| cache.get(expression).cloned()) {
         return Ok(regex);
     }
+    if let Some(start) = expression.find(|next| bytes::carried(next).is_some()) {
+        let rest = &expression[start..];
+        return Err(format!("error parsing regexp: invalid UTF-8: `{rest}`"));
+    }
     let translated = translate::translate(expression)
         .map_err(|message| format!("error parsing regexp: {message}"))?;
     let regex = RegexBuilder::new(&translated)
@@ -139,6 +144,9 @@ fn find_all(context: &mut Context<'_>, arguments: &[Value], compile: Compile) ->
         text.len()
             .saturating_add(found.len().saturating_mul(size_of::<Value>())),
     )?;
+    if found.is_empty() {
+        return Ok(TypedList::nil("[]string"));
+    }
     Ok(Value::strings(found))
 }
 
@@ -224,7 +232,7 @@ fn split(context: &mut Context<'_>, arguments: &[Value], compile: Compile) -> Re
     let (text, count) = (string(arguments, 1), int(arguments, 2));
     context.charge(text.len().saturating_mul(2))?;
     if count == 0 {
-        return Ok(Value::strings(Vec::<&str>::new()));
+        return Ok(TypedList::nil("[]string"));
     }
     if text.is_empty() && !string(arguments, 0).is_empty() {
         return Ok(Value::strings([""]));

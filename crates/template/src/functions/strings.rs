@@ -54,7 +54,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::Str(text_of(&arguments[0])))
     }),
     Function::new("atoi", &[Str], |_, arguments| {
-        Ok(Value::Int(parse_decimal(string(arguments, 0)).unwrap_or(0)))
+        Ok(Value::Int(atoi(string(arguments, 0))))
     }),
     Function::new("split", &[Str, Str], split),
     Function::new("splitList", &[Str, Str], split_list),
@@ -65,6 +65,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("join", &[Str, Any], join),
     Function::new("sortAlpha", &[Any], sort_alpha),
 ];
+
+/// A number that is too large is the largest one; what is no number is 0.
+fn atoi(text: &str) -> i64 {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    match parse_decimal(text) {
+        Some(number) => number,
+        None if is_number && text.starts_with('-') => i64::MIN,
+        None if is_number => i64::MAX,
+        None => 0,
+    }
+}
 
 fn text(text: &str) -> Returned {
     Ok(Value::string(text))

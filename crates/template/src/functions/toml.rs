@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use toml_edit::{Document, Item, Value as Toml};
+use toml_edit::{Datetime, Document, Item, Offset, Value as Toml};
 
 use super::{
     Context, Function, Returned,
     Type::{Any, Str},
     arguments::string,
+    dates::{TomlZone, days_of, moment_value},
     encoding::serialized,
 };
 use crate::{stack, strconv::format_float, value::Value};
@@ -286,7 +287,7 @@ fn plain(value: &Toml) -> Value {
         Toml::Integer(number) => Value::Int64(*number.value()),
         Toml::Float(number) => Value::Float(*number.value()),
         Toml::Boolean(truth) => Value::Bool(*truth.value()),
-        Toml::Datetime(moment) => Value::string(moment.value().to_string()),
+        Toml::Datetime(moment) => date_or_time(moment.value()),
         Toml::Array(items) => Value::list(items.iter().map(plain).collect()),
         Toml::InlineTable(table) => Value::map(
             table
@@ -295,6 +296,33 @@ fn plain(value: &Toml) -> Value {
                 .collect(),
         ),
     }
+}
+
+fn date_or_time(moment: &Datetime) -> Value {
+    let days = moment.date.map_or_else(
+        || days_of(0, 1, 1),
+        |date| {
+            days_of(
+                i64::from(date.year),
+                u32::from(date.month),
+                u32::from(date.day),
+            )
+        },
+    );
+    let (mut seconds, mut nanoseconds) = (days * 86_400, 0);
+    if let Some(time) = moment.time {
+        let second = time.second.unwrap_or(0);
+        seconds += i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60 + i64::from(second);
+        nanoseconds = time.nanosecond.unwrap_or(0);
+    }
+    let zone = match (moment.offset, moment.date, moment.time) {
+        (Some(Offset::Z), ..) => TomlZone::Offset(0),
+        (Some(Offset::Custom { minutes }), ..) => TomlZone::Offset(i64::from(minutes) * 60),
+        (None, Some(_), Some(_)) => TomlZone::None("datetime-local"),
+        (None, Some(_), None) => TomlZone::None("date-local"),
+        (None, None, _) => TomlZone::None("time-local"),
+    };
+    moment_value(seconds, nanoseconds, zone)
 }
 
 #[cfg(test)]

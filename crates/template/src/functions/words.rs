@@ -24,7 +24,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::string(lower_case(string(arguments, 0), '-')))
     }),
     Function::new("camelcase", &[Str], |_, arguments| {
-        Ok(Value::string(pascal_case(string(arguments, 0))))
+        Ok(Value::string(pascal_case(&bytes::readable(string(
+            arguments, 0,
+        )))))
     }),
     Function::new("wrap", &[Int, Str], wrap),
     Function::new("wrapWith", &[Int, Str, Str], wrap_with),
@@ -32,11 +34,34 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// Go maps one character to one; a mapping to several is not made.
 fn upper(character: char) -> char {
-    single(character, character.to_uppercase())
+    let shifted = |offset: u32| char::from_u32(character as u32 + offset).unwrap_or(character);
+    match character as u32 {
+        // Greek letters with an iota below, which Rust parts into two.
+        0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7 => shifted(8),
+        0x1fb3 | 0x1fc3 | 0x1ff3 => shifted(9),
+        _ => single(character, character.to_uppercase()),
+    }
+}
+
+/// The form at the start of a word: another one than upper case for digraphs and Georgian.
+fn titled(character: char) -> char {
+    let middle = match character as u32 {
+        0x1c4..=0x1c6 => 0x1c5,
+        0x1c7..=0x1c9 => 0x1c8,
+        0x1ca..=0x1cc => 0x1cb,
+        0x1f1..=0x1f3 => 0x1f2,
+        0x10d0..=0x10fa | 0x10fd..=0x10ff => return character,
+        _ => return upper(character),
+    };
+    char::from_u32(middle).unwrap_or(character)
 }
 
 fn lower(character: char) -> char {
-    single(character, character.to_lowercase())
+    match character {
+        // Rust keeps the dot as a mark of its own.
+        '\u{130}' => 'i',
+        _ => single(character, character.to_lowercase()),
+    }
 }
 
 fn single(character: char, mut mapped: impl Iterator<Item = char>) -> char {
@@ -46,20 +71,19 @@ fn single(character: char, mut mapped: impl Iterator<Item = char>) -> char {
     }
 }
 
-fn mapped(arguments: &[Value], map: fn(char) -> char) -> Returned {
-    Ok(Value::string(
-        string(arguments, 0).chars().map(map).collect::<String>(),
-    ))
+/// The text that Go maps character by character: what is not UTF-8 is lost on the way.
+fn mapped(arguments: &[Value], map: impl FnMut(char) -> char) -> Returned {
+    let text = bytes::readable(string(arguments, 0));
+    Ok(Value::string(text.chars().map(map).collect::<String>()))
 }
 
 fn title(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     let mut previous = ' ';
-    let titled = string(arguments, 0).chars().map(|next| {
+    mapped(arguments, |next| {
         let starts = is_separator(previous);
         previous = next;
-        if starts { upper(next) } else { next }
-    });
-    Ok(Value::string(titled.collect::<String>()))
+        if starts { titled(next) } else { next }
+    })
 }
 
 fn is_separator(character: char) -> bool {
@@ -71,7 +95,7 @@ fn is_separator(character: char) -> bool {
 
 fn untitle(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     let mut at_start = true;
-    let text = string(arguments, 0).chars().map(|next| {
+    mapped(arguments, |next| {
         if next.is_whitespace() {
             at_start = true;
             return next;
@@ -81,25 +105,26 @@ fn untitle(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
         } else {
             next
         }
-    });
-    Ok(Value::string(text.collect::<String>()))
+    })
 }
 
 fn swap_case(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     let mut after_space = true;
-    let text = string(arguments, 0).chars().map(|next| {
-        if next.is_uppercase() {
+    mapped(arguments, |next| {
+        if next.is_uppercase() || titled(next) == next && lower(next) != next {
             after_space = false;
             lower(next)
         } else if next.is_lowercase() {
-            after_space = false;
-            upper(next)
+            if std::mem::take(&mut after_space) {
+                titled(next)
+            } else {
+                upper(next)
+            }
         } else {
             after_space = next.is_whitespace();
             next
         }
-    });
-    Ok(Value::string(text.collect::<String>()))
+    })
 }
 
 /// Go's library takes each byte for a character here, which only ASCII survives.
@@ -346,7 +371,7 @@ fn lower_case(text: &str, connector: char) -> String {
 
 /// Wraps at spaces; counts bytes, as the library does.
 fn wrapped(content: &[u8], width: i64, line_end: &str, break_words: bool) -> Vec<u8> {
-    let line_end = if line_end.is_empty() { "\n" } else { line_end }.as_bytes();
+    let line_end = &*bytes::of(if line_end.is_empty() { "\n" } else { line_end });
     let width = usize::try_from(width).unwrap_or(1).max(1);
     let mut out = Vec::with_capacity(content.len());
     let mut offset = 0;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use crate::{quote, stack, value::Value};
+use crate::{bytes, quote, stack, value::Value};
 
 /// The Go type that the text is to be read into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,12 @@ pub(crate) fn decode(text: &str, wanted: Wanted) -> Result<Value, String> {
     ))
 }
 
+/// Go's scanner goes by bytes and shows the first of a character as if it were one.
 fn invalid(character: char, context: &str) -> String {
+    let mut buffer = [0; 4];
+    let first = bytes::carried(character)
+        .unwrap_or_else(|| character.encode_utf8(&mut buffer).as_bytes()[0]);
+    let character = char::from(first);
     let shown = match character {
         '\'' => r"'\''".to_owned(),
         '"' => "'\"'".to_owned(),
@@ -90,6 +95,11 @@ impl Decoder<'_> {
         let next = self.peek().ok_or(END)?;
         self.position += next.len_utf8();
         Ok(next)
+    }
+
+    /// Within a word or number Go's scanner takes the end of the text for a space.
+    fn next_within(&mut self) -> char {
+        self.next().unwrap_or(' ')
     }
 
     fn space(&mut self) {
@@ -177,7 +187,7 @@ impl Decoder<'_> {
 
     fn literal(&mut self, word: &str, value: Value) -> Result<Value, String> {
         for expected in word.chars() {
-            let next = self.next()?;
+            let next = self.next_within();
             if next != expected {
                 return Err(invalid(
                     next,
@@ -195,7 +205,7 @@ impl Decoder<'_> {
     }
 
     fn digit(&mut self, context: &str) -> Result<(), String> {
-        match self.next()? {
+        match self.next_within() {
             '0'..='9' => Ok(()),
             other => Err(invalid(other, context)),
         }
@@ -243,7 +253,7 @@ impl Decoder<'_> {
         loop {
             match self.next()? {
                 '"' => return Ok(out),
-                '\\' => match self.next()? {
+                '\\' => match self.next_within() {
                     'b' => out.push('\u{8}'),
                     'f' => out.push('\u{c}'),
                     'n' => out.push('\n'),
@@ -265,7 +275,7 @@ impl Decoder<'_> {
     fn four_digits(&mut self) -> Result<u32, String> {
         let mut code = 0;
         for _ in 0..4 {
-            let next = self.next()?;
+            let next = self.next_within();
             let digit = next
                 .to_digit(16)
                 .ok_or_else(|| invalid(next, "in \\u hexadecimal character escape"))?;

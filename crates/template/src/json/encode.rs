@@ -147,10 +147,10 @@ impl Encoder {
     }
 
     fn string(&mut self, text: &str) {
-        let text = bytes::readable(text);
         self.out.push('"');
         for character in text.chars() {
             match character {
+                carried if bytes::carried(carried).is_some() => self.out.push_str("\\ufffd"),
                 '"' => self.out.push_str("\\\""),
                 '\\' => self.out.push_str("\\\\"),
                 '\n' => self.out.push_str("\\n"),

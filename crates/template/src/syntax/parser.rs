@@ -397,8 +397,14 @@ impl Parser {
         let token = self.next_non_space();
         let name = self.template_name(&token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, TokenKind::RightDelimiter)?;
+        // Go reads the body with another parser: this one's place stays before the body.
+        let place = self.furthest;
         self.in_new_scope(|parser| {
-            let root = parser.list_until_end(CONTEXT)?;
+            let (root, end) = parser.list()?;
+            if let ListEnd::Else = end {
+                parser.furthest = place;
+                return parser.fail(format!("unexpected {} in {CONTEXT}", end.described()));
+            }
             parser.add(Rc::clone(&name), root)
         })?;
         Ok(Node::Template(TemplateCall {

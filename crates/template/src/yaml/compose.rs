@@ -13,7 +13,7 @@ use super::{
 /// Returns the first document; a text without one is null. What follows it is not read.
 pub(super) fn first_document(text: &str) -> Result<Data, YamlError> {
     match Stream::open(text)?.next_document()? {
-        Some(root) => Decoder::default().value(&root),
+        Some(root) => Decoder::default().document(&root),
         None => Ok(Data::Null),
     }
 }
@@ -23,7 +23,7 @@ pub(super) fn all_documents(text: &str) -> Result<Vec<Data>, YamlError> {
     let mut stream = Stream::open(text)?;
     let mut documents = Vec::new();
     while let Some(root) = stream.next_document()? {
-        documents.push(Decoder::default().value(&root)?);
+        documents.push(Decoder::default().document(&root)?);
     }
     Ok(documents)
 }
@@ -35,9 +35,16 @@ struct Decoder {
     decoded_in_aliases: u64,
     alias_depth: u64,
     depth: usize,
+    /// A key that JSON cannot hold: Go notices it after everything else.
+    bad_key: Option<YamlError>,
 }
 
 impl Decoder {
+    fn document(mut self, root: &Node) -> Result<Data, YamlError> {
+        let data = self.value(root)?;
+        self.bad_key.map_or(Ok(data), Err)
+    }
+
     fn value(&mut self, node: &Node) -> Result<Data, YamlError> {
         self.count()?;
         // Aliases nest deeper than the text does.
@@ -81,6 +88,7 @@ impl Decoder {
         entries: &[(Rc<Node>, Rc<Node>)],
         map: &mut BTreeMap<String, Data>,
     ) -> Result<(), YamlError> {
+        let mut is_bad = false;
         for (key, value) in entries {
             if is_merge(key) {
                 self.merge(value, map)?;
@@ -91,8 +99,20 @@ impl Decoder {
                 let text = key.go_syntax();
                 return Err(YamlError::syntax(None, &format!("invalid map key: {text}")));
             }
+            let is_first = self.bad_key.is_none() || is_bad;
             let value = self.value(value)?;
-            map.insert(key_text(&key, &value)?, value);
+            match key_text(&key, &value) {
+                Ok(key) => {
+                    map.insert(key, value);
+                }
+                // The outermost is the one that is told, and the last of its map.
+                Err(error) if is_first => {
+                    is_bad = true;
+                    self.bad_key = Some(error);
+                    map.insert("<nil>".to_owned(), value);
+                }
+                Err(_) => {}
+            }
         }
         Ok(())
     }
@@ -172,7 +192,8 @@ fn binary(text: &str) -> Result<Data, YamlError> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(packed)
         .map_err(|_| YamlError::syntax(None, "!!binary value contains invalid base64 data"))?;
-    Ok(Data::Text(String::from_utf8_lossy(&bytes).into_owned()))
+    let text = crate::bytes::text(&bytes);
+    Ok(Data::Text(crate::bytes::readable(&text).into_owned()))
 }
 
 fn is_merge(node: &Node) -> bool {
@@ -198,8 +219,11 @@ fn key_text(key: &Data, value: &Data) -> Result<String, YamlError> {
 }
 
 fn unsupported_key(kind: &str, key: &str, value: &Data) -> YamlError {
+    let value = match value {
+        Data::Null => "<nil>".to_owned(),
+        other => other.go_syntax(),
+    };
     YamlError::plain(format!(
-        "unsupported map key of type: {kind}, key: {key}, value: {}",
-        value.go_syntax()
+        "unsupported map key of type: {kind}, key: {key}, value: {value}"
     ))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use serde_json::{Map as JsonMap, Number, Value as Json};
 
 use super::error::YamlError;
-use crate::Value;
+use crate::{Value, quote::quoted};
 
 /// A document with its numbers told apart; maps have text keys and are sorted by them.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -120,7 +120,7 @@ impl Data {
             Self::Int(number) => number.to_string(),
             Self::Uint(number) => format!("{number:#x}"),
             Self::Float(number) => super::float_shortest(*number),
-            Self::Text(text) => format!("{text:?}"),
+            Self::Text(text) => quoted(text),
             Self::List(items) => {
                 let items: Vec<String> = items.iter().map(Self::go_syntax).collect();
                 format!("[]interface {{}}{{{}}}", items.join(", "))
@@ -128,7 +128,7 @@ impl Data {
             Self::Map(entries) => {
                 let entries: Vec<String> = entries
                     .iter()
-                    .map(|(key, value)| format!("{key:?}:{}", value.go_syntax()))
+                    .map(|(key, value)| format!("{}:{}", quoted(key), value.go_syntax()))
                     .collect();
                 format!(
                     "map[interface {{}}]interface {{}}{{{}}}",

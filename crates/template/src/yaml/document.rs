@@ -36,6 +36,8 @@ pub(super) struct Stream<'text> {
     anchors: HashMap<String, Rc<Node>>,
     /// Anchors whose nodes are still open: an alias to one would contain itself.
     open_anchors: Vec<String>,
+    /// The first anchor of the document whose value contains itself.
+    contains_itself: Option<YamlError>,
 }
 
 /// What stands before a node.
@@ -70,6 +72,7 @@ impl<'text> Stream<'text> {
             tag_prefixes: HashMap::new(),
             anchors: HashMap::new(),
             open_anchors: Vec::new(),
+            contains_itself: None,
         })
     }
 
@@ -122,7 +125,7 @@ impl<'text> Stream<'text> {
         if self.peek()?.kind == Kind::DocumentEnd {
             self.scanner.take();
         }
-        Ok(())
+        self.contains_itself.take().map_or(Ok(()), Err)
     }
 
     fn peek(&mut self) -> Result<&Token, YamlError> {
@@ -218,8 +221,8 @@ impl<'text> Stream<'text> {
                     ));
                 };
                 let tag = properties.tag.clone().filter(|tag| tag != "!");
-                let implicit =
-                    plain && properties.tag.is_none() || properties.tag.as_deref() == Some("!");
+                // The tag `!` makes a text of any scalar.
+                let implicit = plain && properties.tag.is_none();
                 Ok(Node::Scalar {
                     text,
                     tag,
@@ -272,8 +275,11 @@ impl<'text> Stream<'text> {
 
     fn alias(&mut self, name: &str) -> Result<Rc<Node>, YamlError> {
         if self.open_anchors.iter().any(|open| open == name) {
+            // Go meets it when it decodes the document, after all errors of the text itself.
             let problem = format!("anchor '{name}' value contains itself");
-            return Err(YamlError::syntax(None, &problem));
+            self.contains_itself
+                .get_or_insert(YamlError::syntax(None, &problem));
+            return Ok(empty_scalar());
         }
         match self.anchors.get(name) {
             Some(target) => Ok(Rc::new(Node::Alias {

@@ -193,7 +193,11 @@ fn write_scalar(writer: &mut Writer, value: &Value, is_key: bool) -> Result<(), 
         }
         Value::Str(text) => {
             check_characters(text, writer.dialect)?;
-            write_text(writer, text, is_key);
+            if writer.dialect == Dialect::Standard && text.contains(NEXT_LINE) {
+                write_text(writer, &folded(text), is_key);
+            } else {
+                write_text(writer, text, is_key);
+            }
         }
         Value::Bytes(bytes) => write_text(writer, &base64_standard(bytes), is_key),
         Value::Nil | Value::List(_) | Value::Map(_) | Value::Object(_) => writer.bare("null"),
@@ -240,6 +244,32 @@ fn check_characters(text: &str, dialect: Dialect) -> Result<(), YamlError> {
     Ok(())
 }
 
+/// A line break of YAML that JSON leaves as it is.
+const NEXT_LINE: char = '\u{85}';
+
+/// What the reader in the middle of `toYaml` makes of line breaks within a quoted text: blanks
+/// around them go, one becomes a space, and of several one is lost.
+fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find([' ', NEXT_LINE]) {
+        let (before, blanks) = rest.split_at(start);
+        let end = blanks
+            .find(|next| next != ' ' && next != NEXT_LINE)
+            .unwrap_or(blanks.len());
+        let (blanks, after) = blanks.split_at(end);
+        out.push_str(before);
+        match blanks.matches(NEXT_LINE).count() {
+            0 => out.push_str(blanks),
+            1 => out.push(' '),
+            count => out.extend(std::iter::repeat_n('\n', count - 1)),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 fn write_sequence(writer: &mut Writer, items: &[Value], context: Context) -> Result<(), YamlError> {
     if items.is_empty() {
         writer.indicator("[", true, true, false);
@@ -281,6 +311,9 @@ fn write_mapping(
     let v3_order = writer.dialect == Dialect::Pretty;
     sort_keys(&mut sorted, &|(key, _)| key.as_ref(), v3_order);
     for (key, value) in sorted {
+        if writer.dialect == Dialect::Standard && key.contains(NEXT_LINE) {
+            return Err(YamlError::syntax(None, "could not find expected ':'"));
+        }
         writer.write_indent();
         let simple = is_simple_key(key);
         if !simple {

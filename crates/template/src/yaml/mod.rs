@@ -25,6 +25,7 @@ mod token;
 pub use data::{Data, from_json, to_json};
 pub use emit::{emit, emit_pretty, try_emit};
 pub use error::YamlError;
+pub(crate) use number::shortest;
 pub use number::{float_json, float_shortest, float_shortest_f32};
 pub use order::natural_order;
 

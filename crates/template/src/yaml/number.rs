@@ -5,7 +5,7 @@
 pub fn float_shortest(value: f64) -> String {
     match special(value) {
         Some(text) => text.to_owned(),
-        None => general(&format!("{value:e}"), -4, 6),
+        None => general(&shortest(value), -4, 6),
     }
 }
 
@@ -31,7 +31,7 @@ pub fn float_json(value: f64) -> Option<String> {
     if !value.is_finite() {
         return None;
     }
-    let scientific = format!("{value:e}");
+    let scientific = shortest(value);
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
         let mut text = general(&scientific, 0, 0);
@@ -42,6 +42,25 @@ pub fn float_json(value: f64) -> Option<String> {
         return Some(text);
     }
     Some(general(&scientific, -30, 30))
+}
+
+/// Rust's `{:e}` with Go's choice where two shortest texts are equally near: the even digit.
+pub(crate) fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let digits = text
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    // Only a float with as many digits as it can have stands in the middle between two texts.
+    if digits < 16 {
+        return text;
+    }
+    let even = format!("{value:.*e}", digits - 1);
+    if even != text && even.parse() == Ok(value) {
+        return even;
+    }
+    text
 }
 
 fn special(value: f64) -> Option<&'static str> {

@@ -1,7 +1,6 @@
 //! Durations as Go writes and reads them: `1h2m3.5s`.
 
-use super::invalid_duration;
-use crate::quote::quoted;
+use super::{invalid_duration, parse::quoted_as_time};
 
 /// Nanoseconds of a unit's name.
 fn unit(name: &str) -> Option<u64> {
@@ -51,13 +50,16 @@ pub(super) fn parse(text: &str) -> Result<i64, String> {
             .unwrap_or(after.len());
         let (name, next) = after.split_at(end);
         if name.is_empty() {
-            return Err(format!("time: missing unit in duration {}", quoted(text)));
+            return Err(format!(
+                "time: missing unit in duration {}",
+                quoted_as_time(text)
+            ));
         }
         let Some(unit) = unit(name) else {
             return Err(format!(
                 "time: unknown unit {} in duration {}",
-                quoted(name),
-                quoted(text)
+                quoted_as_time(name),
+                quoted_as_time(text)
             ));
         };
         let whole: u64 = if whole.is_empty() {

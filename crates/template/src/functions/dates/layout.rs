@@ -46,7 +46,7 @@ pub(in crate::functions) fn civil(days: i64) -> (i64, u32, u32) {
 }
 
 /// The number of days since 1970 of a date.
-pub(super) fn days_of(year: i64, month: u32, day: u32) -> i64 {
+pub(in crate::functions) fn days_of(year: i64, month: u32, day: u32) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

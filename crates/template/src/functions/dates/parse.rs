@@ -6,7 +6,7 @@ use super::{
     layout::{MONTHS, Offset, Part, WEEKDAYS, days_of, next_part},
     moment::{Moment, Zone},
 };
-use crate::quote::quoted;
+use crate::bytes;
 
 /// Reads `value` by `layout`; without an offset it is a time of `zone`.
 ///
@@ -20,6 +20,7 @@ pub(super) fn parse(layout: &str, value: &str, zone: &Zone) -> Result<Moment, St
         ..Fields::default()
     };
     let (mut layout_rest, mut rest) = (layout, value);
+    let quoted = quoted_as_time;
     let failure = |element: &str, held: &str, message: &str| {
         let (layout, value) = (quoted(layout), quoted(value));
         if message.is_empty() {
@@ -386,6 +387,20 @@ impl Fields {
             zone.clone(),
         ))
     }
+}
+
+/// The quotes of Go's package `time`: every byte that is not plain ASCII is written in hex.
+pub(super) fn quoted_as_time(text: &str) -> String {
+    let mut out = String::from("\"");
+    for byte in bytes::of(text).iter().copied() {
+        match byte {
+            0..=0x1f | 0x80.. => out.push_str(&format!("\\x{byte:02x}")),
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            _ => out.push(char::from(byte)),
+        }
+    }
+    out.push('"');
+    out
 }
 
 #[cfg(test)]
