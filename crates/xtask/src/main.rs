@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up and chores. Sets up libtorch, runs the demo and the tests, boots a real Kubernetes for
 //! them, and builds the images. It depends on nothing heavy, so that it builds in seconds on a fresh machine.
 
+mod bench;
 mod clean;
 mod cluster;
 mod demo;
@@ -44,6 +45,9 @@ enum Task {
     Cluster(ClusterTask),
     /// Build the container images, without a container engine
     Image(image::ImageArguments),
+    /// Measure against Helm
+    #[command(subcommand)]
+    Bench(BenchTask),
     /// Take every cluster down and delete what is kept in the cache folder
     Clean(clean::CleanArguments),
     /// Answer a test cluster's questions for Services
@@ -68,6 +72,12 @@ enum ClusterTask {
     Down(cluster::Choice),
     /// Print the variables that end-to-end tests read, for `eval`
     Env(cluster::Choice),
+}
+
+#[derive(Subcommand)]
+enum BenchTask {
+    /// Render charts with deployer, Helm v3 and Helm v4: time, memory, and whether the bytes are the same
+    Render(bench::RenderArguments),
 }
 
 fn main() -> ExitCode {
@@ -102,6 +112,10 @@ fn run(task: Task) -> Result<()> {
         Task::Demo => demo::run(&places, &mut steps)?,
         // It prints its steps before its verdict.
         Task::Test(arguments) => return test_command::run(&places, &arguments, &mut steps),
+        // Its result is the measurement, not the steps.
+        Task::Bench(BenchTask::Render(arguments)) => {
+            return bench::render(&places, &arguments, &mut steps);
+        }
         Task::Clean(arguments) => clean::run(&places, &arguments)?,
         Task::Cluster(ClusterTask::Up(arguments)) => {
             let number = arguments.choice.number;

@@ -4,7 +4,7 @@
 //! own replaces each with the published version of the same release.
 
 use super::KUBERNETES_VERSION;
-use crate::places::Places;
+use crate::places::{Places, lock};
 use crate::process;
 use crate::steps::Steps;
 use crate::tools;
@@ -106,10 +106,9 @@ pub(super) fn provide(places: &Places, full: bool, steps: &mut Steps) -> Result<
         .copied()
         .filter(|name| missing(name))
         .collect();
-    let helms: Vec<_> = HELMS.iter().filter(|(name, ..)| missing(name)).collect();
     let pause = full && missing(&"pause");
-    if kubernetes.is_empty() && helms.is_empty() && !pause {
-        return Ok(());
+    if kubernetes.is_empty() && !pause {
+        return provide_helms(&folder, steps);
     }
     tools::require(&[&tools::GO])?;
     let module = tempfile::Builder::new()
@@ -132,8 +131,36 @@ pub(super) fn provide(places: &Places, full: bool, steps: &mut Steps) -> Result<
             build_pause(module.path(), &folder.join("pause")).map(Some)
         })?;
     }
-    for (name, major, version) in helms {
+    provide_helms(&folder, steps)
+}
+
+/// Returns the Helms, name and program, the older first; builds those that are missing, one xtask at a time.
+///
+/// # Errors
+/// When Go is missing or a build fails.
+pub(crate) fn helms(places: &Places, steps: &mut Steps) -> Result<Vec<(&'static str, PathBuf)>> {
+    let folder = places.cluster_binaries();
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to make `{}`", folder.display()))?;
+    let _lock = lock(&folder.join(".lock"))?;
+    provide_helms(&folder, steps)?;
+    let found = HELMS.iter().map(|&(name, ..)| {
+        let program = asset(name).unwrap_or_else(|| folder.join(name));
+        (name, program)
+    });
+    Ok(found.collect())
+}
+
+fn provide_helms(folder: &Path, steps: &mut Steps) -> Result<()> {
+    for (name, major, version) in HELMS {
         let destination = folder.join(name);
+        if asset(name).is_some() || destination.is_file() {
+            continue;
+        }
+        tools::require(&[&tools::GO])?;
+        let module = tempfile::Builder::new()
+            .prefix(".build-")
+            .tempdir_in(folder)?;
         steps.run(&format!("build {name} {version}"), || {
             build_helm(major, version, module.path(), &destination).map(Some)
         })?;

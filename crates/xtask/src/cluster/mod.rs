@@ -18,6 +18,7 @@ mod lifecycle;
 mod names;
 
 pub(crate) use arguments::{Choice, UpArguments};
+pub(crate) use binaries::helms;
 pub(crate) use init::run as run_init;
 pub(crate) use lifecycle::{
     Talk, Variables, claim, claim_first_free, down, down_all, environment, leftovers, up,

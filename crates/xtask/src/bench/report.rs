@@ -1,0 +1,357 @@
+//! Medians, ratios and comparisons, as a table and as JSON.
+
+use super::measure::{Outcome, Program, Run};
+use super::subject::Subject;
+use crate::process;
+use anyhow::Result;
+use serde::Serialize;
+use std::process::Command;
+use std::time::Duration;
+
+/// Everything that was measured; the contract of `--output json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    schema_version: u32,
+    cpus: usize,
+    programs: Vec<ProgramVersion>,
+    subjects: Vec<Measured>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProgramVersion {
+    name: &'static str,
+    /// What `version --short` prints.
+    version: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Measured {
+    name: String,
+    /// Calls of a program in each round.
+    calls: usize,
+    rounds: u32,
+    results: Vec<Measurement>,
+}
+
+/// What one program needed for one subject.
+#[derive(Debug, Serialize)]
+struct Measurement {
+    program: &'static str,
+    wall_ms_median: f64,
+    wall_ms_min: f64,
+    wall_ms_max: f64,
+    user_ms_median: f64,
+    system_ms_median: f64,
+    memory_mb_max: f64,
+    /// Of a Helm: how many times what the deployer needed.
+    against_deployer: Option<Ratios>,
+    /// Of a Helm: calls with the same bytes from the deployer.
+    comparison: Option<Comparison>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Ratios {
+    wall: f64,
+    user: f64,
+    memory: f64,
+}
+
+/// How many calls printed the same bytes, of those whose bytes are the same each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Comparison {
+    same: usize,
+    different: usize,
+    /// Calls whose output varies from run to run in Helm itself.
+    random: usize,
+}
+
+impl Report {
+    /// Asks each program for its version.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub(super) fn new(programs: &[Program]) -> Result<Self> {
+        let mut versions = Vec::new();
+        for program in programs {
+            let mut command = Command::new(&program.path);
+            let version = process::capture(command.args(["version", "--short"]))?;
+            versions.push(ProgramVersion {
+                name: program.name,
+                version: version.trim().to_owned(),
+            });
+        }
+        Ok(Self {
+            schema_version: 1,
+            cpus: std::thread::available_parallelism()?.get(),
+            programs: versions,
+            subjects: Vec::new(),
+        })
+    }
+
+    /// Adds a subject: `runs: [n_programs][n_rounds]`, the deployer first, then the Helms, then the deployer in the
+    /// ways of Helm v4, with which that Helm is compared.
+    pub(super) fn add(&mut self, subject: &Subject, rounds: u32, runs: &[Vec<Run>]) {
+        let [deployer, helms @ .., as_helm4] = runs else {
+            return;
+        };
+        let name = |index: usize| self.programs.get(index).map_or("", |program| program.name);
+        let base = Measurement::of(name(0), deployer);
+        let mut results = Vec::new();
+        for (index, helm) in helms.iter().enumerate() {
+            let mut result = Measurement::of(name(index + 1), helm);
+            result.against_deployer = Some(Ratios {
+                wall: result.wall_ms_median / base.wall_ms_median,
+                user: result.user_ms_median / base.user_ms_median,
+                memory: result.memory_mb_max / base.memory_mb_max,
+            });
+            let ours = if index == 0 { deployer } else { as_helm4 };
+            result.comparison = subject
+                .is_compared
+                .then(|| compare(&outcomes(ours), &outcomes(helm)));
+            results.push(result);
+        }
+        results.insert(0, base);
+        self.subjects.push(Measured {
+            name: subject.name.clone(),
+            calls: subject.calls.len(),
+            rounds,
+            results,
+        });
+    }
+
+    /// Returns the report as a table in Markdown, with its notes.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            "| subject | program | wall, ms: median (least to most) | user, ms | system, ms | memory, MB \
+             | wall, times ours | user, times ours | memory, times ours | same bytes |"
+                .to_owned(),
+            "|---|---|--:|--:|--:|--:|--:|--:|--:|---|".to_owned(),
+        ];
+        for subject in &self.subjects {
+            lines.extend(
+                subject
+                    .results
+                    .iter()
+                    .map(|result| result.line(&subject.name)),
+            );
+        }
+        lines.push(String::new());
+        for program in &self.programs {
+            lines.push(format!("{}: {}", program.name, program.version));
+        }
+        let rounds: Vec<String> = self
+            .subjects
+            .iter()
+            .map(|subject| subject.rounds.to_string())
+            .collect();
+        lines.push(format!("{} CPUs; rounds: {}", self.cpus, rounds.join(", ")));
+        lines
+    }
+}
+
+impl Measurement {
+    fn of(program: &'static str, runs: &[Run]) -> Self {
+        let wall = sorted(runs, |run| run.wall);
+        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+        let memory_mb_max = runs
+            .iter()
+            .map(|run| run.memory_bytes_max)
+            .max()
+            .unwrap_or(0) as f64
+            / 1e6;
+        Self {
+            program,
+            wall_ms_median: median(&wall),
+            wall_ms_min: wall.first().copied().unwrap_or(0.0),
+            wall_ms_max: wall.last().copied().unwrap_or(0.0),
+            user_ms_median: median(&sorted(runs, |run| run.user)),
+            system_ms_median: median(&sorted(runs, |run| run.system)),
+            memory_mb_max,
+            against_deployer: None,
+            comparison: None,
+        }
+    }
+
+    fn line(&self, subject: &str) -> String {
+        let ratios = self.against_deployer.map_or_else(
+            || " | | |".to_owned(),
+            |ratios| {
+                format!(
+                    " {:.1} | {:.1} | {:.1} |",
+                    ratios.wall, ratios.user, ratios.memory
+                )
+            },
+        );
+        let comparison = self.comparison.map_or_else(String::new, |found| {
+            let random = match found.random {
+                0 => String::new(),
+                count => format!(", {count} random in Helm itself"),
+            };
+            format!("{} of {}{random}", found.same, found.same + found.different)
+        });
+        format!(
+            "| {subject} | {} | {:.1} ({:.1} to {:.1}) | {:.1} | {:.1} | {:.1} |{ratios} {comparison} |",
+            self.program,
+            self.wall_ms_median,
+            self.wall_ms_min,
+            self.wall_ms_max,
+            self.user_ms_median,
+            self.system_ms_median,
+            self.memory_mb_max,
+        )
+    }
+}
+
+fn sorted(runs: &[Run], part: impl Fn(&Run) -> Duration) -> Vec<f64> {
+    let mut parts: Vec<f64> = runs
+        .iter()
+        .map(|run| part(run).as_secs_f64() * 1e3)
+        .collect();
+    parts.sort_by(f64::total_cmp);
+    parts
+}
+
+/// Returns the middle of sorted numbers, 0 when there are none.
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match (sorted.get(middle), sorted.len() % 2) {
+        (Some(upper), 0) => sorted
+            .get(middle.wrapping_sub(1))
+            .unwrap_or(upper)
+            .midpoint(*upper),
+        (Some(middle), _) => *middle,
+        (None, _) => 0.0,
+    }
+}
+
+fn outcomes(runs: &[Run]) -> Vec<&[Outcome]> {
+    runs.iter().map(|run| run.outcomes.as_slice()).collect()
+}
+
+/// Compares call by call, `[n_rounds][n_calls]`. One round cannot tell what is random.
+fn compare(ours: &[&[Outcome]], theirs: &[&[Outcome]]) -> Comparison {
+    let mut found = Comparison {
+        same: 0,
+        different: 0,
+        random: 0,
+    };
+    let (Some(first), Some(their_first)) = (ours.first(), theirs.first()) else {
+        return found;
+    };
+    for (index, (our, their)) in first.iter().zip(*their_first).enumerate() {
+        let constant = |rounds: &[&[Outcome]], value: &Outcome| {
+            rounds.iter().all(|round| round.get(index) == Some(value))
+        };
+        if !constant(theirs, their) {
+            found.random += 1;
+        } else if our == their && constant(ours, our) {
+            found.same += 1;
+        } else {
+            found.different += 1;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(digest: u8) -> Outcome {
+        Outcome {
+            success: true,
+            digest: [digest; 32],
+        }
+    }
+
+    fn run(wall_ms: u64, memory_bytes_max: u64, digest: u8) -> Run {
+        Run {
+            wall: Duration::from_millis(wall_ms),
+            user: Duration::from_millis(wall_ms / 2),
+            system: Duration::ZERO,
+            memory_bytes_max,
+            outcomes: vec![outcome(digest)],
+        }
+    }
+
+    fn report(runs: &[Vec<Run>]) -> Report {
+        let names = ["deployer", "helm3", "helm4", "deployer --compat helm4"];
+        let mut report = Report {
+            schema_version: 1,
+            cpus: 2,
+            programs: names
+                .map(|name| ProgramVersion {
+                    name,
+                    version: "v1".to_owned(),
+                })
+                .into(),
+            subjects: Vec::new(),
+        };
+        let subject = Subject {
+            name: "chart".to_owned(),
+            calls: Vec::new(),
+            is_corpus: false,
+            is_compared: true,
+        };
+        report.add(&subject, 3, runs);
+        report
+    }
+
+    #[test]
+    fn a_helm_is_measured_in_multiples_of_the_deployer_and_compared_with_its_ways() {
+        let report = report(&[
+            vec![
+                run(10, 5_000_000, 1),
+                run(30, 4_000_000, 1),
+                run(20, 4_000_000, 1),
+            ],
+            vec![run(100, 20_000_000, 1); 3],
+            vec![run(200, 50_000_000, 4); 3],
+            vec![run(20, 5_000_000, 4); 3],
+        ]);
+        let lines = report.lines();
+        assert_eq!(
+            lines[2..5],
+            [
+                "| chart | deployer | 20.0 (10.0 to 30.0) | 10.0 | 0.0 | 5.0 | | | |  |",
+                "| chart | helm3 | 100.0 (100.0 to 100.0) | 50.0 | 0.0 | 20.0 | 5.0 | 5.0 | 4.0 | 1 of 1 |",
+                "| chart | helm4 | 200.0 (200.0 to 200.0) | 100.0 | 0.0 | 50.0 | 10.0 | 10.0 | 10.0 | 1 of 1 |",
+            ]
+        );
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["schema_version"], 1);
+        assert_eq!(
+            json["subjects"][0]["results"][1]["against_deployer"]["wall"],
+            5.0
+        );
+        assert_eq!(json["subjects"][0]["results"][2]["comparison"]["same"], 1);
+    }
+
+    #[test]
+    fn what_varies_in_helm_is_random_and_what_varies_here_alone_is_different() {
+        let (one, two) = (
+            [outcome(1), outcome(1), outcome(1)],
+            [outcome(1), outcome(1), outcome(2)],
+        );
+        let (helm_one, helm_two) = (
+            [outcome(1), outcome(3), outcome(1)],
+            [outcome(1), outcome(4), outcome(1)],
+        );
+        let found = compare(&[&one, &two], &[&helm_one, &helm_two]);
+        assert_eq!(
+            found,
+            Comparison {
+                same: 1,
+                different: 1,
+                random: 1
+            }
+        );
+    }
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
+        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < f64::EPSILON);
+        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < f64::EPSILON);
+        assert!(median(&[]).abs() < f64::EPSILON);
+    }
+}
