@@ -40,4 +40,11 @@ mod tests {
             "2026-01-02T03:04:05.6Z"
         );
     }
+
+    #[test]
+    fn what_is_no_time_is_not_shortened() {
+        for text in ["03:04.0:05.0:06Z", "1.0", "1.0+.0", "1.0.0"] {
+            assert_eq!(shorten_fraction(text), text);
+        }
+    }
 }

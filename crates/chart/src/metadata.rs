@@ -323,7 +323,7 @@ impl Lock {
     }
 }
 
-/// Go prints a time without the trailing zeros of its fraction.
+/// Go prints a time without the trailing zeros of its fraction. What is no time stays as it is.
 pub fn shorten_fraction(time: &str) -> String {
     let Some((seconds, rest)) = time.split_once('.') else {
         return time.to_owned();
@@ -331,6 +331,9 @@ pub fn shorten_fraction(time: &str) -> String {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let fraction = rest[..digits].trim_end_matches('0');
     let zone = &rest[digits..];
+    if !zone.starts_with(['Z', '+', '-']) || zone.contains('.') {
+        return time.to_owned();
+    }
     if fraction.is_empty() {
         format!("{seconds}{zone}")
     } else {
