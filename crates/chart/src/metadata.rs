@@ -385,7 +385,7 @@ impl<'data> Fields<'data> {
         found.filter(|data| **data != Data::Null)
     }
 
-    fn wrong(&self, name: &str, data: &Data, go_type: &str) -> YamlError {
+    pub(crate) fn wrong(&self, name: &str, data: &Data, go_type: &str) -> YamlError {
         let field = format!("{}.{name}", self.go_path);
         YamlError::wrong_field(data.json_kind(), &field, go_type)
     }

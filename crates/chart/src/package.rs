@@ -1,12 +1,15 @@
 //! A chart to a `.tgz`, the same bytes for the same chart wherever and whenever it is made.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use flate2::{Compression, GzBuilder};
 use tar::{Builder, EntryType, Header};
 use template::yaml;
 
-use crate::model::Chart;
+use crate::{
+    lock,
+    model::{Chart, File},
+};
 
 /// What `package` may change on the way.
 #[derive(Debug, Clone, Default)]
@@ -28,8 +31,10 @@ pub struct Package {
 /// A chart that cannot be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    #[error("chart.metadata.version {version:?} is invalid")]
+    #[error("version {version:?} is no semantic version")]
     Version { version: String },
+    #[error("Invalid JSON in values.schema.json")]
+    Schema,
     #[error("failed to write the archive of chart `{name}`")]
     Write {
         name: String,
@@ -38,61 +43,93 @@ pub enum PackageError {
     },
 }
 
-/// Packs a chart as it was loaded: its files below a folder of its name, Chart.yaml first, the rest
-/// by name, with no owner and no time.
+/// Packs a chart below a folder of its name, in Helm's order and with no owner and no time: Chart.yaml
+/// as its fields say it, Chart.lock, values, schema, templates, other files, then the subcharts, which
+/// are unpacked.
 ///
 /// # Errors
-/// A version that is none, or a path that no archive can hold.
+/// A version that is none, a schema that is no JSON, or a path that no archive can hold.
+///
+/// Source: Helm v3.22 pkg/chartutil/save.go.
 pub fn package(chart: &Chart, options: &PackageOptions) -> Result<Package, PackageError> {
-    let mut metadata = chart.metadata.clone();
+    let mut chart = chart.clone();
     if let Some(version) = &options.version {
-        if !crate::version::is_valid(version) {
-            return Err(PackageError::Version {
-                version: version.clone(),
-            });
-        }
-        metadata.version.clone_from(version);
+        chart.metadata.version.clone_from(version);
     }
     if let Some(app_version) = &options.app_version {
-        metadata.app_version.clone_from(app_version);
+        chart.metadata.app_version.clone_from(app_version);
     }
-    let is_changed = options.version.is_some() || options.app_version.is_some();
-    let replaced = is_changed.then(|| {
-        let json = serde_json::to_value(&metadata).unwrap_or_default();
-        yaml::emit(&yaml::from_json(&json))
-    });
-    let mut files: Vec<(&str, &[u8])> = chart
-        .raw
-        .iter()
-        .map(|file| match (&replaced, file.name.as_str()) {
-            (Some(text), "Chart.yaml") => ("Chart.yaml", text.as_bytes()),
-            (_, name) => (name, file.data.as_ref()),
-        })
-        .collect();
-    files.sort_by_key(|(name, _)| (*name != "Chart.yaml", *name));
-    let bytes = archive(&metadata.name, &files).map_err(|source| PackageError::Write {
-        name: metadata.name.clone(),
+    let version = &chart.metadata.version;
+    if !crate::version::is_valid(version) {
+        return Err(PackageError::Version {
+            version: version.clone(),
+        });
+    }
+    let mut files = Vec::new();
+    collect(&chart, "", &mut files)?;
+    let bytes = archive(&files).map_err(|source| PackageError::Write {
+        name: chart.name().to_owned(),
         source,
     })?;
     Ok(Package {
-        file_name: format!("{}-{}.tgz", metadata.name, metadata.version),
+        file_name: format!("{}-{}.tgz", chart.name(), chart.metadata.version),
         bytes,
     })
 }
 
-fn archive(folder: &str, files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
+fn collect(chart: &Chart, prefix: &str, files: &mut Vec<File>) -> Result<(), PackageError> {
+    let base = format!("{prefix}{}", chart.name());
+    let mut add = |name: &str, data: Arc<[u8]>| {
+        files.push(File {
+            name: format!("{base}/{name}"),
+            data,
+        });
+    };
+    let is_v1 = chart.metadata.api_version == "v1";
+    let mut metadata = chart.metadata.clone();
+    if is_v1 {
+        // These stand in requirements.yaml.
+        metadata.dependencies.clear();
+    }
+    let json = serde_json::to_value(&metadata).unwrap_or_default();
+    let text = yaml::emit(&yaml::from_json(&json));
+    add("Chart.yaml", text.into_bytes().into());
+    if let Some(lock) = chart.lock.as_ref().filter(|_| !is_v1) {
+        add("Chart.lock", lock::to_yaml(lock).into_bytes().into());
+    }
+    for file in chart.raw.iter().filter(|file| file.name == "values.yaml") {
+        add(&file.name, Arc::clone(&file.data));
+    }
+    if let Some(schema) = &chart.schema {
+        if serde_json::from_slice::<serde::de::IgnoredAny>(schema).is_err() {
+            return Err(PackageError::Schema);
+        }
+        add("values.schema.json", Arc::clone(schema));
+    }
+    for file in chart.templates.iter().chain(&chart.files) {
+        add(&file.name, Arc::clone(&file.data));
+    }
+    let prefix = format!("{base}/charts/");
+    chart
+        .dependencies
+        .iter()
+        .try_for_each(|child| collect(child, &prefix, files))
+}
+
+fn archive(files: &[File]) -> io::Result<Vec<u8>> {
     let gzip = GzBuilder::new()
         .mtime(0)
         .operating_system(255)
         .write(Vec::new(), Compression::best());
     let mut builder = Builder::new(gzip);
-    for (name, data) in files {
+    for file in files {
+        let data = file.data.as_ref();
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_size(data.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(0);
-        builder.append_data(&mut header, format!("{folder}/{name}"), *data)?;
+        builder.append_data(&mut header, &file.name, data)?;
     }
     builder.into_inner()?.finish()
 }
@@ -100,7 +137,7 @@ fn archive(folder: &str, files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{File, load};
+    use crate::load;
 
     #[test]
     fn a_package_loads_again_and_has_the_same_bytes_each_time() {
@@ -124,7 +161,7 @@ mod tests {
         let again = load::load_archive(packed.bytes.as_slice()).unwrap();
         assert_eq!(again.metadata.version, "2.0.0");
         assert_eq!(again.dependencies[0].name(), "child");
-        assert_eq!(again.raw[2].text(), "a: 1 # kept\n");
+        assert_eq!(again.raw[1].text(), "a: 1 # kept\n");
         let wrong = PackageOptions {
             version: Some("x".into()),
             app_version: None,

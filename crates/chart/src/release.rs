@@ -1,13 +1,14 @@
 //! The one entry point: a chart and the user's values to everything that a release needs.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
-use template::{Value, yaml::to_json};
+use serde_json::Value as Json;
+use template::{Map, Value, yaml::to_json};
 
 use crate::{
     dependencies,
     model::{Chart, MissingDependencies},
-    render::{RenderError, RenderOptions, Rendered, render},
+    render::{RenderError, RenderOptions, Rendered, render, render_files},
     schema::{self, SchemaError},
     values::{Mode, ValuesError, ValuesOptions, coalesce_values},
 };
@@ -66,6 +67,46 @@ pub fn template_with_warnings(
     options: &RenderOptions,
     warnings: &mut Vec<String>,
 ) -> Result<Rendered, Error> {
+    let Prepared {
+        chart,
+        values,
+        config,
+    } = prepare(chart, values, options, warnings)?;
+    let mut rendered = render(&chart, &values, options, warnings)?;
+    rendered.config = config;
+    Ok(rendered)
+}
+
+/// Renders as [`template`], and returns the text of each template although it may be no YAML, which
+/// `template --debug` shows.
+///
+/// # Errors
+/// As [`template`], except for what only the result can be blamed for.
+pub fn template_files(
+    chart: &Chart,
+    values: &ValuesOptions,
+    options: &RenderOptions,
+) -> Result<BTreeMap<String, String>, Error> {
+    let prepared = prepare(chart, values, options, &mut Vec::new())?;
+    let mut files =
+        render_files(&prepared.chart, &prepared.values, options).map_err(RenderError::from)?;
+    files.retain(|path, text| !path.ends_with("NOTES.txt") && !text.trim().is_empty());
+    Ok(files)
+}
+
+/// What rendering starts from.
+struct Prepared {
+    chart: Chart,
+    values: Map,
+    config: Json,
+}
+
+fn prepare(
+    chart: &Chart,
+    values: &ValuesOptions,
+    options: &RenderOptions,
+    warnings: &mut Vec<String>,
+) -> Result<Prepared, Error> {
     warnings.extend(chart.warnings.iter().cloned());
     let given = values.merge()?;
     let kind = &chart.metadata.chart_type;
@@ -87,7 +128,9 @@ pub fn template_with_warnings(
     if !options.skip_schema_validation {
         schema::validate(&chart, &all)?;
     }
-    let mut rendered = render(&chart, &all, options, warnings)?;
-    rendered.config = config;
-    Ok(rendered)
+    Ok(Prepared {
+        chart,
+        values: all,
+        config,
+    })
 }

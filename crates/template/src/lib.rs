@@ -22,7 +22,8 @@ pub mod semver;
 pub mod yaml;
 
 pub use error::Error;
-pub use functions::FunctionSet;
-pub use quote::is_printable;
+pub use functions::{FunctionSet, UrlParts};
+pub use json::json_error;
+pub use quote::{is_printable, quoted};
 pub use templates::{Compat, Limits, Lookup, MissingKey, Options, Templates};
 pub use value::{Kind, List, Map, Object, StringMap, TypedList, Value};

@@ -37,7 +37,8 @@ fn is_combining(character: char) -> bool {
 }
 
 /// Go's `%q` of a string.
-pub(crate) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     quoted_with(text, '"', false)
 }
 

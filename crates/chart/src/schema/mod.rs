@@ -62,7 +62,15 @@ fn collect(chart: &Chart, values: &Map, report: &mut String) {
 /// # Errors
 /// One line for each mistake, such as `- at '/age': minimum: got -5, want 0`.
 pub fn validate_one(schema: &[u8], values: &Json) -> Result<(), String> {
-    let schema: Json = serde_json::from_slice(schema).map_err(|error| error.to_string())?;
+    let schema: Json = serde_json::from_slice(schema).map_err(|error| {
+        let go = template::json_error(&String::from_utf8_lossy(schema));
+        match go.as_deref() {
+            // Go reads schemas from a stream, where the end has another name.
+            Some("unexpected end of JSON input") if schema.trim_ascii().is_empty() => "EOF".into(),
+            Some("unexpected end of JSON input") => "unexpected EOF".into(),
+            _ => go.unwrap_or_else(|| error.to_string()),
+        }
+    })?;
     let validator = jsonschema::options().build(&schema).map_err(|error| {
         format!("\"file:///values.schema.json#\" is not valid against metaschema: {error}\n")
     })?;

@@ -24,6 +24,8 @@ mod urls;
 mod versions;
 mod words;
 
+pub use urls::UrlParts;
+
 use std::{collections::HashMap, fmt, rc::Rc, sync::OnceLock};
 
 use crate::{

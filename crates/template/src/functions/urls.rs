@@ -98,6 +98,29 @@ fn unescaped(text: &str, part: Part) -> Result<String, String> {
     Ok(bytes::text(&out))
 }
 
+/// A URL as far as those need it who only check one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlParts {
+    /// Empty where the text names none.
+    pub scheme: String,
+    pub host: String,
+    pub path: String,
+}
+
+impl UrlParts {
+    /// Takes a URL without fragment apart; `None` where Go's `url.ParseRequestURI` finds a mistake
+    /// in it other than a missing scheme.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse_main(text).ok()?;
+        Some(Self {
+            scheme: url.scheme,
+            host: url.host,
+            path: url.path,
+        })
+    }
+}
+
 #[derive(Default)]
 struct Url {
     scheme: String,

@@ -1,0 +1,117 @@
+//! What Helm's linter finds in a chart: each rule is a plain function, its findings are data.
+//!
+//! [`Sources::read`] does the reading, [`lint()`] judges. Nothing here prints.
+//!
+//! Source: Helm v3.22 pkg/lint and pkg/action/lint.go.
+
+mod addresses;
+mod chart_file;
+mod dependencies;
+mod deprecations;
+mod documents;
+mod names;
+mod sources;
+mod templates;
+mod values;
+
+use std::fmt;
+
+use template::{Limits, Map};
+
+pub use sources::{ChartFile, LintError, Sources};
+
+use crate::capabilities::KubeVersion;
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Against convention, but it will likely work.
+    Warning,
+    /// It will likely not work.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        })
+    }
+}
+
+/// One finding. `Display` is the line that Helm prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub severity: Severity,
+    /// The file, relative to the chart; the chart's folder or nothing for the chart as a whole.
+    pub path: String,
+    pub text: String,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "[{}] {}: {}",
+            self.severity, self.path, self.text
+        )
+    }
+}
+
+/// For what the chart is judged.
+#[derive(Debug, Clone)]
+pub struct LintOptions {
+    /// `.Release.Namespace` of the templates.
+    pub namespace: String,
+    /// The Kubernetes that templates are told and whose deprecations count; without it the one
+    /// that is assumed without a cluster.
+    pub kube_version: Option<KubeVersion>,
+    /// Values are not checked against schemas while templates are judged. (Those of the chart's
+    /// own values.yaml are checked all the same, as in Helm.)
+    pub skip_schema_validation: bool,
+    pub limits: Limits,
+}
+
+/// Everything that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// In the order in which Helm prints them.
+    pub messages: Vec<Message>,
+    /// What Helm logs on the way.
+    pub warnings: Vec<String>,
+}
+
+impl Findings {
+    fn add(&mut self, severity: Severity, path: &str, text: impl Into<String>) {
+        self.messages.push(Message {
+            severity,
+            path: path.to_owned(),
+            text: text.into(),
+        });
+    }
+
+    /// Adds what a rule says, and tells whether it had nothing to say.
+    fn check(&mut self, severity: Severity, path: &str, result: Result<(), String>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(text) => {
+                self.add(severity, path, text);
+                false
+            }
+        }
+    }
+}
+
+/// Judges a chart with the user's values.
+pub fn lint(sources: &Sources, values: &Map, options: &LintOptions) -> Findings {
+    let mut findings = Findings::default();
+    chart_file::check(&sources.chart_file, &mut findings);
+    values::check(sources, values, &mut findings);
+    templates::check(sources, values, options, &mut findings);
+    dependencies::check(sources, &mut findings);
+    findings
+}
