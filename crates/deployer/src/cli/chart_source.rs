@@ -9,6 +9,7 @@ use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
 use super::dependency::update_dependencies;
 use super::error::CliError;
 use super::locate::locate_chart;
+use super::package::check_dependencies;
 use super::post_render::PostRenderer;
 use super::session::Session;
 use crate::action::{ChartSource, RenderError, RenderRequest, RenderedChart, ValuesReuse};
@@ -60,6 +61,10 @@ impl LoadedChart {
         if let Some(warning) = loaded.deprecation_warning(compat) {
             session.printer.say(warning);
         }
+        // A chart of a kind that cannot be installed is told so first, as by Helm.
+        if matches!(loaded.metadata.chart_type.as_str(), "" | "application") {
+            check_dependencies(&loaded, &path)?;
+        }
         Ok(Self {
             chart: loaded,
             values,
@@ -106,6 +111,16 @@ impl LoadedChart {
         options: &chart::RenderOptions,
     ) -> Result<chart::Rendered, RenderError> {
         chart::template(&self.chart, &self.values, options).map_err(|error| self.explain(error))
+    }
+
+    /// Returns what the templates give although it is no YAML; nothing but a line where they fail.
+    pub(crate) fn broken_text(&self, options: &chart::RenderOptions) -> String {
+        let files = chart::template_files(&self.chart, &self.values, options).unwrap_or_default();
+        let mut text = String::new();
+        for (path, content) in files {
+            text.push_str(&format!("---\n# Source: {path}\n{content}\n"));
+        }
+        format!("{}\n", text.trim())
     }
 
     pub(crate) fn post_renderer(&self) -> Option<&PostRenderer> {
@@ -292,7 +307,10 @@ fn wrong_values(error: &chart::values::ValuesError) -> CliError {
     CliError::usage(error.to_string()).with_hint("nothing was changed")
 }
 
-fn values_options(arguments: &ValueArgs, compat: chart::Compat) -> Result<ValuesOptions, CliError> {
+pub(crate) fn values_options(
+    arguments: &ValueArgs,
+    compat: chart::Compat,
+) -> Result<ValuesOptions, CliError> {
     let usage = |error| wrong_values(&error);
     let files = arguments
         .values

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::action::{ActionError, ExitCode, RenderError};
 use crate::cluster::kube::KubeError;
 use crate::output::{PrintError, Printer, report_action, report_error};
-use crate::registry::RegistryError;
+use crate::registry::{ProvenanceError, RegistryError};
 use crate::release::NameError;
 use crate::storage::StorageError;
 
@@ -24,6 +24,12 @@ pub(crate) enum CliError {
     /// A command that shows what Helm shows failed, in Helm's words.
     #[error("{text}")]
     AsHelm { text: String, code: ExitCode },
+    /// The command did its work, and what it found is bad.
+    #[error("{message}")]
+    Found { message: String },
+    /// A signature does not count, or cannot be made.
+    #[error(transparent)]
+    Provenance(#[from] ProvenanceError),
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -100,6 +106,17 @@ impl CliError {
             Self::Usage { .. }
             | Self::Chart { .. }
             | Self::Name(_)
+            | Self::Provenance(
+                ProvenanceError::Keyring { .. }
+                | ProvenanceError::NoProvenance { .. }
+                | ProvenanceError::Read(_)
+                | ProvenanceError::Unpacked
+                | ProvenanceError::NotAnArchive
+                | ProvenanceError::NoKey
+                | ProvenanceError::NotPrivate
+                | ProvenanceError::Vague(_)
+                | ProvenanceError::Passphrase,
+            )
             | Self::File { .. }
             | Self::Registry(RegistryError::Request(_) | RegistryError::NotFound { .. }) => {
                 ExitCode::Usage
@@ -111,9 +128,12 @@ impl CliError {
             ) => ExitCode::Usage,
             Self::Action(error) => error.exit_code(),
             Self::Print(PrintError::BrokenPipe) => ExitCode::Done,
-            Self::Kube(_) | Self::Storage(_) | Self::Registry(_) | Self::Print(_) => {
-                ExitCode::Failed
-            }
+            Self::Found { .. }
+            | Self::Provenance(_)
+            | Self::Kube(_)
+            | Self::Storage(_)
+            | Self::Registry(_)
+            | Self::Print(_) => ExitCode::Failed,
         }
     }
 
@@ -128,6 +148,7 @@ impl CliError {
             Self::Kube(error) => report_error(printer, error, &error.hints()),
             Self::Storage(error) => report_error(printer, error, &error.hints()),
             Self::Registry(error) => report_error(printer, error, &error.hints()),
+            Self::Provenance(error) => report_error(printer, error, &error.hints()),
             other => report_error(printer, other, &[]),
         }
     }

@@ -7,6 +7,7 @@
 mod arguments;
 mod chart_source;
 mod completion;
+mod create;
 mod dependency;
 mod dry_run;
 mod duration;
@@ -15,9 +16,11 @@ mod get;
 mod global;
 mod history;
 mod install;
+mod lint;
 mod list;
 mod locate;
 mod options;
+mod package;
 mod password;
 mod places;
 mod post_render;
@@ -30,12 +33,14 @@ mod rollback;
 mod run;
 mod search;
 mod session;
+mod show;
 mod signal;
 mod signature;
 mod status;
 mod template;
 mod uninstall;
 mod upgrade;
+mod verify;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -75,6 +80,11 @@ pub(crate) enum Command {
     List(list::ListCommand),
     Get(get::GetCommand),
     Template(Box<template::TemplateCommand>),
+    Lint(Box<lint::LintCommand>),
+    Show(Box<show::ShowCommand>),
+    Create(create::CreateCommand),
+    Package(Box<package::PackageCommand>),
+    Verify(verify::VerifyCommand),
     Recover(recover::RecoverCommand),
     Repo(repo::RepoCommand),
     Search(search::SearchCommand),

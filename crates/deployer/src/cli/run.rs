@@ -1,10 +1,12 @@
 //! From the command line to the exit code.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::process::ExitCode as ProcessExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
 use super::error::CliError;
@@ -16,7 +18,9 @@ use crate::output::{ConsoleProgress, Printer};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ProcessExitCode {
-    let cli = match Cli::try_parse() {
+    let flags = switches(&Cli::command());
+    let arguments = std::env::args_os().filter_map(|argument| plain_switch(argument, &flags));
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
@@ -37,6 +41,32 @@ pub fn main() -> ProcessExitCode {
         }
     };
     ProcessExitCode::from(u8::from(code))
+}
+
+/// Returns the names of all flags that stand alone.
+fn switches(command: &clap::Command) -> BTreeSet<String> {
+    let own = command
+        .get_arguments()
+        .filter(|argument| matches!(argument.get_action(), ArgAction::SetTrue))
+        .filter_map(|argument| argument.get_long().map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(switches))
+        .collect()
+}
+
+/// Takes `--flag=true` for `--flag` and drops `--flag=false`, which Go's flags allow.
+fn plain_switch(argument: OsString, switches: &BTreeSet<String>) -> Option<OsString> {
+    let text = argument.to_str().and_then(|text| text.strip_prefix("--"));
+    let Some((name, value)) = text.and_then(|text| text.split_once('=')) else {
+        return Some(argument);
+    };
+    if !switches.contains(name) {
+        return Some(argument);
+    }
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(format!("--{name}").into()),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => None,
+        _ => Some(argument),
+    }
 }
 
 /// Prints help or what is wrong with the flags; clap chooses stdout or stderr.
@@ -97,6 +127,11 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
             Command::List(command) => command.run(session).await,
             Command::Get(command) => command.run(session).await,
             Command::Template(command) => command.run(session).await,
+            Command::Lint(command) => command.run(session),
+            Command::Show(command) => command.run(session).await,
+            Command::Create(command) => command.run(session),
+            Command::Package(command) => command.run(session).await,
+            Command::Verify(command) => command.run(session),
             Command::Recover(command) => command.run(session).await,
             Command::Repo(command) => command.run(session).await,
             Command::Search(command) => command.run(session),
@@ -110,4 +145,20 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
     // A read of stdin or of a log that still blocks must not hold the process.
     runtime.shutdown_background();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_may_be_given_as_go_gives_it() {
+        let switches = switches(&Cli::command());
+        let plain = |text: &str| plain_switch(text.into(), &switches);
+        assert_eq!(plain("--strict=true"), Some("--strict".into()));
+        assert_eq!(plain("--create-namespace=false"), None);
+        assert_eq!(plain("--strict=maybe"), Some("--strict=maybe".into()));
+        assert_eq!(plain("--set=a=true"), Some("--set=a=true".into()));
+        assert_eq!(plain("strict=true"), Some("strict=true".into()));
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::places::default_keyring;
+use crate::registry::verify_archive;
 
 /// Returns what checks an archive with its provenance against a file of public keys.
 pub(crate) fn signature_check(
@@ -10,10 +11,8 @@ pub(crate) fn signature_check(
 ) -> impl Fn(&Path) -> Result<Vec<String>, String> + Send + Sync + use<> {
     let keyring: PathBuf = keyring.map_or_else(default_keyring, Path::to_owned);
     move |archive| {
-        Err(format!(
-            "the signature of `{}` cannot be checked against `{}` by this version",
-            archive.display(),
-            keyring.display()
-        ))
+        verify_archive(archive, &keyring)
+            .map(|verification| verification.lines())
+            .map_err(|error| error.to_string())
     }
 }

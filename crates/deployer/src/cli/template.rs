@@ -1,5 +1,7 @@
 //! `template`
 
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -69,6 +71,30 @@ pub(crate) struct TemplateCommand {
     apply: ApplyArgs,
     #[command(flatten)]
     hooks: HookArgs,
+    #[command(flatten)]
+    unused: UnusedArgs,
+    /// Leave the content of Secrets out
+    #[arg(long)]
+    hide_secret: bool,
+}
+
+/// Flags of an install that mean nothing to a rendering; Helm's `template` takes them too.
+#[derive(Debug, Args)]
+struct UnusedArgs {
+    #[arg(long, hide = true)]
+    create_namespace: bool,
+    #[arg(long, hide = true)]
+    replace: bool,
+    #[arg(long, hide = true, value_name = "TEXT")]
+    description: Option<String>,
+    #[arg(short = 'l', long, hide = true, value_name = "KEY=VALUE")]
+    labels: Vec<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "watcher")]
+    wait: Option<String>,
+    #[arg(long, hide = true)]
+    wait_for_jobs: bool,
+    #[arg(long, hide = true, value_name = "DURATION")]
+    timeout: Option<String>,
 }
 
 impl TemplateCommand {
@@ -120,33 +146,77 @@ impl TemplateCommand {
             reuse: ValuesReuse::WhenNoneGiven,
         };
         let options = chart.options(&request).map_err(ActionError::from)?;
-        let rendered = chart.rendered(&options).map_err(ActionError::from)?;
+        let rendered = match chart.rendered(&options) {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                if session.global.debug {
+                    // What is no YAML is shown all the same, for who has to mend it.
+                    session.printer.data(&chart.broken_text(&options))?;
+                }
+                return Err(ActionError::from(error).into());
+            }
+        };
         for warning in &rendered.warnings {
             session.printer.warn(warning);
         }
-        let mut manifest = rendered.manifest_text();
-        if let Some(post_renderer) = chart.post_renderer() {
+        let written = match &self.output_dir {
+            Some(folder) => Some(self.write_files(session, folder, &release, &rendered)?),
+            None => None,
+        };
+        let mut manifest = match written {
+            Some(()) => String::new(),
+            None if self.hide_secret => without_secrets(&rendered).manifest_text(),
+            None => rendered.manifest_text(),
+        };
+        if let Some(post_renderer) = chart.post_renderer().filter(|_| written.is_none()) {
             manifest = post_renderer
                 .run(&manifest)
                 .map_err(|error| CliError::usage(error.to_string()))?;
         }
-        let text = rendered.template_text(&manifest, !self.apply.no_hooks, !self.skip_tests);
+        let with_hooks = !self.apply.no_hooks && written.is_none();
+        let text = rendered.template_text(&manifest, with_hooks, !self.skip_tests);
         let text = if self.show_only.is_empty() {
             text
         } else {
             self.only_shown(&text)?
         };
-        match &self.output_dir {
-            Some(folder) => {
-                let folder = if self.release_name {
-                    folder.join(release.as_str())
-                } else {
-                    folder.clone()
-                };
-                write_files(session, &folder, &text)
+        Ok(session.printer.data(&text)?)
+    }
+
+    /// Writes each manifest to the file of its template, and tells so.
+    fn write_files(
+        &self,
+        session: &Session,
+        folder: &Path,
+        release: &ReleaseName,
+        rendered: &chart::Rendered,
+    ) -> Result<(), CliError> {
+        let mut writer = Writer {
+            session,
+            written: BTreeSet::new(),
+        };
+        if self.include_crds {
+            for resource in &rendered.crds {
+                writer.write(folder, &resource.path, &resource.text)?;
             }
-            None => Ok(session.printer.data(&text)?),
         }
+        let folder = if self.release_name {
+            folder.join(release.as_str())
+        } else {
+            folder.to_owned()
+        };
+        for manifest in &rendered.manifests {
+            writer.write(&folder, &manifest.name, &manifest.content)?;
+        }
+        if self.apply.no_hooks {
+            return Ok(());
+        }
+        for hook in &rendered.hooks {
+            if !(self.skip_tests && hook.runs_at("test")) {
+                writer.write(&folder, &hook.path, &hook.manifest)?;
+            }
+        }
+        Ok(())
     }
 
     fn name_and_chart(&self) -> Result<(ReleaseName, String), CliError> {
@@ -165,13 +235,7 @@ impl TemplateCommand {
     fn capabilities(&self) -> Result<chart::Capabilities, CliError> {
         let mut capabilities = chart::Capabilities::default();
         if let Some(version) = &self.kube_version {
-            capabilities.kube_version =
-                chart::KubeVersion::parse(version, self.render.compat.into()).map_err(
-                    |problem| {
-                        CliError::usage(format!("invalid kube version `{version}`: {problem}"))
-                            .with_hint("write it as `1.34.0`")
-                    },
-                )?;
+            capabilities.kube_version = parse_kube_version(version, self.render.compat.into())?;
         }
         capabilities
             .api_versions
@@ -180,23 +244,25 @@ impl TemplateCommand {
     }
 
     /// Keeps the documents of the wanted templates; one that gives none is an error.
+    ///
+    /// Source: Helm v3.22 cmd/helm/template.go.
     fn only_shown(&self, text: &str) -> Result<String, CliError> {
-        let documents = documents(text);
+        let documents: Vec<(Option<String>, String)> =
+            chart::manifest::split_manifests(text, self.render.compat.into())
+                .into_iter()
+                .map(|document| (path_in_chart(&document), document))
+                .collect();
         let mut shown = String::new();
         for wanted in &self.show_only {
-            let is_wanted = |path: &str| {
-                let inner = path.split_once('/').map_or(path, |(_, inner)| inner);
-                matches_glob(wanted, inner)
-            };
-            let mut found = false;
-            for (path, document) in &documents {
-                if is_wanted(path) {
-                    found = true;
-                    shown.push_str("---\n");
-                    shown.push_str(document);
-                }
-            }
-            if !found {
+            let found: Vec<&String> = documents
+                .iter()
+                .filter(|(path, _)| {
+                    path.as_deref()
+                        .is_some_and(|path| matches_glob(wanted, path))
+                })
+                .map(|(_, document)| document)
+                .collect();
+            if found.is_empty() {
                 return Err(
                     CliError::usage(format!("could not find template {wanted} in chart"))
                         .with_hint(
@@ -204,52 +270,99 @@ impl TemplateCommand {
                         ),
                 );
             }
+            for document in found {
+                shown.push_str(&format!("---\n{document}\n"));
+            }
         }
         Ok(shown)
     }
 }
 
-/// Returns each document with the path of its template, without the separator.
-fn documents(text: &str) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = Vec::new();
-    for line in text.split_inclusive('\n') {
-        if line.trim_end() == "---" {
-            all.push((String::new(), String::new()));
-            continue;
-        }
-        if let Some((path, document)) = all.last_mut() {
-            if path.is_empty()
-                && let Some(source) = line.strip_prefix("# Source: ")
-            {
-                source.trim().clone_into(path);
-            }
-            document.push_str(line);
-        }
-    }
-    all
+/// Reads `--kube-version`.
+pub(crate) fn parse_kube_version(
+    text: &str,
+    compat: chart::Compat,
+) -> Result<chart::KubeVersion, CliError> {
+    chart::KubeVersion::parse(text, compat).map_err(|problem| {
+        CliError::usage(format!("invalid kube version '{text}': {problem}"))
+            .with_hint("write it as `1.34.0`")
+    })
 }
 
-/// Compares as shells do: a star stands for anything but a slash.
+/// Returns the template of a document, relative to the chart.
+fn path_in_chart(document: &str) -> Option<String> {
+    document.lines().find_map(|line| {
+        let (_, source) = line.split_once("# Source: ")?;
+        let (chart, path) = source.split_once('/')?;
+        (!chart.is_empty() && !path.is_empty()).then(|| path.to_owned())
+    })
+}
+
+/// Compares as shells and Go's `filepath.Match` do: `*` and `?` stand for anything but a slash,
+/// brackets for one of their characters, a backslash takes the next one as it is. A pattern that is
+/// not well formed matches nothing.
 fn matches_glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
-            let end = rest.find('/').unwrap_or(rest.len());
-            (0..=end)
-                .filter(|at| rest.is_char_boundary(*at))
-                .any(|at| matches_glob(after, &rest[at..]))
-        }),
-    }
+    glob(pattern).is_some_and(|expression| expression.is_match(text))
 }
 
-fn write_files(session: &Session, folder: &Path, text: &str) -> Result<(), CliError> {
-    let mut written: Vec<String> = Vec::new();
-    for (path, document) in documents(text) {
-        // Template paths come from the chart: they must not lead out of the folder.
-        if path.is_empty() || path.split('/').any(|part| part == ".." || part.is_empty()) {
-            continue;
+fn glob(pattern: &str) -> Option<regex::Regex> {
+    let mut expression = String::from("(?s)^");
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' => expression.push_str("[^/]*"),
+            '?' => expression.push_str("[^/]"),
+            '\\' => expression.push_str(&regex::escape(&characters.next()?.to_string())),
+            '[' => {
+                expression.push('[');
+                let mut is_first = true;
+                loop {
+                    match characters.next()? {
+                        '^' if is_first => expression.push('^'),
+                        ']' => break,
+                        '-' => expression.push('-'),
+                        '\\' => {
+                            expression.push_str(&regex::escape(&characters.next()?.to_string()));
+                        }
+                        other => expression.push_str(&regex::escape(&other.to_string())),
+                    }
+                    is_first = false;
+                }
+                expression.push(']');
+            }
+            literal => expression.push_str(&regex::escape(&literal.to_string())),
         }
-        let file = folder.join(&path);
+    }
+    expression.push('$');
+    regex::Regex::new(&expression).ok()
+}
+
+/// Replaces the content of Secrets by a remark.
+fn without_secrets(rendered: &chart::Rendered) -> chart::Rendered {
+    let mut rendered = rendered.clone();
+    for manifest in &mut rendered.manifests {
+        if manifest.kind == "Secret" && manifest.api_version == "v1" {
+            "# HIDDEN: The Secret output has been suppressed".clone_into(&mut manifest.content);
+        }
+    }
+    rendered
+}
+
+/// Writes manifests to files; several of one template share its file.
+struct Writer<'session> {
+    session: &'session Session,
+    written: BTreeSet<PathBuf>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, folder: &Path, name: &str, content: &str) -> Result<(), CliError> {
+        let file = folder.join(name);
+        // Template paths come from the chart: they must not lead out of the folder.
+        if name.split('/').any(|part| part == ".." || part.is_empty()) {
+            return Err(CliError::usage(format!(
+                "template `{name}` would be written outside of the folder"
+            )));
+        }
         let failed = |source| CliError::File {
             doing: format!("cannot write `{}`", file.display()),
             source,
@@ -257,17 +370,20 @@ fn write_files(session: &Session, folder: &Path, text: &str) -> Result<(), CliEr
         if let Some(parent) = file.parent() {
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
-        let mut content = if written.contains(&path) {
-            std::fs::read_to_string(&file).map_err(failed)?
-        } else {
-            session.printer.line(&format!("wrote {}", file.display()))?;
-            String::new()
-        };
-        content.push_str(&format!("---\n{document}"));
-        std::fs::write(&file, content).map_err(failed)?;
-        written.push(path);
+        let is_new = self.written.insert(file.clone());
+        let mut target = std::fs::OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(is_new)
+            .append(!is_new)
+            .open(&file)
+            .map_err(failed)?;
+        target
+            .write_all(format!("---\n# Source: {name}\n{content}\n").as_bytes())
+            .map_err(failed)?;
+        let told = format!("wrote {}", file.display());
+        Ok(self.session.printer.line(&told)?)
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -282,10 +398,23 @@ mod tests {
     }
 
     #[test]
+    fn brackets_and_escapes_are_those_of_go() {
+        for (pattern, text, expected) in [
+            ("templates/[a-c]?.yaml", "templates/b1.yaml", true),
+            ("templates/[^a-c].yaml", "templates/b.yaml", false),
+            ("templates/\\*.yaml", "templates/*.yaml", true),
+            ("templates/[", "templates/[", false),
+        ] {
+            assert_eq!(matches_glob(pattern, text), expected, "{pattern}");
+        }
+    }
+
+    #[test]
     fn documents_are_told_apart_by_their_source() {
-        let text =
-            "---\n# Source: c/templates/a.yaml\na: 1\n---\n# Source: c/templates/b.yaml\nb: 1\n";
-        let paths: Vec<String> = documents(text).into_iter().map(|(path, _)| path).collect();
-        assert_eq!(paths, ["c/templates/a.yaml", "c/templates/b.yaml"]);
+        assert_eq!(
+            path_in_chart("# Source: c/templates/a.yaml\na: 1").as_deref(),
+            Some("templates/a.yaml")
+        );
+        assert_eq!(path_in_chart("a: 1"), None);
     }
 }
