@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod chain;
+mod created;
 mod folder;
 mod readers;

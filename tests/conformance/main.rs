@@ -10,6 +10,10 @@ use harness::cluster::{Helm, demand};
 use harness::command::{Output, Program};
 use harness::{binaries, skip, workspace};
 
+mod commands;
+mod lint_charts;
+mod provenance;
+mod recorded;
 mod stack;
 
 /// Helm built from source claims an ancient Kubernetes unless told.
