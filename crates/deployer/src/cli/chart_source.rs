@@ -61,9 +61,10 @@ impl LoadedChart {
         if let Some(warning) = loaded.deprecation_warning(compat) {
             session.printer.say(warning);
         }
-        // A chart of a kind that cannot be installed is told so first, as by Helm.
-        if matches!(loaded.metadata.chart_type.as_str(), "" | "application") {
-            check_dependencies(&loaded, &path)?;
+        // Wrong values, and a chart of a kind that cannot be installed, are told first, as by Helm.
+        let is_installable = matches!(loaded.metadata.chart_type.as_str(), "" | "application");
+        if is_installable && values.merge().is_ok() {
+            check_dependencies(&loaded, &path, compat)?;
         }
         Ok(Self {
             chart: loaded,

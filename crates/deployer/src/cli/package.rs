@@ -101,7 +101,7 @@ impl PackageCommand {
         let chart = chart::load(path).map_err(|error| {
             CliError::usage(format!("chart `{shown}` cannot be loaded: {error}"))
         })?;
-        check_dependencies(&chart, path)?;
+        check_dependencies(&chart, path, chart::Compat::default())?;
         let options = PackageOptions {
             version: self.version.clone().filter(|text| !text.is_empty()),
             app_version: self.app_version.clone().filter(|text| !text.is_empty()),
@@ -184,8 +184,13 @@ impl PackageCommand {
 }
 
 /// Refuses a chart that lacks what it declares, and names the command that fetches it.
-pub(crate) fn check_dependencies(chart: &Chart, path: &Path) -> Result<(), CliError> {
+pub(crate) fn check_dependencies(
+    chart: &Chart,
+    path: &Path,
+    compat: chart::Compat,
+) -> Result<(), CliError> {
     chart.check_dependencies().map_err(|missing| {
+        let missing = chart::model::MissingDependencies { compat, ..missing };
         CliError::usage(missing.to_string()).with_hint(format!(
             "fetch {}: `deployer dependency update {}`",
             missing.names,
