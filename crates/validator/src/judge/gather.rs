@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
-use verdict::bootstrap::Row;
+use verdict::bootstrap::{PairedRow, Row};
 use verdict::paired::{PairedAccumulator, PairedScores};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
@@ -100,6 +100,7 @@ pub struct Gatherer {
 struct Part {
     scores: ScoreAccumulator,
     rows: Vec<Row>,
+    paired_rows: Vec<PairedRow>,
     paired: PairedAccumulator,
 }
 
@@ -120,6 +121,8 @@ pub struct Population {
     pub scores: RankedScores,
     /// The rows themselves, where weights or groups matter; else empty.
     pub rows: Vec<Row>,
+    /// The rows under both models, where there is a champion and weights or groups matter.
+    pub paired_rows: Vec<PairedRow>,
     /// Both models' outputs, where there is a champion.
     pub paired: Option<PairedScores>,
 }
@@ -202,6 +205,15 @@ impl Gatherer {
             self.ids.extend(hashes(column, find(&batch, column)?)?);
         }
         let keep_rows = weights.is_some() || groups.is_some();
+        let pair = |index: usize| {
+            Some(PairedRow {
+                first: batch.champion?[index],
+                second: batch.scores[index],
+                positive: batch.labels[index],
+                weight: weights.as_ref().map_or(1.0, |weights| weights[index]),
+                cluster: groups.as_ref().map(|groups| groups[index] as u64),
+            })
+        };
         let row = |index: usize| Row {
             score: batch.scores[index],
             positive: batch.labels[index],
@@ -216,6 +228,7 @@ impl Gatherer {
         )?;
         if keep_rows {
             self.whole.rows.extend((0..rows).map(row));
+            self.whole.paired_rows.extend((0..rows).filter_map(pair));
         }
         for slices in &mut self.slices {
             let array = find(&batch, &slices.by)?;
@@ -241,6 +254,8 @@ impl Gatherer {
                 )?;
                 if keep_rows {
                     part.rows.extend(indices.iter().map(|&index| row(index)));
+                    let pairs = indices.iter().filter_map(|&index| pair(index));
+                    part.paired_rows.extend(pairs);
                 }
             }
         }
@@ -314,6 +329,7 @@ impl Part {
             name,
             scores: self.scores.finish(),
             rows: self.rows,
+            paired_rows: self.paired_rows,
             paired: with_champion.then(|| self.paired.finish()),
         }
     }

@@ -390,3 +390,44 @@ fn a_plan_says_how_much_each_check_needs() {
             .any(|need| need.amount.is_err())
     );
 }
+
+#[test]
+fn groups_widen_the_change_from_a_champion_too() {
+    let text = "champion: {model: old.pt}\nlatency: []\nchecks: [{metric: auc, non_inferiority_margin: 0.1}]";
+    let settings = settings(text);
+    let (rows, champion) = (scores(200, 0.3), scores(200, 0.25).0);
+    let five = |values: &[f64]| {
+        values
+            .iter()
+            .flat_map(|value| [*value; 5])
+            .collect::<Vec<_>>()
+    };
+    let labels: Vec<bool> = rows.1.iter().flat_map(|label| [*label; 5]).collect();
+    // The champion ranks some rows otherwise.
+    let champion: Vec<f64> = champion
+        .iter()
+        .enumerate()
+        .map(|(row, score)| score + if row % 7 == 0 { 0.2 } else { 0.0 })
+        .collect();
+    let (many, champion) = ((five(&rows.0), labels), five(&champion));
+    let plan = GatherPlan::of(&settings);
+    let plain = gathered(plan.clone(), &many, Some(&champion), &[]).expect("gathers");
+    let grouped = GatherPlan {
+        group: Some("customer".to_owned()),
+        ..plan
+    };
+    let customer = along(
+        "customer",
+        Int64Array::from_iter_values((0..1000).map(|row| row / 5)),
+    );
+    let grouped = gathered(grouped, &many, Some(&champion), &[customer]).expect("gathers");
+    let of = |gathered: &Gathered| judged(gathered, &settings.checks).0.remove(0);
+    let (alone, together) = (of(&plain), of(&grouped));
+    let width =
+        |check: &Check| check.upper_bound.expect("a bound") - check.lower_bound.expect("a bound");
+    assert!((alone.value.expect("defined") - together.value.expect("defined")).abs() < 1e-9);
+    assert!(
+        width(&together) > 1.7 * width(&alone),
+        "{alone:?} {together:?}"
+    );
+}

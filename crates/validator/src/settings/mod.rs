@@ -258,7 +258,6 @@ impl Settings {
             });
         }
         selection.leave_out([&data.weight, &data.id, &data.group].into_iter().flatten());
-        refuse_uncombined(&checks, &data)?;
         reader.note_default("confidence", CONFIDENCE.into());
         if let Some(given) = &request.scorer {
             reader.note("scorer", given.text.clone().into(), Some(given));
@@ -285,25 +284,5 @@ impl Settings {
         };
         settings.selection.along = GatherPlan::of(&settings).columns();
         Ok(settings)
-    }
-}
-
-/// Refuses what would be judged without heeding weights or groups.
-fn refuse_uncombined(checks: &[MetricCheck], data: &DataSettings) -> Result<(), SettingsError> {
-    let compared = checks
-        .iter()
-        .find(|check| check.subject == Subject::ChangeFromChampion);
-    let column = [("weight", &data.weight), ("group", &data.group)]
-        .into_iter()
-        .find(|(_, column)| column.is_some());
-    match (compared, column) {
-        (Some(check), Some((key, _))) => Err(SettingsError::Gate {
-            key: format!("dataset.{key}"),
-            problem: format!(
-                "the check `{}` compares with a champion, which is not done with a column of {key}s",
-                check.name
-            ),
-        }),
-        _ => Ok(()),
     }
 }
