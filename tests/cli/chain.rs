@@ -187,3 +187,32 @@ fn a_dry_run_shows_the_manifests_and_changes_nothing() -> Result<()> {
         "the dry run wrote files".to_owned()
     })
 }
+
+/// The chart mounts the file from a ConfigMap, an earlier hook; a local process gets the folder
+/// that is named for the volume.
+#[test]
+fn a_gate_file_in_the_charts_values_adds_its_checks_and_slices() -> Result<()> {
+    let folder = Folder::new()?;
+    let mount = folder.scratch().join("gate-file");
+    std::fs::create_dir(&mount)?;
+    let checks = "checks:\n- {metric: f1, at: 0.5, min: 0.8}\n- {metric: auc, min: 0.85, slice: {by: length_mm, edges: [30, 60]}}\n";
+    let gate = format!("apiVersion: validator/v1\nkind: ModelGate\n{checks}");
+    std::fs::write(mount.join("gate.yaml"), gate)?;
+    let indented = checks.replace('\n', "\n    ");
+    let values = folder.scratch().join("values.yaml");
+    std::fs::write(
+        &values,
+        format!("gate:\n  file:\n    {}\n", indented.trim_end()),
+    )?;
+    let refused = folder
+        .gated("install", "better")?
+        .arg("--values")
+        .arg(&values)
+        .arg(format!("--hook-mount=gate-file={}", mount.display()))
+        .arg("--hooks=local")
+        .expect(3)?;
+    refused
+        .is_orderly()?
+        .says(&["rejected by hook", "length_mm<30", "f1@0.5"])
+        .map(|_| ())
+}

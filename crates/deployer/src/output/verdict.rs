@@ -107,6 +107,10 @@ fn check_text(check: &GateCheck) -> String {
         LATENCY => ("p99", " ms", 2),
         other => (other, "", 4),
     };
+    let name = match &check.slice {
+        Some(slice) => format!("{name} [{slice}]"),
+        None => name.to_owned(),
+    };
     let number = |value: f64| format!("{value:.digits$}{unit}");
     let mut text = match check.value {
         Some(value) => format!("{name} {}", number(value)),
@@ -171,6 +175,19 @@ mod tests {
         assert!(
             lines.contains(&"  model: m.pt (sha256:abcdef012345)".to_owned()),
             "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn a_check_of_a_slice_names_the_slice() {
+        let verdict = GateVerdict::parse(
+            r#"{"kind":"validator/verdict","schema_version":1,"outcome":"fail","reasons":["x"],
+            "checks":[{"metric":"auc_by_country","outcome":"fail","value":0.8,"minimum":0.9,"slice":"country=DE","samples":500}]}"#,
+        )
+        .expect("a verdict");
+        assert_eq!(
+            verdict_line(&verdict),
+            "fail: auc_by_country [country=DE] 0.8000 not >= 0.9 (n=500)"
         );
     }
 

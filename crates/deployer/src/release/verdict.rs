@@ -33,6 +33,9 @@ pub enum GateOutcome {
 pub struct GateCheck {
     /// The metric, such as `auc` or `latency_ms_p99`.
     pub metric: String,
+    /// The part of the rows that was judged, such as `country=DE`; absent for all rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<String>,
     /// How the check came out.
     pub outcome: String,
     /// The measured value.
