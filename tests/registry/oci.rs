@@ -1,10 +1,11 @@
 //! Charts in a registry: what we push Helm pulls, byte for byte, and the other way round.
 
 use anyhow::{Context, Result, ensure};
+use harness::chart_server::ChartServer;
 use harness::cluster::Helm;
 use harness::command::Output;
 use harness::registry::{Demands, Registry};
-use harness::skip;
+use harness::{skip, workspace};
 
 use crate::home::Home;
 
@@ -183,6 +184,69 @@ fn a_provenance_travels_with_its_chart() -> Result<()> {
         if let Some(push) = home.helm(helm, &push)? {
             ensure!(digest(&push.expect(0)?)? == digest(&pushed)?);
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_signature_is_checked_wherever_the_chart_comes_from() -> Result<()> {
+    let Some(registry) = registry(Demands::default())? else {
+        return Ok(());
+    };
+    let home = Home::new()?;
+    let key = |name: &str| {
+        let path = workspace::root().join("tests/keys").join(name);
+        path.display().to_string()
+    };
+    home.run("create web")?;
+    let package = format!(
+        "package web -d dist --sign --keyring {}",
+        key("secring.gpg")
+    );
+    home.deployer(&package)?
+        .args(["--key", "Chart Signer"])
+        .expect(0)?;
+    home.run(&format!("push dist/web-0.1.0.tgz {}", registry.url("ml")))?;
+    home.run("repo index dist")?;
+    let server = ChartServer::start(&home.path("dist"))?;
+    home.run(&format!("repo add ours {}", server.url("")))?;
+    for chart in [
+        format!("{} --plain-http", registry.url("ml/web")),
+        "ours/web".to_owned(),
+        server.url("web-0.1.0.tgz"),
+    ] {
+        let verify = format!("--verify --keyring {}", key("pubring.gpg"));
+        let pull = format!("pull {chart} -d out {verify}");
+        let pulled = home.run(&pull)?;
+        ensure!(
+            pulled.stdout.starts_with("Signed by: Chart Signer"),
+            "{}",
+            pulled.describe()
+        );
+        if let Some(theirs) = home.helm(Helm::V3, &pull)? {
+            ensure!(theirs.expect(0)?.stdout == pulled.stdout, "{chart}");
+        }
+        home.run(&format!(
+            "template {chart} {verify} --set model.path=m,gate.dataset=d"
+        ))?;
+        let other = format!("--verify --keyring {}", key("other.gpg"));
+        home.fails(&format!("pull {chart} -d none {other}"))?;
+        ensure!(home.names("none")?.is_empty(), "{chart}");
+    }
+    let archive = home.pack("dist", "web", "0.2.0")?;
+    home.run(&format!(
+        "push {} {}",
+        archive.display(),
+        registry.url("ml")
+    ))?;
+    for chart in [registry.url("ml/web"), server.url("web-0.2.0.tgz")] {
+        let unsigned = format!(
+            "pull {chart} -d none --verify --keyring {}",
+            key("pubring.gpg")
+        );
+        home.fails(&unsigned)?
+            .says(&["failed to fetch provenance"])?;
+        ensure!(home.names("none")?.is_empty(), "{chart}");
     }
     Ok(())
 }
