@@ -257,12 +257,13 @@ fn of_change(
     let Some((paired, champion)) = population.paired.as_ref().zip(outputs.champion) else {
         return Err(MetricError::Empty);
     };
-    if !population.paired_rows.is_empty() && !(paired.identical() && champion == outputs.model) {
+    let is_unchanged = paired.identical() && champion == outputs.model;
+    if !population.paired_rows.is_empty() && !is_unchanged {
         let sample = Sample::of_paired_rows(population.paired_rows.clone());
         return resampled(check, &sample, [champion, outputs.model], None);
     }
     if check.metric != Metric::Auc {
-        if paired.identical() && champion == outputs.model {
+        if is_unchanged {
             // Undefined on one is undefined on both.
             evaluate(&check.metric, &population.scores, outputs.model)?;
             return Ok(unchanged(check));
