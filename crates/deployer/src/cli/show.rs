@@ -12,6 +12,7 @@ use super::session::Session;
 /// Show information of a chart
 #[derive(Debug, Args)]
 #[command(
+    alias = "inspect",
     after_help = "Examples:\n  deployer show values ./charts/fraud-model\n  deployer show chart oci://registry.example.com/charts/fraud-model --version 1.4.2\n  deployer show values ./charts/fraud-model --jsonpath '{.model.path}'"
 )]
 pub(crate) struct ShowCommand {
