@@ -22,7 +22,7 @@ pub mod semver;
 pub mod yaml;
 
 pub use error::Error;
-pub use functions::{FunctionSet, UrlParts};
+pub use functions::{FunctionSet, UrlParts, regex_matches};
 pub use json::json_error;
 pub use quote::{is_printable, quoted};
 pub use templates::{Compat, Limits, Lookup, MissingKey, Options, Templates};

@@ -56,9 +56,9 @@ pub(super) fn duplicates(items: &[Json]) -> Option<(usize, usize)> {
     })
 }
 
+/// Patterns are Go's; what is not well formed was refused with the schema.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let schema = serde_json::json!({ "pattern": pattern });
-    jsonschema::is_valid(&schema, &Json::String(text.to_owned()))
+    template::regex_matches(pattern, text).unwrap_or_default()
 }
 
 pub(super) fn find_anchor<'schema>(
@@ -74,6 +74,7 @@ pub(super) fn find_anchor<'schema>(
             let is_it =
                 |key: &str, wanted: &str| entries.get(key).and_then(Json::as_str) == Some(wanted);
             if is_it("$anchor", name)
+                || is_it("$dynamicAnchor", name)
                 || is_it("$id", &format!("#{name}"))
                 || is_it("id", &format!("#{name}"))
             {

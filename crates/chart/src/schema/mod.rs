@@ -1,15 +1,21 @@
 //! values.schema.json: whether values fit it, and Helm's text when they do not.
 //!
-//! The crate `jsonschema` decides; `explain` then finds the words that Helm's own library has for it,
-//! walking the schema in that library's order. Nothing is fetched from the network.
+//! Validation follows Helm's own library, whose texts name each mistake in its order; the crate
+//! `jsonschema` answers for formats, patterns and divisors. Nothing is fetched from the network.
 
 mod compare;
-mod explain;
+mod document;
+mod formats;
+mod keywords;
+mod meta;
+mod mistake;
+mod validate;
 mod words;
 
 use serde_json::Value as Json;
 use template::{Map, Value, yaml};
 
+use self::document::Document;
 use crate::model::Chart;
 
 /// Values that do not fit the schema of a chart or of a subchart.
@@ -60,7 +66,8 @@ fn collect(chart: &Chart, values: &Map, report: &mut String) {
 /// Validates values against the text of one schema.
 ///
 /// # Errors
-/// One line for each mistake, such as `- at '/age': minimum: got -5, want 0`.
+/// One line for each mistake, such as `- at '/age': minimum: got -5, want 0`; or what is wrong with
+/// the schema itself.
 pub fn validate_one(schema: &[u8], values: &Json) -> Result<(), String> {
     let schema: Json = serde_json::from_slice(schema).map_err(|error| {
         let go = template::json_error(&String::from_utf8_lossy(schema));
@@ -71,19 +78,16 @@ pub fn validate_one(schema: &[u8], values: &Json) -> Result<(), String> {
             _ => go.unwrap_or_else(|| error.to_string()),
         }
     })?;
-    let validator = jsonschema::options().build(&schema).map_err(|error| {
-        format!("\"file:///values.schema.json#\" is not valid against metaschema: {error}\n")
+    let document = Document::new(&schema);
+    let meta = Document::meta(document.draft);
+    validate::validate(&meta, meta.top(), &schema).map_err(|mistake| {
+        format!(
+            "\"file:///values.schema.json#\" is not valid against metaschema: jsonschema validation failed with '{}'\n{}",
+            meta::url(document.draft),
+            mistake.report()
+        )
     })?;
-    if validator.is_valid(values) {
-        return Ok(());
-    }
-    if let Some(text) = explain::explain(&schema, values) {
-        return Err(format!("{text}\n"));
-    }
-    // A keyword that `explain` does not know: the crate's own words, one line for each mistake.
-    let lines: Vec<String> = validator
-        .iter_errors(values)
-        .map(|error| format!("- at '{}': {error}", error.instance_path()))
-        .collect();
-    Err(format!("{}\n", lines.join("\n")))
+    document.check_references()?;
+    validate::validate(&document, document.top(), values)
+        .map_err(|mistake| format!("{}\n", mistake.report()))
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{case::Case, random::Random};
 
-const SUBCHARTS: usize = 4;
+pub(crate) const SUBCHARTS: usize = 4;
 const PROPERTIES: &[&str] = &["a", "b", "c", "d-e", "f/g", "h~i"];
 
 pub(crate) fn generate(random: &mut Random) -> Case {

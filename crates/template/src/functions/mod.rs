@@ -24,6 +24,7 @@ mod urls;
 mod versions;
 mod words;
 
+pub use regexes::regex_matches;
 pub use urls::UrlParts;
 
 use std::{collections::HashMap, fmt, rc::Rc, sync::OnceLock};

@@ -107,6 +107,14 @@ fn compiled(expression: &str) -> Result<Rc<Regex>, String> {
     Ok(regex)
 }
 
+/// Tells whether a text holds a match of a Go regular expression.
+///
+/// # Errors
+/// Go's text for an expression that is not well formed.
+pub fn regex_matches(expression: &str, text: &str) -> Result<bool, String> {
+    Ok(compiled(expression)?.is_match(text))
+}
+
 /// As [`compiled`], with what Go says where it panics.
 fn panicking(expression: &str) -> Result<Rc<Regex>, String> {
     compiled(expression).map_err(|message| {

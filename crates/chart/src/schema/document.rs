@@ -1,0 +1,282 @@
+//! A schema document: its draft, its subschemas and where references lead.
+//!
+//! Source: github.com/santhosh-tekuri/jsonschema v6.0.3 root.go and compiler.go. References into
+//! other documents are refused, so that nothing is fetched; those of the metaschemas are known.
+
+use std::collections::HashSet;
+
+use serde_json::Value as Json;
+
+use super::{compare::find_anchor, meta};
+
+/// The address under which Helm compiles values.schema.json.
+const URL: &str = "file:///values.schema.json#";
+
+/// A schema within a document.
+#[derive(Debug, Clone)]
+pub(super) struct Schema<'schema> {
+    pub(super) json: &'schema Json,
+    /// The document that `#` means.
+    pub(super) root: &'schema Json,
+    /// The JSON pointer, as it stands in an address.
+    pub(super) location: String,
+}
+
+impl<'schema> Schema<'schema> {
+    fn below(&self, json: &'schema Json, parts: &[&str]) -> Self {
+        let mut location = self.location.clone();
+        for part in parts {
+            location.push('/');
+            location.push_str(&encode(&part.replace('~', "~0").replace('/', "~1")));
+        }
+        Self {
+            json,
+            root: self.root,
+            location,
+        }
+    }
+
+    /// The schema under a keyword.
+    pub(super) fn keyword(&self, name: &str) -> Option<Self> {
+        let json = self.json.get(name)?;
+        Some(self.below(json, &[name]))
+    }
+
+    /// The schemas of a list under a keyword.
+    pub(super) fn list(&self, name: &str) -> Vec<Self> {
+        let items = self.json.get(name).and_then(Json::as_array);
+        let items = items.into_iter().flatten().enumerate();
+        items
+            .map(|(index, json)| self.below(json, &[name, &index.to_string()]))
+            .collect()
+    }
+
+    /// The schemas of a map under a keyword.
+    pub(super) fn map(&self, name: &str) -> Vec<(&'schema str, Self)> {
+        let entries = self.json.get(name).and_then(Json::as_object);
+        let entries = entries.into_iter().flatten();
+        entries
+            .map(|(key, json)| (key.as_str(), self.below(json, &[name, key])))
+            .collect()
+    }
+}
+
+/// A document and how it is read.
+#[derive(Debug)]
+pub(super) struct Document<'schema> {
+    pub(super) root: &'schema Json,
+    pub(super) draft: u32,
+    /// Whether the document is a metaschema, whose formats hold in every draft.
+    pub(super) is_meta: bool,
+}
+
+impl<'schema> Document<'schema> {
+    pub(super) fn new(root: &'schema Json) -> Self {
+        Self {
+            root,
+            draft: meta::draft_of(root),
+            is_meta: false,
+        }
+    }
+
+    pub(super) fn meta(draft: u32) -> Document<'static> {
+        Document {
+            root: meta::root(draft),
+            draft,
+            is_meta: true,
+        }
+    }
+
+    pub(super) fn top(&self) -> Schema<'schema> {
+        Schema {
+            json: self.root,
+            root: self.root,
+            location: String::new(),
+        }
+    }
+
+    /// The address of a place in the document.
+    pub(super) fn url(&self, location: &str) -> String {
+        format!("{URL}{location}")
+    }
+
+    /// Finds the target of a reference.
+    pub(super) fn resolve(&self, from: &Schema<'schema>, to: &str) -> Option<Schema<'schema>> {
+        self.find(from, to).ok()
+    }
+
+    fn find(&self, from: &Schema<'schema>, to: &str) -> Result<Schema<'schema>, String> {
+        let (address, fragment) = to.split_once('#').unwrap_or((to, ""));
+        let root = if address.is_empty() {
+            from.root
+        } else if self.is_meta {
+            meta::named(self.draft, address).unwrap_or(from.root)
+        } else {
+            resource(self.root, address)
+                .ok_or_else(|| format!("failing loading {address:?}: not fetched"))?
+        };
+        let fragment = decode(fragment);
+        let missing = || format!("json-pointer in \"{URL}{}\" not found", encode(&fragment));
+        if fragment.is_empty() || fragment.starts_with('/') {
+            return Ok(Schema {
+                json: root.pointer(&fragment).ok_or_else(missing)?,
+                root,
+                location: encode(&fragment),
+            });
+        }
+        let json = find_anchor(root, &fragment, 0).ok_or_else(|| {
+            format!(
+                "anchor in \"{URL}{fragment}\" not found in schema \"{}\"",
+                URL.trim_end_matches('#')
+            )
+        })?;
+        Ok(Schema {
+            json,
+            root,
+            location: format!("/{fragment}"),
+        })
+    }
+
+    /// As [`Self::resolve`], of `$recursiveRef` and `$dynamicRef`: metaschemas mean their whole.
+    pub(super) fn resolve_dynamic(
+        &self,
+        from: &Schema<'schema>,
+        to: &str,
+    ) -> Option<Schema<'schema>> {
+        if self.is_meta {
+            return Some(self.top());
+        }
+        self.resolve(from, to)
+    }
+
+    /// Follows every reference that validation could follow.
+    ///
+    /// # Errors
+    /// The first that leads nowhere, in the library's words.
+    pub(super) fn check_references(&self) -> Result<(), String> {
+        let mut seen = HashSet::new();
+        let mut queue = vec![self.top()];
+        let mut next = 0;
+        while let Some(schema) = queue.get(next).cloned() {
+            next += 1;
+            if !seen.insert(std::ptr::from_ref(schema.json)) {
+                continue;
+            }
+            for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+                let known = match keyword {
+                    "$dynamicRef" => self.draft >= 2020,
+                    "$recursiveRef" => self.draft == 2019,
+                    _ => true,
+                };
+                if let (true, Some(to)) = (known, schema.json.get(keyword).and_then(Json::as_str)) {
+                    queue.push(self.find(&schema, to)?);
+                }
+            }
+            if self.draft < 2019 && schema.json.get("$ref").is_some_and(Json::is_string) {
+                continue;
+            }
+            queue.extend(self.subschemas(&schema));
+        }
+        Ok(())
+    }
+
+    fn subschemas(&self, schema: &Schema<'schema>) -> Vec<Schema<'schema>> {
+        let draft = self.draft;
+        let since = |names: &[(&'static str, u32)]| -> Vec<&'static str> {
+            let known = names.iter().filter(|(_, first)| draft >= *first);
+            known.map(|(name, _)| *name).collect()
+        };
+        let mut found = Vec::new();
+        let single = since(&[
+            ("not", 4),
+            ("additionalProperties", 4),
+            ("contains", 6),
+            ("propertyNames", 6),
+            ("if", 7),
+            ("unevaluatedItems", 2019),
+            ("unevaluatedProperties", 2019),
+        ]);
+        found.extend(single.iter().filter_map(|name| schema.keyword(name)));
+        if draft >= 7 && schema.json.get("if").is_some() {
+            found.extend(
+                ["then", "else"]
+                    .iter()
+                    .filter_map(|name| schema.keyword(name)),
+            );
+        }
+        for name in since(&[
+            ("allOf", 4),
+            ("anyOf", 4),
+            ("oneOf", 4),
+            ("prefixItems", 2020),
+        ]) {
+            found.extend(schema.list(name));
+        }
+        match schema.json.get("items") {
+            Some(Json::Array(_)) if draft < 2020 => {
+                found.extend(schema.list("items"));
+                found.extend(schema.keyword("additionalItems"));
+            }
+            _ => found.extend(schema.keyword("items")),
+        }
+        for name in since(&[
+            ("properties", 4),
+            ("patternProperties", 4),
+            ("dependencies", 4),
+            ("dependentSchemas", 2019),
+        ]) {
+            found.extend(schema.map(name).into_iter().map(|(_, schema)| schema));
+        }
+        found
+    }
+}
+
+/// Finds an embedded schema by its `$id`, which references name in whole or by its last part.
+fn resource<'schema>(schema: &'schema Json, address: &str) -> Option<&'schema Json> {
+    match schema {
+        Json::Object(entries) => {
+            let id = entries.get("$id").or_else(|| entries.get("id"));
+            let id = id.and_then(Json::as_str).map(|id| id.trim_end_matches('#'));
+            let is_it = |id: &str| id == address || id.ends_with(&format!("/{address}"));
+            if id.is_some_and(is_it) {
+                return Some(schema);
+            }
+            entries.values().find_map(|inner| resource(inner, address))
+        }
+        Json::Array(items) => items.iter().find_map(|inner| resource(inner, address)),
+        _ => None,
+    }
+}
+
+fn decode(fragment: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = fragment.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (first, byte) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Escapes what Go escapes in the fragment of an address.
+fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,/:;=?@".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}

@@ -1,0 +1,179 @@
+//! The formats whose mistakes Helm's library names.
+//!
+//! Source: github.com/santhosh-tekuri/jsonschema v6.0.3 format.go. What is not here is left to the
+//! crate `jsonschema`.
+
+/// Says what is wrong with a text; `None` for a format that is not known here.
+pub(super) fn problem(format: &str, text: &str) -> Option<Result<(), String>> {
+    Some(match format {
+        "regex" => template::regex_matches(text, "").map(|_| ()),
+        "email" => email(text),
+        "hostname" => hostname(text),
+        "ipv4" => ipv4(text),
+        "uuid" => uuid(text),
+        "json-pointer" => json_pointer(text),
+        _ => return None,
+    })
+}
+
+fn fail(problem: impl Into<String>) -> Result<(), String> {
+    Err(problem.into())
+}
+
+fn json_pointer(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let Some(parts) = text.strip_prefix('/') else {
+        return fail("not starting with /");
+    };
+    for part in parts.split('/') {
+        let mut characters = part.chars();
+        while let Some(character) = characters.next() {
+            if character == '~' && !matches!(characters.next(), Some('0' | '1')) {
+                return fail("~ must be followed by 0 or 1");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn uuid(text: &str) -> Result<(), String> {
+    let lengths = [8, 4, 4, 4, 12];
+    let groups: Vec<&str> = text.split('-').collect();
+    if groups.len() != lengths.len() {
+        return fail("must have 5 elements");
+    }
+    for (index, (group, length)) in groups.iter().zip(lengths).enumerate() {
+        if group.len() != length {
+            let number = index + 1;
+            return fail(format!("element {number} must be {length} characters long"));
+        }
+        if let Some(character) = group.chars().find(|c| !c.is_ascii_hexdigit()) {
+            return fail(format!("non-hex character {character:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn ipv4(text: &str) -> Result<(), String> {
+    let groups: Vec<&str> = text.split('.').collect();
+    if groups.len() != 4 {
+        return fail("expected four decimals");
+    }
+    for group in groups {
+        if group.len() > 1 && group.starts_with('0') {
+            return fail("leading zeros");
+        }
+        match group.parse::<i64>() {
+            Ok(0..=255) => {}
+            Ok(_) => return fail("decimal must be between 0 and 255"),
+            Err(_) => {
+                return fail(format!("strconv.Atoi: parsing {group:?}: invalid syntax"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hostname(text: &str) -> Result<(), String> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    if text.len() > 253 {
+        return fail("more than 253 characters long");
+    }
+    for label in text.split('.') {
+        if label.is_empty() || label.len() > 63 {
+            return fail("label must be 1 to 63 characters long");
+        }
+        if label.starts_with('-') {
+            return fail("label starts with hyphen");
+        }
+        if label.ends_with('-') {
+            return fail("label ends with hyphen");
+        }
+        let allowed = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        if let Some(character) = label.chars().find(|c| !allowed(c)) {
+            return fail(format!("invalid character {character:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn email(text: &str) -> Result<(), String> {
+    if text.len() > 254 {
+        return fail("more than 255 characters long");
+    }
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return fail("missing @");
+    };
+    if local.len() > 64 {
+        return fail("local part more than 64 characters long");
+    }
+    if local.len() > 1 && local.starts_with('"') && local.ends_with('"') {
+        if local[1..local.len() - 1].contains(['\\', '"']) {
+            return fail("backslash and quote are not allowed within quoted local part");
+        }
+    } else {
+        if local.starts_with('.') {
+            return fail("starts with dot");
+        }
+        if local.ends_with('.') {
+            return fail("ends with dot");
+        }
+        if local.contains("..") {
+            return fail("consecutive dots");
+        }
+        let allowed = |c: &char| c.is_ascii_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(*c);
+        if let Some(character) = local.chars().find(|c| !allowed(c)) {
+            return fail(format!("invalid character {character:?}"));
+        }
+    }
+    let bracketed = domain
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    match bracketed {
+        Some(address) => match address.strip_prefix("IPv6:") {
+            Some(address) if address.parse::<std::net::Ipv6Addr>().is_ok() => Ok(()),
+            Some(_) => fail("invalid ipv6 address: invalid"),
+            None => ipv4(address).map_err(|problem| format!("invalid ipv4 address: {problem}")),
+        },
+        None => hostname(domain).map_err(|problem| format!("invalid domain: {problem}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named_as_the_library_names_them() {
+        let table = [
+            ("email", "abc", Err("missing @")),
+            ("email", "x@y.z", Ok(())),
+            (
+                "email",
+                "x@-y",
+                Err("invalid domain: label starts with hyphen"),
+            ),
+            ("ipv4", "10.0.0", Err("expected four decimals")),
+            (
+                "ipv4",
+                "10.0.0.256",
+                Err("decimal must be between 0 and 255"),
+            ),
+            ("hostname", "a_b", Err("invalid character '_'")),
+            ("uuid", "x", Err("must have 5 elements")),
+            ("json-pointer", "a", Err("not starting with /")),
+            ("json-pointer", "/a~", Err("~ must be followed by 0 or 1")),
+            (
+                "regex",
+                "(",
+                Err("error parsing regexp: missing closing ): `(`"),
+            ),
+        ];
+        for (format, text, expected) in table {
+            let found = problem(format, text).unwrap();
+            assert_eq!(found, expected.map_err(str::to_owned), "{format} {text}");
+        }
+    }
+}
