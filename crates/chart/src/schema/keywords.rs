@@ -36,12 +36,8 @@ impl<'schema> Visit<'_, 'schema> {
                 ));
             }
         }
-        let constant = self.keywords.get("const").filter(|_| draft >= 6);
-        if let Some(wanted) = constant.filter(|wanted| !equal(wanted, value)) {
-            return Some(match wanted {
-                Json::Array(_) | Json::Object(_) => "'const' failed".to_owned(),
-                wanted => format!("value must be {}", display(wanted)),
-            });
+        if let Some(words) = self.unlike_constant() {
+            return Some(words);
         }
         if let Some(Json::Array(wanted)) = self.keywords.get("enum")
             && !wanted.iter().any(|wanted| equal(wanted, value))
@@ -83,6 +79,18 @@ impl<'schema> Visit<'_, 'schema> {
             "{} is not valid {format}: {problem}",
             display(value)
         ))
+    }
+
+    pub(super) fn unlike_constant(&self) -> Option<String> {
+        let constant = self.keywords.get("const");
+        let wanted = constant.filter(|_| self.document.draft >= 6)?;
+        if equal(wanted, self.value) {
+            return None;
+        }
+        Some(match wanted {
+            Json::Array(_) | Json::Object(_) => "'const' failed".to_owned(),
+            wanted => format!("value must be {}", display(wanted)),
+        })
     }
 
     pub(super) fn by_kind(&mut self) {
@@ -207,11 +215,13 @@ impl<'schema> Visit<'_, 'schema> {
         }
         let is_additional = self.document.draft < 2020 && !prefix.is_empty();
         match rest {
-            Some(rest) if is_additional && rest.json == &Json::Bool(false) => {
-                if items.len() > prefix.len() {
-                    let number = count(items.len() - prefix.len());
-                    self.fail(format!("last {number} additionalItem(s) not allowed"));
-                }
+            Some(rest)
+                if is_additional
+                    && rest.json == &Json::Bool(false)
+                    && items.len() > prefix.len() =>
+            {
+                let number = count(items.len() - prefix.len());
+                self.fail(format!("last {number} additionalItem(s) not allowed"));
             }
             Some(rest) => {
                 for (index, item) in items.iter().enumerate().skip(prefix.len()) {

@@ -187,7 +187,13 @@ fn check<'schema>(
         mistakes: Vec::new(),
     };
     let stands_alone = document.draft < 2019 && visit.text("$ref").is_some();
-    if !stands_alone && let Some(words) = visit.first_of_basics() {
+    // Beside a reference that stands alone the library still compares `const`.
+    let words = if stands_alone {
+        visit.unlike_constant()
+    } else {
+        visit.first_of_basics()
+    };
+    if let Some(words) = words {
         return Err(Mistake::words(place, words));
     }
     if let Some(target) = visit
