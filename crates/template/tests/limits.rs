@@ -137,6 +137,34 @@ fn deep_templates_are_refused() {
 }
 
 #[test]
+fn products_of_texts_are_refused() {
+    for text in [
+        "{{$x := repeat 100000 \"x\"}}{{replace \"x\" $x $x}}",
+        "{{$x := repeat 100000 \"x\"}}{{join $x (until 100000)}}",
+        "{{$x := repeat 100000 \"x\"}}{{wrapWith 1 $x $x}}",
+        "{{$x := repeat 100000 \"x\"}}{{regexReplaceAll \"x\" $x $x}}",
+        "{{$x := repeat 100000 \"x\"}}{{regexReplaceAllLiteral \"\" $x $x}}",
+        "{{$x := repeat 1000000 \"x\\n\"}}{{nindent 100000 $x}}",
+        "{{$x := repeat 1000000 \"x\"}}{{range until 1000}}{{$x = quote $x}}{{end}}",
+        "{{$x := repeat 1000000 \"\\\\\"}}{{range until 20}}{{$x = toJson $x}}{{end}}",
+        "{{$d := dict}}{{range $i := until 40}}{{$d = dict \"a\" $d \"b\" $d}}{{end}}{{toJson $d}}",
+        "{{$d := dict}}{{range $i := until 40}}{{$d = dict \"a\" $d \"b\" $d}}{{end}}{{toYaml $d}}",
+        "{{$d := dict}}{{range $i := until 40}}{{$d = dict \"a\" $d \"b\" $d}}{{end}}{{$d}}",
+        "{{$d := dict}}{{range $i := until 40}}{{$d = dict \"a\" $d \"b\" $d}}{{end}}{{deepCopy $d}}",
+    ] {
+        let start = std::time::Instant::now();
+        let result = execute(text);
+        let elapsed = start.elapsed();
+        assert!(elapsed < Duration::from_secs(20), "{text}: {elapsed:?}");
+        let error = result.expect_err(text);
+        assert!(
+            error.contains("limit") || error.contains("nested more"),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
 fn time_is_bounded() {
     let limits = Limits {
         time: Duration::from_millis(200),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::templates::Limits;
+use crate::{stack, templates::Limits, value::Value};
 
 /// The clock is read once in so many steps.
 const STEPS_PER_CLOCK: u64 = 1 << 10;
@@ -81,6 +81,20 @@ impl Budget {
         Ok(())
     }
 
+    /// Fails when a value has more parts than memory could hold once each is written: a dictionary
+    /// that stands twice within another, which stands twice within a third, grows without bound.
+    pub(crate) fn check_weight(&self, value: &Value) -> Result<(), String> {
+        const BYTES_PER_PART: usize = 64;
+        let mut left = self.limits.memory_bytes / BYTES_PER_PART;
+        if is_heavier(value, &mut left, 0) {
+            return Err(format!(
+                "exceeded the memory limit of {} bytes",
+                self.limits.memory_bytes
+            ));
+        }
+        Ok(())
+    }
+
     /// Fails when an output has grown too long.
     pub(crate) fn check_output(&self, bytes: usize) -> Result<(), String> {
         if bytes > self.limits.output_bytes {
@@ -102,6 +116,27 @@ impl Budget {
         }
         self.depth.set(self.depth.get() + 1);
         Ok(Level(self))
+    }
+}
+
+/// Whether a value has more than `left` parts, each counted as often as it stands in it.
+fn is_heavier(value: &Value, left: &mut usize, depth: usize) -> bool {
+    // Deeper ones are refused where they are made, or stand within themselves.
+    const DEPTH_MAX: usize = 2_500;
+    if *left == 0 || depth > DEPTH_MAX {
+        return *left == 0;
+    }
+    *left -= 1;
+    match value {
+        Value::List(list) => {
+            let list = list.borrow();
+            stack::grown(|| list.iter().any(|item| is_heavier(item, left, depth + 1)))
+        }
+        Value::Map(map) => {
+            let map = map.borrow();
+            stack::grown(|| map.values().any(|item| is_heavier(item, left, depth + 1)))
+        }
+        _ => false,
     }
 }
 

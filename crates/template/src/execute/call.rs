@@ -35,6 +35,16 @@ impl<'n> State<'_, 'n> {
             first_is_invalid |= values.is_empty() && slot.value.is_nil() && !slot.boxed;
             values.push(slot.value);
         }
+        if values.iter().any(is_large) {
+            // Few such calls take long, and the clock is read only once in many steps.
+            let budget = &self.runtime.budget;
+            budget
+                .check_time()
+                .map_err(|message| self.failure(message))?;
+        }
+        if function.walks_values() {
+            self.check_weight(&values)?;
+        }
         let result = match function.special {
             Special::Len if first_is_invalid => {
                 Err("reflect: call of reflect.Value.Type on zero Value".to_owned())
@@ -55,6 +65,21 @@ impl<'n> State<'_, 'n> {
                 self.fail(format!("error calling {}: {message}", function.name))
             }
         }
+    }
+
+    /// Bounds values before something goes through all their parts.
+    pub(super) fn check_weight(&self, values: &[Value]) -> Result<(), Failure> {
+        // So few containers within others cannot have made anything heavy.
+        const NESTINGS: usize = 20;
+        if self.runtime.templates.nestings.get() < NESTINGS {
+            return Ok(());
+        }
+        let mut containers = values
+            .iter()
+            .filter(|value| matches!(value, Value::List(_) | Value::Map(_)));
+        containers
+            .try_for_each(|value| self.runtime.budget.check_weight(value))
+            .map_err(|message| self.failure(message))
     }
 
     fn check_count(
@@ -112,6 +137,18 @@ impl<'n> State<'_, 'n> {
         }
         values.extend(last.map(|slot| slot.value));
         Ok(values)
+    }
+}
+
+/// Whether a function may need long for the value.
+fn is_large(value: &Value) -> bool {
+    const BYTES: usize = 1 << 16;
+    const ITEMS: usize = 1 << 10;
+    match value {
+        Value::Str(text) => text.len() > BYTES,
+        Value::List(list) => list.borrow().len() > ITEMS,
+        Value::Map(map) => map.borrow().len() > ITEMS,
+        _ => false,
     }
 }
 

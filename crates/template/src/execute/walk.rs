@@ -42,6 +42,7 @@ impl<'n> State<'_, 'n> {
                 let slot = self.pipeline(dot, &action.pipe)?;
                 if action.pipe.variables.is_empty() {
                     self.at = At::Action(action);
+                    self.check_weight(std::slice::from_ref(&slot.value))?;
                     format::print_value(self.out, &slot.value);
                     self.check_output()?;
                 }

@@ -22,10 +22,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("fromYaml", &[Str], from_yaml),
     Function::new("fromYamlArray", &[Str], from_yaml_array),
     Function::new("toJson", &[Any], |context, arguments| {
-        swallowed(to_json(context, arguments, Style::Compact))
+        swallowed(context, arguments, Style::Compact)
     }),
     Function::new("toPrettyJson", &[Any], |context, arguments| {
-        swallowed(to_json(context, arguments, Style::Pretty))
+        swallowed(context, arguments, Style::Pretty)
     }),
     Function::new("toRawJson", &[Any], |context, arguments| {
         to_json(context, arguments, Style::Raw)
@@ -59,8 +59,9 @@ fn produced(context: &Context<'_>, text: String) -> Returned {
 }
 
 /// Helm shows nothing where JSON cannot be written.
-fn swallowed(returned: Returned) -> Returned {
-    Ok(returned.unwrap_or_else(|_| Value::string("")))
+fn swallowed(context: &Context<'_>, arguments: &[Value], style: Style) -> Returned {
+    let text = json::encode(&arguments[0], style).unwrap_or_default();
+    produced(context, text)
 }
 
 /// The value with host objects replaced by what Go's encoders see of them.

@@ -146,11 +146,9 @@ impl Context<'_> {
         if count < NESTING_MAX {
             return Ok(());
         }
-        let mut seen = Vec::new();
-        if items
-            .iter()
-            .any(|item| is_deeper(item, NESTING_MAX, &mut seen))
-        {
+        let mut known = HashMap::new();
+        let is_deep = |item: &Value| height(item, &mut known).is_none();
+        if items.iter().any(is_deep) {
             return Err(format!(
                 "a value would be nested more than {NESTING_MAX} levels deep"
             ));
@@ -162,40 +160,34 @@ impl Context<'_> {
 /// How deep containers may nest.
 const NESTING_MAX: usize = 2_000;
 
-/// Whether a value nests deeper than `depth`; shared containers are looked at once, and a container
-/// within itself counts as too deep.
-fn is_deeper(value: &Value, depth: usize, seen: &mut Vec<*const ()>) -> bool {
+/// How deeply a value nests; nothing where that is too deep, or where it stands within itself.
+/// Shared containers are looked at once, or a list put into itself again and again would take for
+/// ever.
+fn height(value: &Value, known: &mut HashMap<*const (), Option<usize>>) -> Option<usize> {
     let (address, children): (*const (), Vec<Value>) = match value {
         Value::List(list) => (Rc::as_ptr(list).cast(), list.borrow().to_vec()),
         Value::Map(map) => (
             Rc::as_ptr(map).cast(),
             map.borrow().values().cloned().collect(),
         ),
-        _ => return false,
+        _ => return Some(0),
     };
-    if depth == 0 {
-        return true;
+    if let Some(height) = known.get(&address) {
+        return *height;
     }
-    if seen.contains(&address) {
-        return false;
-    }
-    let children: Vec<_> = children
-        .into_iter()
-        .filter(|child| matches!(child, Value::List(_) | Value::Map(_)))
-        .collect();
-    let deeper = crate::stack::grown(|| {
+    // Until it is known, meeting it again means that it stands within itself.
+    known.insert(address, None);
+    let tallest = crate::stack::grown(|| {
         children
             .iter()
-            .any(|child| is_deeper(child, depth - 1, seen))
+            .try_fold(0, |tallest, child| Some(height(child, known)?.max(tallest)))
     });
-    if seen.len() < SEEN_MAX {
-        seen.push(address);
-    }
-    deeper
+    let own = tallest
+        .map(|tallest| tallest + 1)
+        .filter(|height| *height <= NESTING_MAX);
+    known.insert(address, own);
+    own
 }
-
-/// How many containers are remembered as looked at.
-const SEEN_MAX: usize = 64;
 
 pub(crate) type Returned = Result<Value, String>;
 type Run = fn(&mut Context<'_>, &[Value]) -> Returned;
@@ -239,6 +231,51 @@ impl Function {
 
     const fn special(self, special: Special) -> Self {
         Self { special, ..self }
+    }
+
+    /// Whether the function goes through all parts of its arguments.
+    pub(crate) fn walks_values(&self) -> bool {
+        let name = self.name.strip_prefix("must").unwrap_or(self.name);
+        let name = name.strip_prefix(['t', 'T']).unwrap_or(name);
+        matches!(
+            name,
+            "oYaml"
+                | "oYamlPretty"
+                | "oJson"
+                | "oPrettyJson"
+                | "oRawJson"
+                | "oToml"
+                | "oString"
+                | "oStrings"
+        ) || matches!(
+            self.name,
+            "print"
+                | "printf"
+                | "println"
+                | "html"
+                | "js"
+                | "urlquery"
+                | "quote"
+                | "squote"
+                | "cat"
+                | "join"
+                | "sortAlpha"
+                | "deepCopy"
+                | "mustDeepCopy"
+                | "deepEqual"
+                | "merge"
+                | "mergeOverwrite"
+                | "mustMerge"
+                | "mustMergeOverwrite"
+                | "has"
+                | "mustHas"
+                | "uniq"
+                | "mustUniq"
+                | "without"
+                | "mustWithout"
+                | "eq"
+                | "ne"
+        )
     }
 
     /// The type of the parameter at `index`.

@@ -344,10 +344,11 @@ pub(super) fn strings_of(value: &Value) -> Vec<Rc<str>> {
 }
 
 fn join(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    produced(
-        context,
-        strings_of(&arguments[1]).join(string(arguments, 0)),
-    )
+    let (separator, strings) = (string(arguments, 0), strings_of(&arguments[1]));
+    let held: usize = strings.iter().map(|text| text.len()).sum();
+    let between = separator.len().saturating_mul(strings.len());
+    context.charge(held.saturating_add(between))?;
+    Ok(Value::string(strings.join(separator)))
 }
 
 fn sort_alpha(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {

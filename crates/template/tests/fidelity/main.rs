@@ -17,5 +17,6 @@ mod oracle;
 mod pools;
 mod programs;
 mod random;
+mod shapes;
 mod values;
 mod yaml;

@@ -155,24 +155,7 @@ impl Oracle {
 
     /// Answers requests, from the kept answers where the same were asked before.
     pub(crate) fn ask(&self, requests: &[Request]) -> Vec<Answer> {
-        let lines: Vec<String> = requests
-            .iter()
-            .map(|request| {
-                let templates = json!({
-                    "templates/x.yaml": encoded(START),
-                    "templates/_p.tpl": encoded(&request.text),
-                    "templates/_helpers.tpl": encoded(request.helpers),
-                });
-                let line = json!({
-                    "templates": templates,
-                    "values": typed(&request.values),
-                    "strict": request.strict,
-                    "lint": request.lint,
-                });
-                format!("{line}\n")
-            })
-            .collect();
-        let all = lines.concat();
+        let all = lines(requests);
         let kept = self
             .folder
             .join(format!("answers-{}", hash(&[all.as_bytes()])));
@@ -183,6 +166,12 @@ impl Oracle {
             std::fs::rename(&part, &kept).expect("the cache folder can be written");
             text
         });
+        text.lines().map(answer).collect()
+    }
+
+    /// Answers requests that are other ones each time.
+    pub(crate) fn ask_anew(&self, requests: &[Request]) -> Vec<Answer> {
+        let text = run(&self.program(), lines(requests), requests);
         text.lines().map(answer).collect()
     }
 
@@ -207,6 +196,25 @@ impl Oracle {
         let output = templates.execute(name, &data).map_err(shown)?;
         Ok(bytes(&output.replace("<no value>", "")))
     }
+}
+
+/// The requests in the oracle's notation, one a line.
+fn lines(requests: &[Request]) -> String {
+    let line = |request: &Request| {
+        let templates = json!({
+            "templates/x.yaml": encoded(START),
+            "templates/_p.tpl": encoded(&request.text),
+            "templates/_helpers.tpl": encoded(request.helpers),
+        });
+        let line = json!({
+            "templates": templates,
+            "values": typed(&request.values),
+            "strict": request.strict,
+            "lint": request.lint,
+        });
+        format!("{line}\n")
+    };
+    requests.iter().map(line).collect()
 }
 
 fn answer(line: &str) -> Answer {
