@@ -79,7 +79,7 @@ fn documents(flags: Vec<&'static str>) -> Result<BTreeMap<String, String>> {
         chart: stack,
         flags,
     };
-    let rendered = case.render(Program::new(binaries::path("deployer")?))?;
+    let rendered = case.render(Program::new(binaries::path("deployer")?).arg("template"))?;
     demand(rendered.code() == Some(0), || rendered.describe())?;
     let field = |document: &str, name: &str| {
         let line = document.lines().find_map(|line| line.strip_prefix(name));

@@ -17,21 +17,21 @@ fn datasets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets")
 }
 
-/// Returns the scorer beside the server, building it where cargo has not done so.
+/// Returns the scorer beside the server. A build of the workspace has put it there; a run of this
+/// package alone builds it first, with the features of the workspace.
 fn scorer() -> PathBuf {
     static BUILD: Once = Once::new();
     let path = Path::new(env!("CARGO_BIN_EXE_model-server")).with_file_name("validator-scorer");
     BUILD.call_once(|| {
+        if path.is_file() {
+            return;
+        }
         let release = path.parent().unwrap().ends_with("release");
         let status = Command::new(env!("CARGO"))
-            // Both packages, so that the features, and with them the built crates, are the same.
             .args([
                 "build",
                 "--quiet",
-                "-p",
-                "validator",
-                "-p",
-                "model-server",
+                "--workspace",
                 "--bin",
                 "validator-scorer",
             ])

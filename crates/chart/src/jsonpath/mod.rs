@@ -322,7 +322,6 @@ mod tests {
             ("{.list[0]['name','n']}", "a 1"),
             ("{..name}", "a b c"),
             ("{range .list[*]}{.name}{\"\\n\"}{end}.", "a\nb\nc\n."),
-            ("{.list[?(@.n>1)].name}", "b"),
             ("{.list[?(@.name==\"c\")].name}", "c"),
             ("{.list[?(@.n)].name}", "a b"),
             ("{.none}", "null"),
@@ -334,6 +333,19 @@ mod tests {
                 "{template}"
             );
         }
+    }
+
+    /// As seen with helm v3.22: a field that one item lacks ends the filter.
+    #[test]
+    fn filters_compare_as_kubectls_do() {
+        let values = json!({"two": [{"name": "a", "m": 1}, {"name": "b", "m": 2}]});
+        let values = yaml::to_json(&yaml::from_json(&values));
+        let print = |template: &str| print_json(template, &values).ok();
+        assert_eq!(print("{.two[?(@.m>1.0)].name}").as_deref(), Some("b"));
+        assert_eq!(
+            print_json("{.list[?(@.n>1.0)].name}", &self::values()).ok(),
+            None
+        );
     }
 
     #[test]

@@ -19,15 +19,16 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<File>, LoadError> {
         source,
     };
     let mut file = std::fs::File::open(path).map_err(read_error)?;
-    let mut magic = [0; 3];
+    // As in Helm the blanks of a short file count as its content.
+    let mut head = [0; 512];
     let mut length = 0;
-    while length < magic.len() {
-        match file.read(&mut magic[length..]).map_err(read_error)? {
+    while length < head.len() {
+        match file.read(&mut head[length..]).map_err(read_error)? {
             0 => break,
             count => length += count,
         }
     }
-    if !magic.starts_with(b"\x1f\x8b\x08") {
+    if !head.starts_with(b"\x1f\x8b\x08") {
         let name = path.display();
         let is_yaml = path
             .extension()
@@ -35,11 +36,54 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<File>, LoadError> {
         return Err(LoadError::Refused(if is_yaml {
             format!("file '{name}' seems to be a YAML file, but expected a gzipped archive")
         } else {
-            format!("file '{name}' does not appear to be a gzipped archive")
+            let found = content_type(&head);
+            format!("file '{name}' does not appear to be a gzipped archive; got '{found}'")
         }));
     }
     file.rewind().map_err(read_error)?;
     read_archive(file)
+}
+
+/// Names what a file is that is no archive, for the types that are taken for one by mistake.
+///
+/// Source: Go net/http/sniff.go (`DetectContentType`), after <https://mimesniff.spec.whatwg.org>.
+fn content_type(head: &[u8]) -> &'static str {
+    const SIGNATURES: [(&[u8], &str); 9] = [
+        (b"%PDF-", "application/pdf"),
+        (b"PK\x03\x04", "application/zip"),
+        (b"Rar!\x1a\x07\x00", "application/x-rar-compressed"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"\x00asm", "application/wasm"),
+        (b"\xef\xbb\xbf", "text/plain; charset=utf-8"),
+        (b"\xfe\xff", "text/plain; charset=utf-16be"),
+        (b"\xff\xfe", "text/plain; charset=utf-16le"),
+    ];
+    let known = SIGNATURES
+        .iter()
+        .find(|(signature, _)| head.starts_with(signature));
+    if let Some((_, name)) = known {
+        return name;
+    }
+    let text = head.trim_ascii_start();
+    if text.starts_with(b"<?xml") {
+        return "text/xml; charset=utf-8";
+    }
+    let is_html = [&b"<!DOCTYPE HTML"[..], b"<HTML", b"<HEAD", b"<BODY"]
+        .iter()
+        .any(|tag| {
+            let start = text.get(..tag.len()).unwrap_or_default();
+            let end = text.get(tag.len());
+            start.eq_ignore_ascii_case(tag) && matches!(end, Some(b' ' | b'>'))
+        });
+    if is_html {
+        return "text/html; charset=utf-8";
+    }
+    let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0x0b | 0x0e..=0x1a | 0x1c..=0x1f);
+    match head.iter().any(is_binary) {
+        true => "application/octet-stream",
+        false => "text/plain; charset=utf-8",
+    }
 }
 
 /// Loads a chart from the bytes of a `.tgz`.
@@ -174,6 +218,20 @@ mod tests {
             builder.append(&header, *data).unwrap();
         }
         builder.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn what_is_no_archive_is_named_as_go_names_it() {
+        let table: [(&[u8], &str); 5] = [
+            (b"just text\n", "text/plain; charset=utf-8"),
+            (b"short\0\0", "application/octet-stream"),
+            (b" <!doctype html><p>", "text/html; charset=utf-8"),
+            (b"PK\x03\x04rest", "application/zip"),
+            (b"<?xml version='1.0'?>", "text/xml; charset=utf-8"),
+        ];
+        for (head, expected) in table {
+            assert_eq!(content_type(head), expected);
+        }
     }
 
     #[test]

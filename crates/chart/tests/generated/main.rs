@@ -35,7 +35,13 @@ const FAMILIES: &[(&str, Generate, u64)] = &[
 #[test]
 fn random_charts_render_as_helm_renders_them() {
     let Some(helm) = helm::find("HELM3", "helm3") else {
-        println!("SKIPPED: no helm3 (set HELM3 or E2E_BIN)");
+        // Past the runner's capture, and a failure where everything was set up.
+        assert!(
+            std::env::var("E2E_REQUIRE").is_err(),
+            "E2E_REQUIRE is set, but there is no helm3"
+        );
+        let line = "SKIPPED generated: no helm3 (set HELM3 or E2E_BIN)\n";
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         return;
     };
     let wanted = std::env::var("GENERATED").ok();

@@ -64,9 +64,15 @@ impl PushCommand {
         );
         let places = session.global.places();
         let registries = Registries::new(self.access.access(), places);
-        let folder = OciReference::parse(self.remote.trim_end_matches('/'))?;
+        // As Helm does: the chart's own name and version come behind what was written.
+        let reference = OciReference::parse(&format!(
+            "{}/{}:{}",
+            self.remote.trim_end_matches('/'),
+            chart.metadata.name,
+            chart.metadata.version
+        ))?;
         let pushed = registries
-            .push(&folder, &chart.metadata, data, provenance, &created)
+            .push(reference, &chart.metadata, data, provenance, &created)
             .await?;
         session
             .printer

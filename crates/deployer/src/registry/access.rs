@@ -64,6 +64,16 @@ impl Access {
         self.timeout.unwrap_or(Self::TIMEOUT)
     }
 
+    /// Returns the same without user and password.
+    #[must_use]
+    pub fn without_credentials(&self) -> Self {
+        Self {
+            username: String::new(),
+            password: Secret::default(),
+            ..self.clone()
+        }
+    }
+
     /// Returns how a repository of the list is reached; what the list says wins over the flags.
     #[must_use]
     pub fn for_repository(&self, repository: &Repository) -> Self {

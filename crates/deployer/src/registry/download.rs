@@ -91,11 +91,12 @@ impl Downloader<'_> {
         folder: &Path,
     ) -> Result<Downloaded, RegistryError> {
         let fetched = if is_oci(reference) {
-            self.fetch_from_registry(reference, version).await?
+            self.fetch_from_registry(reference, version, self.registries)
+                .await?
         } else {
             let source = self.find(reference, version)?;
             if is_oci(&source.url) {
-                self.fetch_from_registry(&source.url, "").await?
+                self.fetch_indexed(&source.url).await?
             } else {
                 self.fetch_from_server(&source).await?
             }
@@ -114,8 +115,10 @@ impl Downloader<'_> {
         access: &Access,
         folder: &Path,
     ) -> Result<Downloaded, RegistryError> {
-        let fetched = if is_oci(url) {
-            self.fetch_from_registry(url, "").await?
+        let fetched = if is_oci(url) && is_oci(owner) {
+            self.fetch_from_registry(url, "", self.registries).await?
+        } else if is_oci(url) {
+            self.fetch_indexed(url).await?
         } else {
             let source = Source {
                 url: url.to_owned(),
@@ -127,15 +130,26 @@ impl Downloader<'_> {
         self.keep(url, fetched, folder)
     }
 
+    /// Fetches from a registry that an index named: the credentials given for the repository are
+    /// not that registry's, unless they are for every host.
+    async fn fetch_indexed(&self, url: &str) -> Result<Fetched, RegistryError> {
+        if self.access.pass_credentials {
+            return self.fetch_from_registry(url, "", self.registries).await;
+        }
+        let anonymous = Registries::new(self.access.without_credentials(), self.places.clone());
+        self.fetch_from_registry(url, "", &anonymous).await
+    }
+
     async fn fetch_from_registry(
         &self,
         text: &str,
         version: &str,
+        registries: &Registries,
     ) -> Result<Fetched, RegistryError> {
         let reference = OciReference::parse(text)?;
-        let resolved = self.registries.resolve(&reference, version).await?;
+        let resolved = registries.resolve(&reference, version).await?;
         let wants_provenance = self.verify != Verify::Never;
-        let pulled = self.registries.pull(&resolved, wants_provenance).await?;
+        let pulled = registries.pull(&resolved, wants_provenance).await?;
         let last = resolved.repository.rsplit('/').next().unwrap_or_default();
         let name = match (&resolved.digest, resolved.version()) {
             (Some(digest), _) => format!("{last}@{}.tgz", digest.replace(':', "-")),

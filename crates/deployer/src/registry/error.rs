@@ -120,21 +120,19 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Returns an address as it may be shown: without credentials and without its query, which signs.
+///
+/// What is no valid address is cut as well: a slip of the pen must not print a password.
 pub(crate) fn shown(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed)
-            if parsed.query().is_some()
-                || !parsed.username().is_empty()
-                || parsed.password().is_some() =>
-        {
-            // An address that has no host has no credentials either.
-            let _ = parsed.set_password(None);
-            let _ = parsed.set_username("");
-            parsed.set_query(None);
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
-    }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (authority, path) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 #[cfg(test)]
@@ -148,5 +146,17 @@ mod tests {
             "https://example.com/a.tgz"
         );
         assert_eq!(shown("http://example.com"), "http://example.com");
+        assert_eq!(
+            shown("oci://me:word@host/web:1.0.0"),
+            "oci://host/web:1.0.0"
+        );
+        assert_eq!(
+            shown("https://me:word@bad host/x.tgz"),
+            "https://bad host/x.tgz"
+        );
+        assert_eq!(
+            shown("oci://h.io/web@sha256:ab"),
+            "oci://h.io/web@sha256:ab"
+        );
     }
 }

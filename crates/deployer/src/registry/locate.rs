@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chart::repository::{Repository, resolve};
 use url::Url;
 
-use super::access::{Access, Secret};
+use super::access::Access;
 use super::cache::fetch_index;
 use super::download::{Downloaded, Downloader, Signature, Verify};
 use super::error::{RegistryError, shown};
@@ -54,7 +54,7 @@ pub async fn locate(
     if path.is_absolute() || reference.starts_with('.') {
         return Err(RegistryError::NotFound {
             message: format!("path {reference:?} not found"),
-            hint: Some("name a chart folder or a .tgz file".to_owned()),
+            hint: Some("nothing was changed; name a chart folder or a .tgz file".to_owned()),
         });
     }
     let mut access = options.access.clone();
@@ -63,8 +63,7 @@ pub async fn locate(
             let url =
                 find_in_repository(repository, reference, options.version, options.access).await?;
             if !access.pass_credentials && !same_origin(repository, &url) {
-                access.username.clear();
-                access.password = Secret::default();
+                access = access.without_credentials();
             }
             url
         }

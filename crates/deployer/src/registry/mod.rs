@@ -31,6 +31,7 @@ pub use credentials::{forget, store};
 pub use dependencies::{DependencyManager, Listing, list_dependencies};
 pub use download::{Downloaded, Downloader, Signature, Verify, underscore_note};
 pub use error::RegistryError;
+pub(crate) use error::shown;
 pub(crate) use files::write_whole;
 pub use index_folder::{IndexOptions, index_folder};
 pub use locate::{LocateOptions, Located, find_in_repository, locate};

@@ -213,16 +213,12 @@ impl Registries {
     /// A registry that refuses or cannot be reached; what was pushed of it has no tag.
     pub async fn push(
         &self,
-        folder: &OciReference,
+        reference: OciReference,
         metadata: &Metadata,
         archive: Vec<u8>,
         provenance: Option<Vec<u8>>,
         created: &str,
     ) -> Result<Pushed, RegistryError> {
-        let reference = OciReference::parse(&format!(
-            "{}/{}/{}:{}",
-            folder.registry, folder.repository, metadata.name, metadata.version
-        ))?;
         let connection = self.connection(&reference.registry).await?;
         let image = reference.to_client();
         let failed = |error| connection.explain(&reference, "push", error);

@@ -4,7 +4,7 @@
 
 use oci_client::Reference;
 
-use super::error::RegistryError;
+use super::error::{RegistryError, shown};
 
 /// What an address in a registry begins with.
 pub const OCI_PREFIX: &str = "oci://";
@@ -37,7 +37,8 @@ impl OciReference {
             None => (plain, None),
         };
         let invalid = |problem: &str| {
-            RegistryError::Request(format!("`{text}` is no address in a registry: {problem}"))
+            let shown = shown(text);
+            RegistryError::Request(format!("`{shown}` is no address in a registry: {problem}"))
         };
         let (registry, rest) = plain
             .split_once('/')

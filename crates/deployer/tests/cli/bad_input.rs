@@ -45,7 +45,7 @@ fn a_chart_that_is_not_there_is_named() {
     let place = Place::new();
     place
         .run(&["install", "web", "./nothing"])
-        .fails_with(2, &["path `./nothing` not found", "nothing was changed"]);
+        .fails_with(2, &["path \"./nothing\" not found", "nothing was changed"]);
     place.write("empty/readme", "");
     place
         .run(&["install", "web", "./empty"])

@@ -15,6 +15,7 @@ use super::super::password::{password_from_stdin, prompt};
 use super::super::session::Session;
 use crate::registry::{
     Access, Lock, RegistryError, Secret, download_index, load_repositories, save_repositories,
+    shown,
 };
 
 /// Hosts that serve charts no more, with the successor that Helm names.
@@ -90,7 +91,7 @@ impl AddCommand {
         if let Some((_, successor)) = gone.filter(|_| !self.allow_deprecated_repos) {
             return Err(CliError::usage(format!(
                 "repo {:?} is no longer available; try {successor:?} instead",
-                self.url
+                shown(&self.url)
             )));
         }
         if self.name.contains('/') {
@@ -125,7 +126,7 @@ impl AddCommand {
         let parsed = download_index(&repository, &access, &places.cache)
             .await
             .map_err(|source| RegistryError::Repository {
-                url: self.url.clone(),
+                url: shown(&self.url),
                 source: Box::new(source),
             })?;
         for text in &parsed.skipped {

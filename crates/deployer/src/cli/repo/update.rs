@@ -10,7 +10,7 @@ use super::super::duration::parse_timeout;
 use super::super::error::CliError;
 use super::super::session::Session;
 use super::no_repositories;
-use crate::registry::{Access, RegistryError, download_index, load_repositories};
+use crate::registry::{Access, RegistryError, download_index, load_repositories, shown};
 
 /// Fetch the indexes of chart repositories
 #[derive(Debug, Args)]
@@ -60,6 +60,7 @@ impl UpdateCommand {
         let mut failed = Vec::new();
         for (repository, result) in wanted.iter().zip(join_all(fetched).await) {
             let Repository { name, url, .. } = repository;
+            let url = shown(url);
             match result {
                 Ok(parsed) => {
                     parsed.skipped.iter().for_each(|text| printer.warn(text));
@@ -72,7 +73,7 @@ impl UpdateCommand {
                         "...Unable to get an update from the {name:?} chart repository ({url}):\n\t{}",
                         error.in_one_line()
                     ))?;
-                    failed.push(url.as_str());
+                    failed.push(url);
                 }
             }
         }

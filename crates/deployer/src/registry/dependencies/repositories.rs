@@ -63,7 +63,7 @@ impl Known {
                     dependency.repository.clone_from(&found.url);
                 }
             } else if url::Url::parse(repository).is_err() || alias.is_some() {
-                missing.push(repository.clone());
+                missing.push(shown(repository));
             }
         }
         if missing.is_empty() {
@@ -105,11 +105,12 @@ impl Known {
 
     /// Refuses a lock whose repositories are in no list.
     pub(super) fn expect_all(&self, locked: &[Dependency]) -> Result<(), RegistryError> {
-        let missing: Vec<&str> = locked
+        let missing: Vec<String> = locked
             .iter()
             .filter(|dependency| !is_folder(dependency))
             .map(|dependency| dependency.repository.as_str())
             .filter(|url| !url.is_empty() && !is_oci(url) && self.find(url).is_none())
+            .map(shown)
             .collect();
         if missing.is_empty() {
             return Ok(());
