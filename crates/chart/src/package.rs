@@ -7,6 +7,7 @@ use tar::{Builder, EntryType, Header};
 use template::yaml;
 
 use crate::{
+    load::inner_name,
     lock,
     model::{Chart, File},
 };
@@ -35,6 +36,8 @@ pub enum PackageError {
     Version { version: String },
     #[error("Invalid JSON in values.schema.json")]
     Schema,
+    #[error("no chart can hold a file at {path:?}: {problem}")]
+    Path { path: String, problem: String },
     #[error("failed to write the archive of chart `{name}`")]
     Write {
         name: String,
@@ -67,6 +70,15 @@ pub fn package(chart: &Chart, options: &PackageOptions) -> Result<Package, Packa
     }
     let mut files = Vec::new();
     collect(&chart, "", &mut files)?;
+    // What every loader refuses, Helm's too, is better refused before it is published.
+    for file in &files {
+        if let Err(error) = inner_name(&file.name) {
+            return Err(PackageError::Path {
+                path: file.name.clone(),
+                problem: error.to_string(),
+            });
+        }
+    }
     let bytes = archive(&files).map_err(|source| PackageError::Write {
         name: chart.name().to_owned(),
         source,
@@ -138,6 +150,16 @@ fn archive(files: &[File]) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::load;
+
+    /// Found by fuzzing: the archive was made, and nobody could load it.
+    #[test]
+    fn a_name_that_no_archive_can_hold_is_refused() {
+        let mut chart = Chart::default();
+        chart.metadata.name = "a\\..\\x".to_owned();
+        chart.metadata.version = "1.0.0".to_owned();
+        let error = package(&chart, &PackageOptions::default()).unwrap_err();
+        assert!(matches!(error, PackageError::Path { .. }), "{error}");
+    }
 
     #[test]
     fn a_package_loads_again_and_has_the_same_bytes_each_time() {

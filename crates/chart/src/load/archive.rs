@@ -155,7 +155,7 @@ fn too_large() -> LoadError {
 }
 
 /// Returns the name of an entry below the archive's first folder, or refuses it.
-fn inner_name(path: &str) -> Result<String, LoadError> {
+pub(crate) fn inner_name(path: &str) -> Result<String, LoadError> {
     let delimiter = if path.contains('\\') { '\\' } else { '/' };
     let (first, rest) = path.split_once(delimiter).unwrap_or((path, ""));
     let rest = rest.replace(delimiter, "/");

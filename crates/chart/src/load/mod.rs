@@ -17,6 +17,7 @@ use template::{
     yaml::{self, Data, YamlError},
 };
 
+pub(crate) use archive::inner_name;
 pub use archive::{load_archive, read_archive};
 pub use ignore::IgnoreRules;
 
