@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Which members each member may depend on. Absent here means absent in ARCHITECTURE.md.
-const MEMBERS: [(&str, &[&str]); 9] = [
+const MEMBERS: [(&str, &[&str]); 10] = [
     ("template", &[]),
     ("chart", &["template"]),
     ("verdict", &[]),
@@ -16,6 +16,7 @@ const MEMBERS: [(&str, &[&str]); 9] = [
     ("preprocessing", &[]),
     ("deployer", &["chart", "template", "verdict"]),
     ("xtask", &[]),
+    ("fuzz", &["chart", "template"]),
     ("e2e", &["deployer", "validator", "verdict"]),
 ];
 

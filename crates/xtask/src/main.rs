@@ -5,6 +5,7 @@ mod bench;
 mod clean;
 mod cluster;
 mod demo;
+mod fuzz;
 mod image;
 mod output;
 mod places;
@@ -40,6 +41,8 @@ enum Task {
     Demo,
     /// Check formatting and lints, and run every test, on a real cluster where one can run
     Test(test_command::TestArguments),
+    /// Fuzz what reads charts, values and templates, with coverage guidance
+    Fuzz(fuzz::FuzzArguments),
     /// Run a real one-node Kubernetes for tests
     #[command(subcommand)]
     Cluster(ClusterTask),
@@ -116,6 +119,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(BenchTask::Render(arguments)) => {
             return bench::render(&places, &arguments, &mut steps);
         }
+        Task::Fuzz(arguments) => fuzz::run(&places, &arguments)?,
         Task::Clean(arguments) => clean::run(&places, &arguments)?,
         Task::Cluster(ClusterTask::Up(arguments)) => {
             let number = arguments.choice.number;
