@@ -72,12 +72,16 @@ pub fn package(chart: &Chart, options: &PackageOptions) -> Result<Package, Packa
     collect(&chart, "", &mut files)?;
     // What every loader refuses, Helm's too, is better refused before it is published.
     for file in &files {
-        if let Err(error) = inner_name(&file.name) {
-            return Err(PackageError::Path {
-                path: file.name.clone(),
-                problem: error.to_string(),
-            });
-        }
+        let wanted = file.name.split_once('/').map(|(_, rest)| rest);
+        let problem = match inner_name(&file.name) {
+            Ok(found) if Some(found.as_str()) == wanted => continue,
+            Ok(found) => format!("it would be read as {found:?}"),
+            Err(error) => error.to_string(),
+        };
+        return Err(PackageError::Path {
+            path: file.name.clone(),
+            problem,
+        });
     }
     let bytes = archive(&files).map_err(|source| PackageError::Write {
         name: chart.name().to_owned(),
@@ -154,11 +158,13 @@ mod tests {
     /// Found by fuzzing: the archive was made, and nobody could load it.
     #[test]
     fn a_name_that_no_archive_can_hold_is_refused() {
-        let mut chart = Chart::default();
-        chart.metadata.name = "a\\..\\x".to_owned();
-        chart.metadata.version = "1.0.0".to_owned();
-        let error = package(&chart, &PackageOptions::default()).unwrap_err();
-        assert!(matches!(error, PackageError::Path { .. }), "{error}");
+        for name in ["a\\..\\x", "a\\b"] {
+            let mut chart = Chart::default();
+            chart.metadata.name = name.to_owned();
+            chart.metadata.version = "1.0.0".to_owned();
+            let error = package(&chart, &PackageOptions::default()).unwrap_err();
+            assert!(matches!(error, PackageError::Path { .. }), "{error}");
+        }
     }
 
     #[test]
