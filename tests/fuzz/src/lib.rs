@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// One thing to fuzz.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Also the name of the folder with its seeds.
+    /// Also the name of the folder with seeds of its own.
     pub name: &'static str,
     /// Reads one input; panics when a property does not hold.
     pub run: fn(&[u8]),
@@ -84,25 +84,43 @@ pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
 
-/// Returns the folder with the seeds of a target: inputs of our own, and those that once failed.
-pub fn seed_folder(target: &Target) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("seeds")
-        .join(target.name)
-}
+/// Files of this repository that every run starts from, beside a target's own words.
+const STARTS: &[&str] = &[
+    "charts/fraud-model/Chart.yaml",
+    "charts/fraud-model/values.schema.json",
+    "charts/fraud-model/values.yaml",
+    "charts/fraud-model/templates/_helpers.tpl",
+    "charts/fraud-model/templates/configmap.yaml",
+    "charts/fraud-model/templates/service.yaml",
+    "charts/ml-serving-stack/Chart.lock",
+];
 
-/// Reads the seeds of a target, in the order of their names.
+/// Returns what the runs of a target start from: its words, in lines and in one, the repository's
+/// own charts, and the files of `seeds/TARGET` where that folder is there, in the order of names.
 ///
 /// # Errors
-/// When the folder or a file cannot be read.
+/// When a folder or a file cannot be read.
 pub fn seeds(target: &Target) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
-    let mut paths = Vec::new();
-    for entry in seed_folder(target).read_dir()? {
-        paths.push(entry?.path());
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = crate_folder.join("../..");
+    let mut seeds = vec![
+        (PathBuf::from("words"), target.words.join("\n").into_bytes()),
+        (
+            PathBuf::from("words in one"),
+            target.words.concat().into_bytes(),
+        ),
+    ];
+    let mut paths: Vec<PathBuf> = STARTS.iter().map(|name| root.join(name)).collect();
+    let own = crate_folder.join("seeds").join(target.name);
+    if own.is_dir() {
+        for entry in own.read_dir()? {
+            paths.push(entry?.path());
+        }
     }
     paths.sort();
-    paths
-        .into_iter()
-        .map(|path| std::fs::read(&path).map(|bytes| (path, bytes)))
-        .collect()
+    for path in paths {
+        let bytes = std::fs::read(&path)?;
+        seeds.push((path, bytes));
+    }
+    Ok(seeds)
 }

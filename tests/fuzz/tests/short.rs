@@ -180,5 +180,11 @@ fn every_target_has_its_test() {
             "{} has no test",
             target.name
         );
+        let chore = include_str!("../../../crates/xtask/src/fuzz.rs");
+        assert!(
+            chore.contains(&format!("\"{}\"", target.name)),
+            "`cargo xtask fuzz` does not know {}",
+            target.name
+        );
     }
 }
