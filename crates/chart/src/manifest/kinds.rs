@@ -7,46 +7,11 @@ use std::cmp::Ordering;
 use template::Compat;
 
 /// Kinds in the order of installation.
-pub const INSTALL_ORDER: &[&str] = &[
-    "PriorityClass",
-    "Namespace",
-    "NetworkPolicy",
-    "ResourceQuota",
-    "LimitRange",
-    "PodSecurityPolicy",
-    "PodDisruptionBudget",
-    "ServiceAccount",
-    "Secret",
-    "SecretList",
-    "ConfigMap",
-    "StorageClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "CustomResourceDefinition",
-    "ClusterRole",
-    "ClusterRoleList",
-    "ClusterRoleBinding",
-    "ClusterRoleBindingList",
-    "Role",
-    "RoleList",
-    "RoleBinding",
-    "RoleBindingList",
-    "Service",
-    "DaemonSet",
-    "Pod",
-    "ReplicationController",
-    "ReplicaSet",
-    "Deployment",
-    "HorizontalPodAutoscaler",
-    "StatefulSet",
-    "Job",
-    "CronJob",
-    "IngressClass",
-    "Ingress",
-    "APIService",
-];
+pub const INSTALL_ORDER: &[&str] = INSTALL_ORDER_HELM4
+    .split_at(INSTALL_ORDER_HELM4.len() - 2)
+    .0;
 
-/// [`INSTALL_ORDER`] of Helm v4, which applies webhooks last.
+/// The order of Helm v4: that of v3, and webhooks as the last two.
 const INSTALL_ORDER_HELM4: &[&str] = &[
     "PriorityClass",
     "Namespace",
