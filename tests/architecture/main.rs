@@ -7,14 +7,15 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Which members each member may depend on. Absent here means absent in ARCHITECTURE.md.
-const MEMBERS: [(&str, &[&str]); 10] = [
+const MEMBERS: [(&str, &[&str]); 11] = [
     ("template", &[]),
     ("chart", &["template"]),
     ("verdict", &[]),
-    ("validator", &["verdict"]),
+    ("config-file", &[]),
+    ("validator", &["config-file", "verdict"]),
     ("model-server", &["validator"]),
     ("preprocessing", &[]),
-    ("deployer", &["chart", "template", "verdict"]),
+    ("deployer", &["chart", "config-file", "template", "verdict"]),
     ("xtask", &[]),
     ("fuzz", &["chart", "template"]),
     ("e2e", &["deployer", "validator", "verdict"]),

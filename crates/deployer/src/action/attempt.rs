@@ -1,5 +1,6 @@
 //! A revision that is being brought about: its record, its evidence, and the steps between.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -7,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{StepOptions, execute};
 use super::lease::LeaseGuard;
 use super::retry::{create, repeated, update};
-use super::{ActionError, Cause, Deployer, Operation, OperationFailure};
+use super::{ActionError, Cause, Deployer, Operation, OperationFailure, VerdictDemand};
 use crate::action::Aftermath;
 use crate::cluster::{DryRun, Propagation, RevisionScope, WaitOptions, WaitStrategy};
 use crate::hook::{HookContext, HookFailure, run_event};
 use crate::plan::{ObjectAction, Plan};
 use crate::progress::ProgressEvent;
 use crate::release::{
-    Evidence, EvidenceLog, Hook, HookEvent, HookPhase, Milestone, RecordTime, RecoverySettings,
-    Release, Status,
+    Evidence, EvidenceLog, GateOutcome, GateVerdict, Hook, HookEvent, HookPhase, Milestone,
+    Provenance, RecordTime, RecoverySettings, Release, Status,
 };
 use crate::storage::{StorageError, Stored};
 
@@ -28,6 +29,8 @@ pub(super) struct AttemptSettings {
     pub(super) run_hooks: bool,
     pub(super) force_conflicts: bool,
     pub(super) recovery: RecoverySettings,
+    pub(super) verdict: VerdictDemand,
+    pub(super) provenance: Option<Provenance>,
     pub(super) cancel: CancellationToken,
 }
 
@@ -65,6 +68,7 @@ impl<'a> Attempt<'a> {
             now,
         );
         evidence.settings = settings.recovery.clone();
+        evidence.provenance.clone_from(&settings.provenance);
         evidence.note(now, format!("{operation} begun"));
         lease.ensure().await?;
         repeated(|| deployer.store.put_evidence(&evidence)).await?;
@@ -101,9 +105,44 @@ impl<'a> Attempt<'a> {
     pub(super) async fn carry_out(&mut self, plan: &Plan) -> Result<(), Cause> {
         let (before, after) = events_of(self.operation);
         self.run_hooks(before).await?;
+        self.demand_verdict()?;
         self.change(plan).await?;
         self.await_ready(plan).await?;
         self.run_hooks(after).await
+    }
+
+    /// Refuses to go on without the verdict that is demanded. A chart that has lost its gate, or one
+    /// that was judged under another model, changes nothing.
+    fn demand_verdict(&self) -> Result<(), Cause> {
+        let passed = self
+            .evidence
+            .verdicts
+            .iter()
+            .map(|recorded| &recorded.verdict);
+        let mut passed = passed.filter(|verdict| verdict.outcome() == GateOutcome::Pass);
+        match &self.settings.verdict {
+            VerdictDemand::None => Ok(()),
+            VerdictDemand::Pass => match passed.next() {
+                Some(_) => Ok(()),
+                None => Err(Cause::NoVerdict),
+            },
+            VerdictDemand::SameModels { sha256 } => {
+                let judged: BTreeSet<&str> = passed.filter_map(GateVerdict::model_digest).collect();
+                let wanted: BTreeSet<&str> = sha256.iter().map(String::as_str).collect();
+                if judged.is_empty() {
+                    return Err(Cause::NoVerdict);
+                }
+                if judged == wanted {
+                    return Ok(());
+                }
+                let list =
+                    |digests: BTreeSet<&str>| digests.into_iter().collect::<Vec<_>>().join(", ");
+                Err(Cause::OtherModel {
+                    wanted: list(wanted),
+                    found: list(judged),
+                })
+            }
+        }
     }
 
     /// Runs the hooks of an event and keeps their logs and verdicts.

@@ -138,6 +138,8 @@ fn settings(deployer: &Deployer, change: &Change<'_>) -> AttemptSettings {
             timeout_s: change.options.timeout.as_secs(),
             ..RecoverySettings::default()
         },
+        verdict: change.options.verdict.clone(),
+        provenance: change.options.provenance.clone(),
         cancel: deployer.cancel.clone(),
     }
 }

@@ -155,6 +155,12 @@ pub enum Cause {
     /// A record could not be written.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A gate is demanded and none gave its verdict.
+    #[error("no gate passed a model, and one is demanded here")]
+    NoVerdict,
+    /// The gate judged another model than the one that is promoted.
+    #[error("the gate judged model sha256:{found}, and sha256:{wanted} is what was promoted")]
+    OtherModel { wanted: String, found: String },
     /// Ctrl-C.
     #[error("interrupted by the user")]
     Cancelled,
@@ -255,6 +261,8 @@ impl OperationFailure {
     fn gate_outcome(&self) -> Option<GateOutcome> {
         match &self.cause {
             Cause::Hook { verdict, .. } => verdict.as_ref().map(|verdict| verdict.outcome()),
+            Cause::NoVerdict => Some(GateOutcome::Error),
+            Cause::OtherModel { .. } => Some(GateOutcome::Fail),
             _ => None,
         }
     }
@@ -311,6 +319,12 @@ impl OperationFailure {
             Cause::Cluster(error) => hints.extend(error.hints()),
             Cause::Storage(error) => hints.extend(error.hints()),
             Cause::HookNotRun { source, .. } => hints.extend(source.hints()),
+            Cause::NoVerdict => hints.push(
+                "the chart needs a hook on pre-install and pre-upgrade that writes a verdict, as `deployer create` makes one; is its gate switched off by the values?".into(),
+            ),
+            Cause::OtherModel { .. } => hints.push(
+                "the file was replaced since: deploy it to the environment before, and promote again".into(),
+            ),
             Cause::Hook { .. } | Cause::Cancelled => {}
         }
         hints

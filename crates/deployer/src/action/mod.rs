@@ -31,7 +31,7 @@ pub use exit::ExitCode;
 pub use install::{install, names};
 pub use options::{
     ChangeOptions, DryRunMode, InstallOptions, Operation, RollbackOptions, ServerSide,
-    UninstallOptions, UpgradeOptions, ValuesReuse,
+    UninstallOptions, UpgradeOptions, ValuesReuse, VerdictDemand,
 };
 pub use outcome::{Outcome, Uninstalled};
 pub use read::{ReleaseStatus, RevisionReport, get, history, list, status};

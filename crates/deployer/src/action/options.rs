@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ChartSource;
 use crate::cluster::{Propagation, WaitStrategy};
-use crate::release::{ReleaseName, Revision};
+use crate::release::{Provenance, ReleaseName, Revision};
 
 /// Which operation an action is, in the words of messages and evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -103,6 +103,25 @@ pub struct ChangeOptions {
     pub history_max: u32,
     /// Whether a release that Helm left pending is taken over (`--recover`).
     pub recover: bool,
+    /// What a gate has to have said before anything is changed.
+    pub verdict: VerdictDemand,
+    /// Where the revision comes from, for its evidence.
+    pub provenance: Option<Provenance>,
+}
+
+/// What a gate has to have said before anything is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum VerdictDemand {
+    /// A chart without a gate is fine.
+    #[default]
+    None,
+    /// A model passed.
+    Pass,
+    /// The very models passed that passed before.
+    SameModels {
+        /// Their SHA-256.
+        sha256: Vec<String>,
+    },
 }
 
 impl Default for ChangeOptions {
@@ -122,6 +141,8 @@ impl Default for ChangeOptions {
             labels: BTreeMap::new(),
             history_max: 10,
             recover: false,
+            verdict: VerdictDemand::None,
+            provenance: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::lease::LeaseGuard;
 use super::restore::{Restore, restore};
 use super::undo::{clear_hooks, newest_good, remove_install};
 use super::uninstall::{purge, uninstall_leased};
-use super::{ActionError, Deployer, DryRunMode, Operation, UninstallOptions};
+use super::{ActionError, Deployer, DryRunMode, Operation, UninstallOptions, VerdictDemand};
 use crate::cluster::WaitStrategy;
 use crate::progress::ProgressEvent;
 use crate::release::{Evidence, Milestone, ReleaseName, Revision, Status};
@@ -420,6 +420,8 @@ fn resume<'a>(
         run_hooks: evidence.settings.run_hooks,
         force_conflicts: true,
         recovery: evidence.settings.clone(),
+        verdict: VerdictDemand::None,
+        provenance: None,
         cancel: CancellationToken::new(),
     };
     Attempt::resume(deployer, lease, operation, last, evidence, settings)

@@ -9,7 +9,7 @@ use super::attempt::{Attempt, AttemptSettings};
 use super::change::stamp;
 use super::lease::LeaseGuard;
 use super::planning::{PlanRequest, plan};
-use super::{ActionError, Aftermath, Deployer, DryRunMode, Operation, Outcome};
+use super::{ActionError, Aftermath, Deployer, DryRunMode, Operation, Outcome, VerdictDemand};
 use crate::cluster::{ObjectId, WaitStrategy};
 use crate::release::{HookExecution, Info, RecoverySettings, Release, Status};
 use crate::storage::Stored;
@@ -65,6 +65,8 @@ pub(super) async fn restore(
             timeout_s: request.timeout.as_secs(),
             ..RecoverySettings::default()
         },
+        verdict: VerdictDemand::None,
+        provenance: None,
         cancel: CancellationToken::new(),
     };
     let description = release.info.description.clone();

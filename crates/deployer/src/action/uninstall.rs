@@ -10,6 +10,7 @@ use super::retry::repeated;
 use super::undo::{clear_hooks, remove_objects};
 use super::{
     ActionError, Aftermath, Cause, Deployer, DryRunMode, Operation, UninstallOptions, Uninstalled,
+    VerdictDemand,
 };
 use crate::cluster::{ObjectId, WaitStrategy};
 use crate::plan::{ObjectAction, Plan};
@@ -152,6 +153,8 @@ async fn begin<'a>(
         force_conflicts: false,
         recovery: evidence.settings.clone(),
         // What is deleted does not come back: an uninstall that began is carried to its end.
+        verdict: VerdictDemand::None,
+        provenance: None,
         cancel: CancellationToken::new(),
     };
     let mut attempt = Attempt::resume(

@@ -102,6 +102,9 @@ pub(crate) fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallibl
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Values options")]
 pub(crate) struct ValueArgs {
+    /// Names and texts below all files: what an environment's file says.
+    #[arg(skip)]
+    pub(crate) below: Vec<(String, String)>,
     /// Values file (`-` reads stdin); can be repeated, the last wins
     #[arg(
         short = 'f',

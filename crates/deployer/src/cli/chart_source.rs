@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chart::values::{ValuesOptions, read, read_set_file};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
 use super::dependency::update_dependencies;
@@ -78,6 +79,14 @@ impl LoadedChart {
             lookup: None,
             post_renderer: PostRenderer::from_flags(render),
         })
+    }
+
+    /// Returns the digest over the chart's content: the same for a folder and for its archive.
+    pub(crate) fn digest(&self) -> String {
+        format!(
+            "sha256:{}",
+            hex::encode(Sha256::digest(content(&self.chart).to_string()))
+        )
     }
 
     /// Lets templates look objects up in the cluster.
@@ -221,6 +230,18 @@ impl LoadedChart {
     }
 }
 
+/// What of a chart can have an effect, subcharts included.
+fn content(chart: &chart::Chart) -> Value {
+    let mut below: Vec<(&str, Value)> = chart
+        .dependencies
+        .iter()
+        .map(|child| (child.name(), content(child)))
+        .collect();
+    below.sort_by_key(|(name, _)| *name);
+    let below: Vec<Value> = below.into_iter().map(|(_, content)| content).collect();
+    serde_json::json!({"chart": chart.to_release_json(), "dependencies": below})
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Problem(String);
@@ -313,11 +334,10 @@ pub(crate) fn values_options(
     compat: chart::Compat,
 ) -> Result<ValuesOptions, CliError> {
     let usage = |error| wrong_values(&error);
-    let files = arguments
-        .values
-        .iter()
-        .map(|name| Ok((name.clone(), read(name).map_err(usage)?)))
-        .collect::<Result<_, CliError>>()?;
+    let mut files = arguments.below.clone();
+    for name in &arguments.values {
+        files.push((name.clone(), read(name).map_err(usage)?));
+    }
     let set_file = arguments
         .set_file
         .iter()

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::action::{ActionError, ExitCode, RenderError};
 use crate::cluster::kube::KubeError;
+use crate::environment::EnvironmentError;
 use crate::output::{PrintError, Printer, report_action, report_error};
 use crate::registry::{ProvenanceError, RegistryError};
 use crate::release::NameError;
@@ -30,6 +31,9 @@ pub(crate) enum CliError {
     /// A signature does not count, or cannot be made.
     #[error(transparent)]
     Provenance(#[from] ProvenanceError),
+    /// The environments file cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     /// A name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -106,6 +110,7 @@ impl CliError {
             Self::Usage { .. }
             | Self::Chart { .. }
             | Self::Name(_)
+            | Self::Environment(_)
             | Self::Provenance(
                 ProvenanceError::Keyring { .. }
                 | ProvenanceError::NoProvenance { .. }
@@ -145,6 +150,7 @@ impl CliError {
             Self::AsHelm { text, .. } => printer.say(&format!("Error: {text}")),
             Self::Chart { .. } => report_error(printer, self, &["nothing was changed".to_owned()]),
             Self::Usage { hints, .. } => report_error(printer, self, hints),
+            Self::Environment(error) => report_error(printer, error, &error.hints()),
             Self::Kube(error) => report_error(printer, error, &error.hints()),
             Self::Storage(error) => report_error(printer, error, &error.hints()),
             Self::Registry(error) => report_error(printer, error, &error.hints()),

@@ -20,6 +20,24 @@ pub(crate) struct GlobalArgs {
         hide_env_values = true
     )]
     pub(crate) namespace: Option<String>,
+    /// Environment of deployer.yaml to work in: its place, charts, values and demands
+    #[arg(
+        long = "env",
+        global = true,
+        env = "DEPLOYER_ENV",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
+    pub(crate) env: Option<String>,
+    /// File of the environments (default: deployer.yaml in this folder or one above)
+    #[arg(
+        long,
+        global = true,
+        env = "DEPLOYER_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub(crate) config: Option<PathBuf>,
     /// Where to deploy: `kube` (a cluster) or `dir:PATH` (manifests and records in a folder)
     ///
     /// Without it the cluster is taken.
@@ -153,6 +171,17 @@ impl GlobalArgs {
         let in_environment =
             |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
         let mut flags = Vec::new();
+        if let Some(name) = self.env.as_deref().filter(|name| !name.is_empty()) {
+            if !in_environment("DEPLOYER_ENV", name) {
+                flags.push(format!("--env {}", quoted(name)));
+            }
+            if let Some(path) = &self.config
+                && !in_environment("DEPLOYER_CONFIG", &path.to_string_lossy())
+            {
+                flags.push(format!("--config {}", quoted(&path.to_string_lossy())));
+            }
+            return flags.join(" ");
+        }
         if let Some(TargetChoice::Directory(path)) = &self.target {
             let target = format!("dir:{}", path.display());
             if !in_environment("DEPLOYER_TARGET", &target) {

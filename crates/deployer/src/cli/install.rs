@@ -9,11 +9,13 @@ use super::arguments::{
 };
 use super::chart_source::LoadedChart;
 use super::dry_run::dry_run_mode;
+use super::environment::assignments;
 use super::error::CliError;
 use super::global::OutputArgs;
 use super::options::{ChangeFlags, change_options, chart_lookup, show_outcome};
 use super::session::{Session, Work};
 use crate::action::{InstallOptions, install};
+use crate::environment::Asked;
 use crate::release::ReleaseName;
 
 /// Install a chart
@@ -64,17 +66,10 @@ pub(crate) struct InstallCommand {
 
 impl InstallCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
-        let (release, reference) = name_and_chart(
-            &self.names,
-            self.generate_name,
-            self.name_template.as_deref(),
-        )?;
+        let (release, reference) = self.name_and_chart(session)?;
         let dry_run = dry_run_mode(session, &self.dry_run)?;
-        let target = session.target_of_install(dry_run).await?;
-        let chart = LoadedChart::load(session, &reference, &self.chart, &self.values, &self.render)
-            .await?
-            .with_lookup(chart_lookup(&target, dry_run));
-        let change = change_options(&ChangeFlags {
+        let inputs = session.inputs(&release, reference.as_deref(), &self.chart, &self.values)?;
+        let mut change = change_options(&ChangeFlags {
             wait: &self.wait,
             apply: &self.apply,
             record: &self.record,
@@ -83,12 +78,31 @@ impl InstallCommand {
             cleanup_on_fail: false,
             recover: false,
         })?;
+        session.apply_rules(&mut change);
+        session.check_demands(&Asked {
+            chart: Some(&inputs.reference),
+            timeout: Some(change.timeout),
+            skips_hooks: session.skips_hooks(&change, &self.hooks),
+            assignments: assignments(&inputs.values),
+            is_promotion: false,
+        })?;
+        let target = session.target_of_install(dry_run).await?;
+        let chart = LoadedChart::load(
+            session,
+            &inputs.reference,
+            &inputs.chart,
+            &inputs.values,
+            &self.render,
+        )
+        .await?
+        .with_lookup(chart_lookup(&target, dry_run));
+        change.provenance = Some(session.provenance(&inputs.reference, &chart, None));
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
         let options = InstallOptions {
             release,
             chart: Arc::new(chart),
             change,
-            create_namespace: self.create_namespace,
+            create_namespace: self.create_namespace || session.creates_namespace(),
             skip_crds: self.render.skip_crds,
             replace: self.replace,
         };
@@ -100,6 +114,22 @@ impl InstallCommand {
             self.render.hide_notes,
             self.dry_run.hide_secret,
         )
+    }
+}
+
+impl InstallCommand {
+    /// Reads the name, and the chart unless the environment's file names it.
+    fn name_and_chart(&self, session: &Session) -> Result<(ReleaseName, Option<String>), CliError> {
+        match (self.names.as_slice(), &session.chosen) {
+            ([name], Some(_)) if !self.generate_name && self.name_template.is_none() => {
+                Ok((ReleaseName::new(name.as_str())?, None))
+            }
+            (names, _) => {
+                let template = self.name_template.as_deref();
+                let (name, chart) = name_and_chart(names, self.generate_name, template)?;
+                Ok((name, Some(chart)))
+            }
+        }
     }
 }
 

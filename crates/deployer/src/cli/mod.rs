@@ -4,17 +4,19 @@
 //! Only this folder knows of flags, environment variables and exit codes; nothing here speaks to a
 //! cluster itself.
 
+mod apply;
 mod arguments;
 mod chart_source;
 mod completion;
 mod create;
 mod dependency;
 mod dry_run;
-mod duration;
+mod environment;
 mod error;
 mod get;
 mod global;
 mod history;
+mod init;
 mod install;
 mod lint;
 mod list;
@@ -45,7 +47,8 @@ mod version;
 
 use clap::{Parser, Subcommand};
 
-pub use duration::{DurationError, parse_duration, parse_timeout};
+use crate::duration;
+pub use crate::duration::{DurationError, parse_duration, parse_timeout};
 pub use run::main;
 
 /// Deploy Helm charts, gated by a verdict
@@ -73,6 +76,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Install(Box<install::InstallCommand>),
     Upgrade(Box<upgrade::UpgradeCommand>),
+    Apply(Box<apply::ApplyCommand>),
+    Init(init::InitCommand),
     Rollback(rollback::RollbackCommand),
     Uninstall(uninstall::UninstallCommand),
     History(history::HistoryCommand),

@@ -4,7 +4,7 @@
 use super::arguments::{ApplyArgs, RecordArgs, ServerSideChoice, WaitArgs, WaitChoice};
 use super::error::CliError;
 use super::session::{Session, Target};
-use crate::action::{ChangeOptions, DryRunMode, Outcome, ServerSide};
+use crate::action::{ChangeOptions, DryRunMode, Outcome, ServerSide, VerdictDemand};
 use crate::cluster::WaitStrategy;
 use crate::cluster::kube::KubeCluster;
 use crate::output::{Format, ReleaseView, print_release};
@@ -46,6 +46,8 @@ pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, C
         labels: flags.record.labels.iter().cloned().collect(),
         history_max: flags.history_max,
         recover: flags.recover,
+        verdict: VerdictDemand::None,
+        provenance: None,
     })
 }
 

@@ -8,7 +8,8 @@ use super::error::CliError;
 use super::global::OutputFormat;
 use super::options::{ChangeFlags, change_options, show_outcome};
 use super::session::{Session, Work};
-use crate::action::{DryRunMode, RollbackOptions, rollback};
+use crate::action::{DryRunMode, RollbackOptions, VerdictDemand, rollback};
+use crate::environment::Asked;
 use crate::release::{ReleaseName, Revision};
 
 /// Roll a release back to an earlier revision
@@ -53,18 +54,26 @@ pub(crate) struct RollbackCommand {
 
 impl RollbackCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
+        let mut change = change_options(&ChangeFlags {
+            wait: &self.wait,
+            apply: &self.apply,
+            record: &self.record,
+            dry_run: dry_run_mode(session, &self.dry_run)?,
+            history_max: self.history_max,
+            cleanup_on_fail: self.cleanup_on_fail,
+            recover: true,
+        })?;
+        session.apply_rules(&mut change);
+        // No gate runs on the way back: the revision passed it once, and a way back must be open.
+        change.verdict = VerdictDemand::None;
+        session.check_demands(&Asked {
+            timeout: Some(change.timeout),
+            ..Asked::default()
+        })?;
         let options = RollbackOptions {
             release: ReleaseName::new(self.release.as_str())?,
             revision: self.revision.filter(|revision| *revision != Revision(0)),
-            change: change_options(&ChangeFlags {
-                wait: &self.wait,
-                apply: &self.apply,
-                record: &self.record,
-                dry_run: dry_run_mode(session, &self.dry_run)?,
-                history_max: self.history_max,
-                cleanup_on_fail: self.cleanup_on_fail,
-                recover: true,
-            })?,
+            change,
         };
         let target = session.target().await?;
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;

@@ -6,9 +6,10 @@ use std::process::ExitCode as ProcessExitCode;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::{ArgAction, CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
+use super::environment::{Given, choose};
 use super::error::CliError;
 use super::global::{ColorChoice, GlobalArgs, LogFormat};
 use super::session::Session;
@@ -20,9 +21,12 @@ use crate::output::{ConsoleProgress, Printer};
 pub fn main() -> ProcessExitCode {
     let flags = switches(&Cli::command());
     let arguments = std::env::args_os().filter_map(|argument| plain_switch(argument, &flags));
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+    let parsed = Cli::command()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Ok((Given::of(&matches), Cli::from_arg_matches(&matches)?)));
+    let (given, mut cli) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&error.format(&mut Cli::command())),
     };
     let colour = match cli.global.color {
         ColorChoice::Auto => None,
@@ -32,7 +36,15 @@ pub fn main() -> ProcessExitCode {
     let printer = Arc::new(Printer::new(colour).with_place_flags(cli.global.place_flags()));
     start_logging(&cli.global, printer.paints_errors());
     let progress = Arc::new(ConsoleProgress::new(Arc::clone(&printer), true));
-    let session = Session::new(cli.global, Arc::clone(&printer), Arc::clone(&progress));
+    let chosen = match choose(&mut cli.global, given) {
+        Ok(chosen) => chosen,
+        Err(error) => {
+            error.report(&printer, false);
+            return ProcessExitCode::from(u8::from(error.exit_code()));
+        }
+    };
+    let (shown, told) = (Arc::clone(&printer), Arc::clone(&progress));
+    let session = Session::new(cli.global, shown, told, chosen);
     let code = match dispatch(&session, cli.command) {
         Ok(()) => ExitCode::Done,
         Err(error) => {
@@ -122,6 +134,8 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
             Command::Upgrade(command) => command.run(session).await,
             Command::Rollback(command) => command.run(session).await,
             Command::Uninstall(command) => command.run(session).await,
+            Command::Apply(command) => command.run(session).await,
+            Command::Init(command) => command.run(session).await,
             Command::History(command) => command.run(session).await,
             Command::Status(command) => command.run(session).await,
             Command::List(command) => command.run(session).await,

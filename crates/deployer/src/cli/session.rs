@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{HookArgs, HooksChoice};
+use super::environment::Chosen;
 use super::error::CliError;
 use super::global::{DriverChoice, GlobalArgs, OutputFormat, TargetChoice};
 use super::signal::cancel_on_signal;
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) global: GlobalArgs,
     pub(crate) printer: Arc<Printer>,
     pub(crate) progress: Arc<ConsoleProgress>,
+    /// The environment that `--env` names.
+    pub(crate) chosen: Option<Chosen>,
 }
 
 /// What a command is about to do.
@@ -50,11 +53,13 @@ impl Session {
         global: GlobalArgs,
         printer: Arc<Printer>,
         progress: Arc<ConsoleProgress>,
+        chosen: Option<Chosen>,
     ) -> Self {
         Self {
             global,
             printer,
             progress,
+            chosen,
         }
     }
 
@@ -136,7 +141,7 @@ impl Session {
         Ok(Deployer {
             cluster: Arc::clone(&target.cluster),
             store: Arc::clone(&target.store),
-            hooks: runner(target, hooks)?,
+            hooks: runner(target, self.hooks_choice(hooks.hooks), hooks)?,
             clock: Arc::new(SystemClock),
             progress: Arc::clone(&self.progress) as Arc<dyn crate::progress::ProgressSink>,
             cancel: match work {
@@ -185,13 +190,17 @@ impl OutputFormat {
     }
 }
 
-fn runner(target: &Target, arguments: &HookArgs) -> Result<Arc<dyn HookRunner>, CliError> {
+fn runner(
+    target: &Target,
+    choice: Option<HooksChoice>,
+    arguments: &HookArgs,
+) -> Result<Arc<dyn HookRunner>, CliError> {
     let default = if target.kube.is_some() {
         HooksChoice::Cluster
     } else {
         HooksChoice::Local
     };
-    Ok(match (arguments.hooks.unwrap_or(default), &target.kube) {
+    Ok(match (choice.unwrap_or(default), &target.kube) {
         (HooksChoice::Skip, _) => Arc::new(SkippedHooks),
         (HooksChoice::Local, _) => {
             let options = LocalOptions {

@@ -106,7 +106,16 @@ impl TemplateCommand {
     }
 
     async fn print(self, session: &Session) -> Result<(), CliError> {
-        let (release, reference) = self.name_and_chart()?;
+        let (release, reference) = match (self.names.as_slice(), &session.chosen) {
+            ([name], Some(_)) if !self.generate_name && self.name_template.is_none() => {
+                (ReleaseName::new(name.as_str())?, None)
+            }
+            _ => {
+                let (release, reference) = self.name_and_chart()?;
+                (release, Some(reference))
+            }
+        };
+        let inputs = session.inputs(&release, reference.as_deref(), &self.chart, &self.values)?;
         let namespace = match session.namespace_flag()? {
             Some(namespace) => namespace,
             None => Namespace::new("default")?,
@@ -132,10 +141,16 @@ impl TemplateCommand {
         } else {
             Some(self.capabilities()?)
         };
-        let chart = LoadedChart::load(session, &reference, &self.chart, &self.values, &self.render)
-            .await?
-            .with_lookup(target.as_ref().and_then(|target| target.kube.as_ref()))
-            .for_template(self.include_crds, capabilities);
+        let chart = LoadedChart::load(
+            session,
+            &inputs.reference,
+            &inputs.chart,
+            &inputs.values,
+            &self.render,
+        )
+        .await?
+        .with_lookup(target.as_ref().and_then(|target| target.kube.as_ref()))
+        .for_template(self.include_crds, capabilities);
         let request = RenderRequest {
             release: &release,
             namespace: &namespace,

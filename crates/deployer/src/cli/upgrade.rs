@@ -9,11 +9,13 @@ use super::arguments::{
 };
 use super::chart_source::LoadedChart;
 use super::dry_run::dry_run_mode;
+use super::environment::assignments;
 use super::error::CliError;
 use super::global::OutputArgs;
 use super::options::{ChangeFlags, change_options, chart_lookup, show_outcome};
 use super::session::{Session, Work};
 use crate::action::{UpgradeOptions, ValuesReuse, upgrade};
+use crate::environment::Asked;
 use crate::release::ReleaseName;
 
 /// Upgrade a release to a chart
@@ -28,24 +30,24 @@ use crate::release::ReleaseName;
 )]
 pub(crate) struct UpgradeCommand {
     /// Name of the release
-    release: String,
-    /// The chart: a folder, a .tgz file, oci://…, https://… or REPOSITORY/CHART
-    chart_reference: String,
+    pub(super) release: String,
+    /// The chart: a folder, a .tgz file, oci://…, https://… or REPOSITORY/CHART; with --env the file names it
+    pub(super) chart_reference: Option<String>,
     /// Install the release when there is none
     #[arg(short, long)]
-    install: bool,
+    pub(super) install: bool,
     /// With --install, create the namespace when it does not exist
     #[arg(long)]
-    create_namespace: bool,
+    pub(super) create_namespace: bool,
     /// Start from the chart's values, whatever the last revision was given
     #[arg(long)]
-    reset_values: bool,
+    pub(super) reset_values: bool,
     /// Keep the last revision's values and merge the given ones in
     #[arg(long)]
-    reuse_values: bool,
+    pub(super) reuse_values: bool,
     /// Start from the chart's values, then the last revision's, then the given ones
     #[arg(long)]
-    reset_then_reuse_values: bool,
+    pub(super) reset_then_reuse_values: bool,
     /// Revisions to keep; 0 keeps all
     #[arg(
         long,
@@ -54,48 +56,40 @@ pub(crate) struct UpgradeCommand {
         default_value_t = 10,
         value_name = "COUNT"
     )]
-    history_max: u32,
+    pub(super) history_max: u32,
     /// Delete what a failed upgrade created
     #[arg(long)]
-    cleanup_on_fail: bool,
+    pub(super) cleanup_on_fail: bool,
     /// Take over a release that Helm left pending
     #[arg(long)]
-    recover: bool,
+    pub(super) recover: bool,
     #[command(flatten)]
-    chart: ChartArgs,
+    pub(super) chart: ChartArgs,
     #[command(flatten)]
-    values: ValueArgs,
+    pub(super) values: ValueArgs,
     #[command(flatten)]
-    render: RenderArgs,
+    pub(super) render: RenderArgs,
     #[command(flatten)]
-    apply: ApplyArgs,
+    pub(super) apply: ApplyArgs,
     #[command(flatten)]
-    wait: WaitArgs,
+    pub(super) wait: WaitArgs,
     #[command(flatten)]
-    hooks: HookArgs,
+    pub(super) hooks: HookArgs,
     #[command(flatten)]
-    record: RecordArgs,
+    pub(super) record: RecordArgs,
     #[command(flatten)]
-    dry_run: DryRunArgs,
+    pub(super) dry_run: DryRunArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 impl UpgradeCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
         let release = ReleaseName::new(self.release.as_str())?;
         let dry_run = dry_run_mode(session, &self.dry_run)?;
-        let target = session.target().await?;
-        let chart = LoadedChart::load(
-            session,
-            &self.chart_reference,
-            &self.chart,
-            &self.values,
-            &self.render,
-        )
-        .await?
-        .with_lookup(chart_lookup(&target, dry_run));
-        let change = change_options(&ChangeFlags {
+        let reference = self.chart_reference.as_deref();
+        let mut inputs = session.inputs(&release, reference, &self.chart, &self.values)?;
+        let mut change = change_options(&ChangeFlags {
             wait: &self.wait,
             apply: &self.apply,
             record: &self.record,
@@ -104,14 +98,36 @@ impl UpgradeCommand {
             cleanup_on_fail: self.cleanup_on_fail,
             recover: self.recover,
         })?;
+        session.apply_rules(&mut change);
+        session.check_demands(&Asked {
+            chart: Some(&inputs.reference),
+            timeout: Some(change.timeout),
+            skips_hooks: session.skips_hooks(&change, &self.hooks),
+            assignments: assignments(&inputs.values),
+            is_promotion: false,
+        })?;
+        let target = session.target().await?;
+        let promotion = session
+            .keep_promoted(&target, &release, &mut inputs)
+            .await?;
+        let chart = LoadedChart::load(
+            session,
+            &inputs.reference,
+            &inputs.chart,
+            &inputs.values,
+            &self.render,
+        )
+        .await?
+        .with_lookup(chart_lookup(&target, dry_run));
+        change.provenance = Some(session.provenance(&inputs.reference, &chart, promotion));
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
         let options = UpgradeOptions {
             release,
             chart: Arc::new(chart),
             change,
-            reuse: self.reuse(),
+            reuse: self.reuse(session),
             install: self.install,
-            create_namespace: self.create_namespace,
+            create_namespace: self.create_namespace || session.creates_namespace(),
             skip_crds: self.render.skip_crds,
         };
         let outcome = upgrade(&deployer, &options).await?;
@@ -125,13 +141,16 @@ impl UpgradeCommand {
     }
 
     /// The strongest of the three flags wins, in Helm's order.
-    fn reuse(&self) -> ValuesReuse {
+    fn reuse(&self, session: &Session) -> ValuesReuse {
         if self.reset_values {
             ValuesReuse::Reset
         } else if self.reuse_values {
             ValuesReuse::Reuse
         } else if self.reset_then_reuse_values {
             ValuesReuse::ResetThenReuse
+        } else if session.chosen.is_some() {
+            // The environment's files say everything, should they give no value at all.
+            ValuesReuse::Reset
         } else {
             ValuesReuse::WhenNoneGiven
         }

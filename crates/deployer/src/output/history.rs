@@ -10,7 +10,7 @@ use super::printer::{PrintError, Printer, Style};
 use super::table::Table;
 use super::verdict::verdict_cells;
 use crate::action::RevisionReport;
-use crate::release::{Evidence, GateVerdict, RecordTime, Release};
+use crate::release::{Evidence, GateVerdict, Provenance, RecordTime, Release};
 
 /// One revision.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,6 +32,9 @@ pub struct HistoryRow {
     pub description: String,
     /// The gate's brief verdict as it wrote it; null where no gate ran.
     pub verdict: Option<GateVerdict>,
+    /// Where it comes from; absent from what was made before this was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Why it failed, when it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -73,6 +76,7 @@ fn recorded_row(release: &Release, evidence: Option<&Evidence>) -> HistoryRow {
         app_version: release.app_version().to_owned(),
         description: release.info.description.clone(),
         verdict: evidence.and_then(last_verdict),
+        provenance: evidence.and_then(|evidence| evidence.provenance.clone()),
         failure: evidence.and_then(|evidence| evidence.failure.clone()),
         rollback_revision: release.info.other.get("rollback_revision").cloned(),
     }
@@ -91,6 +95,7 @@ fn removed_row(evidence: &Evidence) -> HistoryRow {
             None => format!("{} left no record", evidence.operation),
         },
         verdict: last_verdict(evidence),
+        provenance: evidence.provenance.clone(),
         failure: evidence.failure.clone(),
         rollback_revision: None,
     }

@@ -36,6 +36,28 @@ impl<'a> RevisionLogs<'a> {
     }
 }
 
+/// Says where a revision comes from, in the words of `status` and `history --revision`.
+pub(super) fn provenance_lines(evidence: &Evidence) -> Vec<String> {
+    let Some(provenance) = &evidence.provenance else {
+        return Vec::new();
+    };
+    let digest: String = provenance.chart_digest.chars().take(19).collect();
+    let mut lines = vec![format!("CHART FROM: {} ({digest}…)", provenance.chart)];
+    if let Some(promotion) = &provenance.promotion {
+        lines.push(format!(
+            "PROMOTED: from {} (revision {} in namespace {}) by {} at {}",
+            promotion.from,
+            promotion.from_revision,
+            promotion.from_namespace,
+            promotion.by,
+            promotion
+                .at
+                .to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        ));
+    }
+    lines
+}
+
 /// Prints verdicts, logs and journal of one revision.
 ///
 /// # Errors
@@ -60,6 +82,7 @@ pub fn print_logs(
         "OPERATION: {} by {}",
         evidence.operation, evidence.operator
     ));
+    lines.extend(provenance_lines(evidence));
     if let Some(failure) = &evidence.failure {
         lines.push(format!("FAILURE: {}", printer.paint(Style::Bad, failure)));
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::contract::{Format, SCHEMA_VERSION};
 use super::list::status_style;
+use super::logs::provenance_lines;
 use super::moment::ansi_c;
 use super::printer::{PrintError, Printer};
 use super::verdict::verdict_lines;
@@ -76,6 +77,7 @@ fn heading(printer: &Printer, view: &ReleaseView<'_>) -> String {
     lines.push(format!("STATUS: {status}"));
     lines.push(format!("REVISION: {}", release.version));
     lines.push(format!("DESCRIPTION: {}", release.info.description));
+    lines.extend(view.evidence.map(provenance_lines).unwrap_or_default());
     if let Some(verdict) = view.verdict {
         lines.extend(verdict_lines(printer, verdict));
     }
@@ -223,6 +225,7 @@ fn to_json(view: &ReleaseView<'_>) -> Value {
         fields.insert("schema_version".to_owned(), json!(SCHEMA_VERSION));
         fields.insert("verdict".to_owned(), json!(view.verdict));
         if let Some(evidence) = view.evidence {
+            fields.insert("provenance".to_owned(), json!(evidence.provenance));
             fields.insert("failure".to_owned(), json!(evidence.failure));
             fields.insert("logs".to_owned(), json!(evidence.logs));
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{ObjectId, Propagation};
 
-use super::{GateVerdict, HookEvent, HookPhase, Release, ReleaseName, Revision};
+use super::{GateVerdict, HookEvent, HookPhase, Provenance, Release, ReleaseName, Revision};
 
 /// The `owner` label of the companion record; Helm selects `owner=helm` and never sees it.
 pub const EVIDENCE_LABEL_OWNER: &str = "deployer";
@@ -47,6 +47,9 @@ pub struct Evidence {
     /// Logs, events and conditions of hooks and of failing pods.
     #[serde(default)]
     pub logs: Vec<EvidenceLog>,
+    /// Where it comes from; absent from what was made before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Why it failed.
     #[serde(default)]
     pub failure: Option<String>,
@@ -192,6 +195,7 @@ impl Evidence {
             finished_at: None,
             verdicts: Vec::new(),
             logs: Vec::new(),
+            provenance: None,
             failure: None,
             journal: Vec::new(),
         }

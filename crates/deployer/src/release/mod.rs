@@ -8,6 +8,7 @@ mod evidence;
 mod hook;
 mod labels;
 mod name;
+mod provenance;
 mod record;
 mod status;
 mod time;
@@ -23,6 +24,7 @@ pub use labels::{
     LabelError, LabelStamp, SYSTEM_LABELS, check_user_labels, record_labels, user_labels,
 };
 pub use name::{NameError, Namespace, ReleaseName, Revision, evidence_key, record_key};
+pub use provenance::{Promotion, Provenance};
 pub use record::{ApplyMethod, Info, Release};
 pub use status::Status;
 pub use time::RecordTime;

@@ -4,19 +4,42 @@
 //! What the parts mean together with flags and variables is decided in [`crate::settings`].
 //! Nothing here reads data, models or the network.
 
-mod expand;
 pub mod file;
-mod read;
 mod scalar;
 mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use expand::ExpandError;
+pub use config_file::FileError as GateFileError;
 pub use file::GateFile;
-pub use read::{GateFileError, parse, read};
 pub use scalar::{Count, Number};
 pub use schema::schema;
+
+const FILE: config_file::Kind = config_file::Kind {
+    name: "gate file",
+    schema_command: "validator schema",
+};
+
+/// Reads a gate file, expanding variables from the environment.
+///
+/// # Errors
+/// [`GateFileError`]; nothing else has been read.
+pub fn read(path: &std::path::Path) -> Result<GateFile, GateFileError> {
+    FILE.read(path)
+}
+
+/// Reads the text of a gate file; `lookup` returns the value of a variable.
+///
+/// # Errors
+/// [`GateFileError`] for the first thing that cannot be understood.
+#[cfg(test)]
+pub(crate) fn parse(
+    file: &str,
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<GateFile, GateFileError> {
+    FILE.parse(file, text, lookup)
+}
 
 /// The value of `apiVersion`.
 pub const API_VERSION: &str = "validator/v1";

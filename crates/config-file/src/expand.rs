@@ -43,7 +43,7 @@ impl ExpandError {
 }
 
 /// Expands every text below `value`; the error carries the path of the text.
-pub(super) fn expand(
+pub(crate) fn expand(
     value: &mut Value,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), (String, ExpandError)> {
