@@ -4,10 +4,12 @@
 //! nothing decides again later.
 
 mod build;
+pub mod compare;
 mod error;
 mod manifest;
 mod order;
 mod ownership;
+pub mod sensitive;
 mod step;
 
 pub use build::{PlanInput, build, build_removal};
