@@ -131,11 +131,13 @@ async fn e2e_a_record_is_created_once_and_updated_only_at_its_version() {
 #[tokio::test]
 async fn e2e_evidence_goes_with_the_record_that_owns_it_and_stays_when_alone() {
     for (namespace, store) in stores("evidence").await {
+        let mut versions = Vec::new();
         for revision in [1, 2] {
-            store
+            let made = store
                 .create(&release(&namespace, revision, Status::Failed), now())
                 .await
                 .expect("created");
+            versions.push(made.resource_version);
             let evidence = Evidence::begin(name(), Revision(revision), "install", "me", now());
             store.put_evidence(&evidence).await.expect("written");
         }
@@ -168,7 +170,11 @@ async fn e2e_evidence_goes_with_the_record_that_owns_it_and_stays_when_alone() {
             .expect("adopted");
         for revision in [1, 2] {
             store
-                .delete(&name(), Revision(revision))
+                .delete(
+                    &name(),
+                    Revision(revision),
+                    &versions[revision as usize - 1],
+                )
                 .await
                 .expect("deleted");
         }
@@ -187,26 +193,40 @@ async fn e2e_evidence_goes_with_the_record_that_owns_it_and_stays_when_alone() {
 }
 
 #[tokio::test]
-async fn e2e_one_holder_at_a_time_and_the_expired_one_finds_out() {
+async fn e2e_one_holder_at_a_time_and_one_that_was_found_dead_finds_out() {
     for (_, store) in stores("lease").await {
-        let ask = |holder: &str, seconds: i64| LeaseRequest {
+        let ask = |holder: &str, seconds: i64, dead| LeaseRequest {
             name: name(),
             holder: holder.to_owned(),
             duration: Duration::from_secs(30),
             now: now() + chrono::Duration::seconds(seconds),
+            dead,
         };
-        let first = store.acquire_lease(&ask("alice", 0)).await.expect("free");
-        let refused = store.acquire_lease(&ask("bob", 10)).await;
+        let first = store
+            .acquire_lease(&ask("alice", 0, None))
+            .await
+            .expect("free");
+        let refused = store.acquire_lease(&ask("bob", 10, None)).await;
         assert!(
-            matches!(refused, Err(StorageError::LeaseHeld { ref holder, .. }) if holder == "alice"),
+            matches!(refused, Err(StorageError::LeaseHeld { ref lease }) if lease.holder == "alice"),
             "{refused:?}"
         );
+        let earlier = store.lease(&name()).await.expect("read");
         let first = store
             .renew_lease(&first, now() + chrono::Duration::seconds(20))
             .await
             .expect("still ours");
-        assert!(store.acquire_lease(&ask("bob", 40)).await.is_err());
-        let second = store.acquire_lease(&ask("bob", 60)).await.expect("expired");
+        assert!(
+            store
+                .acquire_lease(&ask("bob", 9_000, earlier))
+                .await
+                .is_err()
+        );
+        let seen = store.lease(&name()).await.expect("read");
+        let second = store
+            .acquire_lease(&ask("bob", 60, seen))
+            .await
+            .expect("dead");
         assert!(second.transitions > first.transitions);
         let lost = store.renew_lease(&first, now()).await;
         assert!(

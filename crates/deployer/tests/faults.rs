@@ -1,130 +1,222 @@
-//! The signature test: every operation fails or dies at every call, and afterwards all is well.
+//! The signature test: every operation is broken at every call, in every way, and afterwards all
+//! is well.
 //!
-//! For each operation and each kind of fault, call k fails for every k that the operation makes.
-//! Then a fresh process recovers, the invariants are checked, and the operation is run again.
+//! For each operation and each kind of fault, call k goes wrong for every k that the operation
+//! makes: calls to the cluster, to the records and to the hooks alike. Then a fresh process
+//! recovers, the invariants are checked, and the operation is run again until it has its way.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use deployer::action::{self, ActionError, Deployer};
-use deployer::cluster::{Fault, FaultPlan};
-use support::{ScriptedChart, World, install, rollback, uninstall, upgrade};
+use deployer::cluster::{Fault, FaultPlan, WaitStrategy};
+use support::{ScriptedChart, World, install, name, rollback, uninstall, upgrade};
 
 const OLD: [(&str, &str); 3] = [("kept", "1"), ("changed", "1"), ("dropped", "1")];
 const NEW: [(&str, &str); 3] = [("kept", "1"), ("changed", "2"), ("added", "1")];
+/// What a second process deploys while the first is frozen.
+const OTHER: [(&str, &str); 3] = [("kept", "3"), ("changed", "3"), ("other", "3")];
 /// A bound on k, far above what any of the operations makes.
 const CALLS_MAX: u64 = 400;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+const FAULTS: [Fault; 12] = [
+    Fault::DiesBefore,
+    Fault::DiesAfter,
+    Fault::Answers(409),
+    Fault::Answers(429),
+    Fault::Answers(500),
+    Fault::Reset,
+    Fault::AnswerLost,
+    Fault::TimesOut,
+    Fault::TimesOutAfter,
+    Fault::DropsWatch,
+    Fault::Outage,
+    Fault::Interrupts,
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Operation {
     Install,
     AtomicInstallThatFails,
+    UpgradeThatInstalls,
     Upgrade,
+    UpgradeThatCleansUp,
     AtomicUpgrade,
     AtomicUpgradeThatFails,
     AtomicUpgradeRefused,
+    AtomicUpgradeWithRollbackHook,
+    UpgradeThatPrunes,
+    UpgradeAfterFailure,
     Rollback,
+    RollbackWithHooks,
     Uninstall,
+    UninstallWithHooks,
     UninstallKeepingHistory,
 }
 
-const OPERATIONS: [Operation; 9] = [
+const OPERATIONS: [Operation; 16] = [
     Operation::Install,
     Operation::AtomicInstallThatFails,
+    Operation::UpgradeThatInstalls,
     Operation::Upgrade,
+    Operation::UpgradeThatCleansUp,
     Operation::AtomicUpgrade,
     Operation::AtomicUpgradeThatFails,
     Operation::AtomicUpgradeRefused,
+    Operation::AtomicUpgradeWithRollbackHook,
+    Operation::UpgradeThatPrunes,
+    Operation::UpgradeAfterFailure,
     Operation::Rollback,
+    Operation::RollbackWithHooks,
     Operation::Uninstall,
+    Operation::UninstallWithHooks,
     Operation::UninstallKeepingHistory,
 ];
+
+fn old() -> ScriptedChart {
+    ScriptedChart::of(&OLD)
+}
+
+fn new() -> ScriptedChart {
+    ScriptedChart::of(&NEW)
+}
+
+fn never_ready() -> ScriptedChart {
+    ScriptedChart {
+        never_ready: true,
+        ..new()
+    }
+}
+
+fn with_hooks(chart: ScriptedChart) -> ScriptedChart {
+    ScriptedChart {
+        after_hook: true,
+        rollback_hook: Some("pass"),
+        ..chart.gated("pass")
+    }
+}
 
 impl Operation {
     /// Brings the world to where the operation starts.
     async fn prepare(self, world: &World) {
-        if matches!(self, Self::Install | Self::AtomicInstallThatFails) {
-            return;
-        }
         let healthy = world.healthy();
-        action::install(&healthy, &install(ScriptedChart::of(&OLD), false))
+        let first = match self {
+            Self::Install | Self::AtomicInstallThatFails | Self::UpgradeThatInstalls => return,
+            Self::AtomicUpgradeWithRollbackHook
+            | Self::RollbackWithHooks
+            | Self::UninstallWithHooks => with_hooks(old()),
+            _ => old(),
+        };
+        action::install(&healthy, &install(first, false))
             .await
             .unwrap();
-        if self == Self::Rollback {
-            action::upgrade(&healthy, &upgrade(ScriptedChart::of(&NEW), false))
-                .await
-                .unwrap();
-        }
+        let also = match self {
+            Self::Rollback | Self::UpgradeThatPrunes => new(),
+            Self::RollbackWithHooks => with_hooks(new()),
+            Self::UpgradeAfterFailure => {
+                let failed = upgrade(new().gated("fail"), false);
+                action::upgrade(&healthy, &failed).await.unwrap_err();
+                return;
+            }
+            _ => return,
+        };
+        action::upgrade(&healthy, &upgrade(also, false))
+            .await
+            .unwrap();
     }
 
     async fn run(self, process: &Deployer) -> Result<(), ActionError> {
-        let never_ready = ScriptedChart {
-            never_ready: true,
-            ..ScriptedChart::of(&NEW)
+        let upgraded = |chart, atomic| async move {
+            action::upgrade(process, &upgrade(chart, atomic))
+                .await
+                .map(|_| ())
         };
         match self {
             Self::Install => {
-                let chart = ScriptedChart::of(&OLD).gated("pass");
+                let chart = with_hooks(old());
                 action::install(process, &install(chart, true))
                     .await
                     .map(|_| ())
             }
-            Self::AtomicInstallThatFails => action::install(process, &install(never_ready, true))
+            Self::AtomicInstallThatFails => action::install(process, &install(never_ready(), true))
                 .await
                 .map(|_| ()),
-            Self::Upgrade => action::upgrade(process, &upgrade(ScriptedChart::of(&NEW), false))
-                .await
-                .map(|_| ()),
-            Self::AtomicUpgrade => {
-                let chart = ScriptedChart::of(&NEW).gated("pass");
-                action::upgrade(process, &upgrade(chart, true))
+            Self::UpgradeThatInstalls => {
+                let mut options = upgrade(old(), false);
+                options.install = true;
+                action::upgrade(process, &options).await.map(|_| ())
+            }
+            Self::Upgrade | Self::UpgradeAfterFailure => upgraded(new(), false).await,
+            Self::UpgradeThatCleansUp => {
+                let mut options = upgrade(never_ready(), false);
+                options.change.cleanup_on_fail = true;
+                options.change.wait = WaitStrategy::Watcher;
+                action::upgrade(process, &options).await.map(|_| ())
+            }
+            Self::AtomicUpgrade => upgraded(with_hooks(new()), true).await,
+            Self::AtomicUpgradeThatFails => upgraded(never_ready(), true).await,
+            Self::AtomicUpgradeRefused => upgraded(new().gated("fail"), true).await,
+            Self::AtomicUpgradeWithRollbackHook => upgraded(with_hooks(never_ready()), true).await,
+            Self::UpgradeThatPrunes => {
+                let mut options = upgrade(old(), false);
+                options.change.history_max = 2;
+                action::upgrade(process, &options).await.map(|_| ())
+            }
+            Self::Rollback | Self::RollbackWithHooks => {
+                action::rollback(process, &rollback(1)).await.map(|_| ())
+            }
+            Self::Uninstall | Self::UninstallWithHooks => {
+                action::uninstall(process, &uninstall(false))
                     .await
                     .map(|_| ())
             }
-            Self::AtomicUpgradeThatFails => action::upgrade(process, &upgrade(never_ready, true))
-                .await
-                .map(|_| ()),
-            Self::AtomicUpgradeRefused => {
-                let chart = ScriptedChart::of(&NEW).gated("fail");
-                action::upgrade(process, &upgrade(chart, true))
-                    .await
-                    .map(|_| ())
-            }
-            Self::Rollback => action::rollback(process, &rollback(1)).await.map(|_| ()),
-            Self::Uninstall => action::uninstall(process, &uninstall(false))
-                .await
-                .map(|_| ()),
             Self::UninstallKeepingHistory => action::uninstall(process, &uninstall(true))
                 .await
                 .map(|_| ()),
         }
     }
 
-    /// What is live when the operation was repeated until it had its way.
-    fn wanted(self) -> Vec<(&'static str, &'static str)> {
+    /// What is live when the operation was repeated until it had its way; none where a failure
+    /// that is not undone leaves what the flags say.
+    fn wanted(self) -> Option<Vec<(&'static str, &'static str)>> {
         match self {
             Self::Install
+            | Self::UpgradeThatInstalls
             | Self::AtomicUpgradeThatFails
             | Self::AtomicUpgradeRefused
-            | Self::Rollback => OLD.to_vec(),
-            Self::Upgrade | Self::AtomicUpgrade => NEW.to_vec(),
-            Self::AtomicInstallThatFails | Self::Uninstall | Self::UninstallKeepingHistory => {
-                Vec::new()
-            }
+            | Self::AtomicUpgradeWithRollbackHook
+            | Self::UpgradeThatPrunes
+            | Self::Rollback
+            | Self::RollbackWithHooks => Some(OLD.to_vec()),
+            Self::Upgrade | Self::UpgradeAfterFailure | Self::AtomicUpgrade => Some(NEW.to_vec()),
+            Self::AtomicInstallThatFails
+            | Self::Uninstall
+            | Self::UninstallWithHooks
+            | Self::UninstallKeepingHistory => Some(Vec::new()),
+            Self::UpgradeThatCleansUp => None,
         }
     }
 
     /// Whether a failure that is survived leaves objects half-way by design, as Helm does.
     fn leaves_failures_as_they_are(self, fault: Fault) -> bool {
-        let dies = matches!(fault, Fault::DiesBefore | Fault::DiesAfter);
-        !dies
-            && matches!(
-                self,
-                Self::Upgrade | Self::Uninstall | Self::UninstallKeepingHistory
-            )
+        let is_undone = matches!(
+            fault,
+            Fault::DiesBefore | Fault::DiesAfter | Fault::Interrupts
+        );
+        match self {
+            Self::UpgradeThatCleansUp => true,
+            Self::Upgrade
+            | Self::UpgradeThatInstalls
+            | Self::UpgradeAfterFailure
+            | Self::UpgradeThatPrunes
+            | Self::Uninstall
+            | Self::UninstallWithHooks
+            | Self::UninstallKeepingHistory => !is_undone,
+            _ => false,
+        }
     }
 }
 
@@ -147,71 +239,182 @@ fn sorted(objects: &[(&str, &str)]) -> Vec<(String, String)> {
     objects
 }
 
-/// Runs one operation with one fault; returns whether the fault was reached.
-async fn one(operation: Operation, fault: Fault, at: u64) -> Result<bool, String> {
+/// What must hold whatever was left as it is: no pending revision, one deployed at most, no lease.
+fn of_records(broken: &[String]) -> Vec<&String> {
+    broken
+        .iter()
+        .filter(|text| !text.starts_with("live "))
+        .collect()
+}
+
+/// How one fault at one call ended.
+enum Ended {
+    /// The operation makes fewer calls.
+    Beyond,
+    /// The call was none that this fault concerns.
+    Spared,
+    /// The fault came about, and was survived.
+    Survived,
+}
+
+/// Runs one operation with one fault.
+async fn one(operation: Operation, fault: Fault, at: u64) -> Result<Ended, String> {
     let world = World::new();
     operation.prepare(&world).await;
     let plan = FaultPlan::new(at, fault);
     let outcome = operation.run(&world.process("faulty", &plan)).await;
-    let reached = plan.calls() >= at;
-    if plan.is_dead() {
-        // The lease of the dead runs out; nobody gives it back.
-        world.clock.advance(Duration::from_secs(31));
+    if plan.calls() < at {
+        return Ok(Ended::Beyond);
+    }
+    if !plan.was_injected() {
+        return Ok(Ended::Spared);
     }
     let healthy = world.healthy();
-    action::recover(&healthy, None, false)
+    action::recover(&healthy, Some(&name()), false)
         .await
         .map_err(|error| format!("recover: {error:?} after {outcome:?}"))?;
     let broken = world.broken_invariants().await;
-    if !broken.is_empty() && !operation.leaves_failures_as_they_are(fault) {
+    let counts = if operation.leaves_failures_as_they_are(fault) {
+        of_records(&broken)
+    } else {
+        broken.iter().collect()
+    };
+    if !counts.is_empty() {
         return Err(format!(
-            "{broken:?} after {outcome:?}; {:?}",
+            "{counts:?} after {outcome:?}; {:?}",
             world.statuses().await
         ));
     }
     let again = operation.run(&healthy).await;
     let broken = world.broken_invariants().await;
-    if !broken.is_empty() || live(&world) != sorted(&operation.wanted()) {
+    let wrong = match operation.wanted() {
+        Some(wanted) => !broken.is_empty() || live(&world) != sorted(&wanted),
+        None => !of_records(&broken).is_empty(),
+    };
+    if wrong {
         return Err(format!(
             "rerun ended in {broken:?}, live {:?}, {again:?} after {outcome:?}; {:?}",
             live(&world),
             world.statuses().await
         ));
     }
-    Ok(reached)
+    Ok(Ended::Survived)
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_operation_survives_every_fault_at_every_call() {
-    let faults = [
-        Fault::DiesBefore,
-        Fault::DiesAfter,
-        Fault::Fails,
-        Fault::AnswerLost,
-        Fault::Conflicts,
-    ];
-    let mut points = 0;
+    let mut points: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let mut failures = Vec::new();
     for operation in OPERATIONS {
-        for fault in faults {
+        for fault in FAULTS {
+            let (survived, injected) = points.entry(format!("{operation:?}")).or_default();
             for at in 1..=CALLS_MAX {
                 match one(operation, fault, at).await {
-                    Ok(true) => points += 1,
-                    Ok(false) => break,
+                    Ok(Ended::Beyond) => break,
+                    Ok(Ended::Spared) => {}
+                    Ok(Ended::Survived) => {
+                        *injected += 1;
+                        *survived += 1;
+                    }
                     Err(why) => {
-                        points += 1;
+                        *injected += 1;
                         failures.push(format!("{operation:?} {fault:?} at call {at}: {why}"));
                     }
                 }
             }
         }
     }
-    println!("{points} faults injected, {} not survived", failures.len());
-    assert!(points > 500, "only {points} faults were injected");
+    report("faults", &points, &failures);
+}
+
+fn report(what: &str, points: &BTreeMap<String, (u64, u64)>, failures: &[String]) {
+    for (operation, (survived, injected)) in points {
+        println!("{operation:32} {survived:5} of {injected:5} {what} survived");
+    }
+    let injected: u64 = points.values().map(|(_, injected)| injected).sum();
+    println!(
+        "{injected} {what} injected, {} not survived",
+        failures.len()
+    );
+    assert!(injected > 400, "only {injected} {what} were injected");
     assert!(
         failures.is_empty(),
-        "{} of {points}:\n{}",
+        "{} of {injected}:\n{}",
         failures.len(),
         failures.join("\n")
     );
+}
+
+/// Freezes a process at one call, lets another take the release over and deploy, and thaws it.
+///
+/// Returns whether the call was reached.
+async fn frozen(operation: Operation, fault: Fault, at: u64) -> Result<bool, String> {
+    let world = World::new();
+    operation.prepare(&world).await;
+    let plan = FaultPlan::new(at, fault);
+    let zombie = world.process("zombie", &plan);
+    let healthy = world.healthy();
+    let successor = async {
+        plan.frozen().await;
+        let held = deployer::storage::ReleaseStore::lease(&world.store, &name())
+            .await
+            .unwrap();
+        let mut options = upgrade(ScriptedChart::of(&OTHER), false);
+        options.install = true;
+        let outcome = action::upgrade(&healthy, &options).await;
+        plan.thaw();
+        (held.is_some(), outcome.err())
+    };
+    tokio::pin!(successor);
+    let mut ended = Box::pin(operation.run(&zombie));
+    let (had_lease, failed, outcome) = tokio::select! {
+        outcome = &mut ended => {
+            drop(outcome);
+            return Ok(false);
+        }
+        (had_lease, failed) = &mut successor => (had_lease, failed, ended.await),
+    };
+    if let Some(error) = failed {
+        return Err(format!("the successor failed: {error:?}"));
+    }
+    let broken = world.broken_invariants().await;
+    // Who had no lease yet when it froze may begin afterwards, as any other command.
+    let is_others = !had_lease || live(&world) == sorted(&OTHER);
+    if broken.is_empty() && is_others {
+        return Ok(true);
+    }
+    Err(format!(
+        "{broken:?}, live {:?} after {outcome:?}; {:?}",
+        live(&world),
+        world.statuses().await
+    ))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_wakes_up_after_another_took_over_changes_nothing() {
+    let mut points: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut failures = Vec::new();
+    for operation in OPERATIONS {
+        // What wakes up before it had the lease goes on as the user asked, and fails as asked.
+        if operation == Operation::UpgradeThatCleansUp {
+            continue;
+        }
+        for fault in [Fault::FreezesBefore, Fault::FreezesAfter] {
+            let (survived, injected) = points.entry(format!("{operation:?}")).or_default();
+            for at in 1..=CALLS_MAX {
+                match frozen(operation, fault, at).await {
+                    Ok(false) => break,
+                    Ok(true) => {
+                        *injected += 1;
+                        *survived += 1;
+                    }
+                    Err(why) => {
+                        *injected += 1;
+                        failures.push(format!("{operation:?} {fault:?} at call {at}: {why}"));
+                    }
+                }
+            }
+        }
+    }
+    report("freezes", &points, &failures);
 }

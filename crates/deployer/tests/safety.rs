@@ -191,7 +191,7 @@ impl ChartSource for Broken {
 #[tokio::test]
 async fn a_chart_that_does_not_render_leaves_no_namespace_behind() {
     let world = World::new();
-    let plan = deployer::cluster::FaultPlan::new(0, deployer::cluster::Fault::Fails);
+    let plan = deployer::cluster::FaultPlan::new(0, deployer::cluster::Fault::Reset);
     let mut process = world.process("alice", &plan);
     let cluster = deployer::cluster::MemoryCluster::without_namespace(namespace());
     process.cluster = Arc::new(cluster.clone());
@@ -391,7 +391,6 @@ async fn an_uninstall_leaves_dependents_alone_when_told_to_even_after_it_was_kil
         let plan = FaultPlan::new(at, Fault::DiesBefore);
         let process = world.process("dies", &plan);
         let ended = action::uninstall(&process, &orphan).await.is_ok() && !plan.is_dead();
-        world.clock.advance(std::time::Duration::from_secs(31));
         action::recover(&world.healthy(), Some(&name()), false)
             .await
             .unwrap();
@@ -434,5 +433,124 @@ async fn an_atomic_upgrade_that_others_fields_stop_is_rolled_back_around_them() 
             .also
             .iter()
             .any(|also| also.contains("`theirs` was left"))
+    );
+}
+
+#[tokio::test]
+async fn others_fields_in_several_waves_do_not_stop_the_way_back() {
+    let world = World::new();
+    let process = world.healthy();
+    // More objects than are under way at once: some are refused, others never begun.
+    const NAMES: [&str; 40] = [
+        "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "b0", "b1", "b2", "b3", "b4",
+        "b5", "b6", "b7", "b8", "b9", "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9",
+        "d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9",
+    ];
+    let of = |content| {
+        let objects: Vec<_> = NAMES.iter().map(|name| (*name, content)).collect();
+        ScriptedChart::of(&objects)
+    };
+    action::install(&process, &install(of("one"), false))
+        .await
+        .unwrap();
+    for name in ["a1", "a9", "d5", "d9"] {
+        world.cluster.claim(name);
+    }
+    let refused = action::upgrade(&process, &upgrade(of("two"), true)).await;
+    let Err(ActionError::Operation(failure)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        failure.exit_code(),
+        action::ExitCode::RolledBack,
+        "{failure:?}"
+    );
+    for data in world.live().values() {
+        assert_eq!(data, &json!({"content": "one"}));
+    }
+}
+
+#[tokio::test]
+async fn revisions_that_helm_left_pending_behind_a_later_one_are_settled() {
+    let world = World::new();
+    let process = world.healthy();
+    for (revision, status) in [
+        (1, Status::Superseded),
+        (2, Status::PendingUpgrade),
+        (3, Status::PendingRollback),
+        (4, Status::Deployed),
+    ] {
+        let record = of_helm(&world, revision, status, 60);
+        world
+            .store
+            .create(&record, process.clock.now())
+            .await
+            .unwrap();
+    }
+    action::recover(&process, Some(&name()), false)
+        .await
+        .unwrap();
+    assert_eq!(
+        world.statuses().await,
+        [
+            (1, Status::Superseded),
+            (2, Status::Failed),
+            (3, Status::Failed),
+            (4, Status::Deployed)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_uninstall_that_helm_left_is_ended_only_when_told_to() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(good(), false))
+        .await
+        .unwrap();
+    let last = world.store.get(&name(), Revision(1)).await.unwrap();
+    let mut by_helm = last.release.clone();
+    by_helm.info.status = Status::Uninstalling;
+    world
+        .store
+        .update(&by_helm, &last.resource_version, process.clock.now())
+        .await
+        .unwrap();
+    let error = action::upgrade(&process, &upgrade(good(), false))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .hints()
+            .join("\n")
+            .contains("`deployer uninstall web`"),
+        "{error}"
+    );
+    action::recover(&process, Some(&name()), true)
+        .await
+        .unwrap();
+    assert_eq!(world.statuses().await, []);
+    assert!(world.live().is_empty());
+}
+
+#[tokio::test]
+async fn failed_upgrades_do_not_outgrow_the_history_nor_prune_what_is_deployed() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(good(), false))
+        .await
+        .unwrap();
+    let mut failing = upgrade(good().gated("fail"), false);
+    failing.change.history_max = 3;
+    for _ in 0..6 {
+        action::upgrade(&process, &failing).await.unwrap_err();
+    }
+    assert_eq!(
+        world.statuses().await,
+        [
+            (1, Status::Deployed),
+            (6, Status::Failed),
+            (7, Status::Failed)
+        ]
     );
 }

@@ -137,14 +137,15 @@ async fn evidence_goes_with_the_record_that_owns_it_and_stays_when_alone() {
     for store in stores {
         let mut evidence = Evidence::begin(name(), Revision(1), "install", "alice", now());
         store.put_evidence(&evidence).await.unwrap();
-        store
+        let made = store
             .create(&release(1, Status::Failed), now())
             .await
             .unwrap();
-        store.delete(&name(), Revision(1)).await.unwrap();
+        let version = &made.resource_version;
+        store.delete(&name(), Revision(1), version).await.unwrap();
         let alone = store.evidence(&name(), Revision(1)).await.unwrap().unwrap();
         assert!(!alone.owned && alone.evidence == evidence, "{alone:?}");
-        store
+        let made = store
             .create(&release(1, Status::Failed), now())
             .await
             .unwrap();
@@ -162,34 +163,63 @@ async fn evidence_goes_with_the_record_that_owns_it_and_stays_when_alone() {
         let record = store.evidence(&name(), Revision(1)).await.unwrap();
         assert!(record.is_some_and(|record| !record.owned));
         store.adopt_evidence(&name(), Revision(1)).await.unwrap();
-        store.delete(&name(), Revision(1)).await.unwrap();
+        let written = store
+            .update(&release(1, Status::Deployed), &made.resource_version, now())
+            .await
+            .unwrap();
+        let stale = store
+            .delete(&name(), Revision(1), &made.resource_version)
+            .await;
+        assert!(
+            matches!(stale, Err(StorageError::Conflict { .. })),
+            "{stale:?}"
+        );
+        store
+            .delete(&name(), Revision(1), &written.resource_version)
+            .await
+            .unwrap();
         assert_eq!(store.evidence(&name(), Revision(1)).await.unwrap(), None);
     }
 }
 
 #[tokio::test]
-async fn one_holder_at_a_time_and_the_expired_one_finds_out() {
+async fn one_holder_at_a_time_and_one_that_was_found_dead_finds_out() {
     let (_folder, stores) = stores();
     for store in stores {
-        let ask = |holder: &str, now| LeaseRequest {
+        let ask = |holder: &str, now, dead| LeaseRequest {
             name: name(),
             holder: holder.into(),
             duration: Duration::from_secs(30),
             now,
+            dead,
         };
-        let held = store.acquire_lease(&ask("alice", now())).await.unwrap();
-        let refused = store.acquire_lease(&ask("bob", now())).await.unwrap_err();
+        let first = store
+            .acquire_lease(&ask("alice", now(), None))
+            .await
+            .unwrap();
+        let refused = store
+            .acquire_lease(&ask("bob", now(), None))
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains("`alice` holds"), "{refused}");
         let later = now() + chrono::Duration::seconds(20);
-        let held = store.renew_lease(&held, later).await.unwrap();
-        assert!(
-            store
-                .acquire_lease(&ask("bob", now() + chrono::Duration::seconds(40)))
-                .await
-                .is_err()
-        );
-        let expired = now() + chrono::Duration::seconds(50);
-        let taken = store.acquire_lease(&ask("bob", expired)).await.unwrap();
+        let held = store.renew_lease(&first, later).await.unwrap();
+        // Whatever the clocks say: what was seen to change is alive.
+        let expired = now() + chrono::Duration::days(1);
+        for dead in [None, Some(first)] {
+            assert!(
+                store
+                    .acquire_lease(&ask("bob", expired, dead))
+                    .await
+                    .is_err()
+            );
+        }
+        let seen = store.lease(&name()).await.unwrap();
+        assert_eq!(seen.as_ref(), Some(&held));
+        let taken = store
+            .acquire_lease(&ask("bob", expired, seen))
+            .await
+            .unwrap();
         assert!(taken.transitions > held.transitions);
         assert!(matches!(
             store.renew_lease(&held, expired).await,

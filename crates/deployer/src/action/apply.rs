@@ -4,6 +4,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
+use super::touched::{Traces, is_refusal};
 use super::{Cause, Deployer};
 use crate::cluster::{
     ApplyOptions, ApplyStrategy, ClusterError, DeleteOptions, DryRun, ObjectId, Propagation,
@@ -28,6 +29,8 @@ pub(super) struct StepOptions {
     pub(super) dry_run: DryRun,
     /// Stops it between two steps; what is under way is waited for.
     pub(super) cancel: CancellationToken,
+    /// What is noted down on the way.
+    pub(super) traces: Traces,
 }
 
 /// Executes steps, which are sorted by wave.
@@ -76,6 +79,7 @@ async fn execute_step(
     step: &ObjectStep,
     options: &StepOptions,
 ) -> Result<(), ClusterError> {
+    let traces = &options.traces;
     match (step.action, &step.desired) {
         (ObjectAction::Create | ObjectAction::Patch | ObjectAction::Adopt, Some(desired)) => {
             let strategy = match options.method {
@@ -89,14 +93,19 @@ async fn execute_step(
                 force_conflicts: options.force_conflicts,
                 dry_run: options.dry_run,
             };
-            let applied = deployer.cluster.apply(desired, &apply).await?;
-            deployer.tell(told(step, applied.change, options.dry_run));
+            traces.touched.insert(&step.object);
+            match deployer.cluster.apply(desired, &apply).await {
+                Ok(applied) => deployer.tell(told(step, applied.change, options.dry_run)),
+                Err(error) if is_refusal(&error) && traces.refused(&step.object, &error) => {}
+                Err(error) => return Err(error),
+            }
         }
         (ObjectAction::Delete, _) if options.dry_run == DryRun::Off => {
             let options = DeleteOptions {
                 uid: None,
                 propagation: options.propagation,
             };
+            traces.touched.insert(&step.object);
             let was_there = deployer.cluster.delete(&step.object, &options).await?;
             if was_there {
                 deployer.tell(ProgressEvent::Deleted {

@@ -8,15 +8,17 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{StepOptions, execute};
 use super::lease::LeaseGuard;
 use super::retry::{create, repeated, update};
+use super::touched::Traces;
 use super::{ActionError, Cause, Deployer, Operation, OperationFailure, VerdictDemand};
 use crate::action::Aftermath;
-use crate::cluster::{DryRun, Propagation, RevisionScope, WaitOptions, WaitStrategy};
-use crate::hook::{HookContext, HookFailure, run_event};
+use crate::cluster::{DryRun, ObjectId, Propagation, RevisionScope, WaitOptions, WaitStrategy};
+use crate::hook::{HookContext, HookFailure, is_workload, remove_hooks, run_event};
 use crate::plan::{ObjectAction, Plan};
 use crate::progress::ProgressEvent;
 use crate::release::{
-    Evidence, EvidenceLog, GateOutcome, GateVerdict, Hook, HookEvent, HookPhase, Milestone,
-    Provenance, RecordTime, RecoverySettings, Release, Status,
+    DESCRIPTION_BYTES_MAX, Evidence, EvidenceLog, GateOutcome, GateVerdict, Hook, HookEvent,
+    HookPhase, Milestone, Provenance, RecordTime, RecordedVerdict, RecoverySettings, Release,
+    Status,
 };
 use crate::storage::{StorageError, Stored};
 
@@ -46,6 +48,8 @@ pub(super) struct Attempt<'a> {
     pub(super) evidence: Evidence,
     pub(super) settings: AttemptSettings,
     pub(super) also: Vec<String>,
+    /// Which objects it got to.
+    pub(super) traces: Traces,
 }
 
 impl<'a> Attempt<'a> {
@@ -98,6 +102,7 @@ impl<'a> Attempt<'a> {
             evidence,
             settings,
             also: Vec::new(),
+            traces: Traces::default(),
         }
     }
 
@@ -163,9 +168,20 @@ impl<'a> Attempt<'a> {
             cancel: &self.settings.cancel,
         };
         let report = run_event(&*self.deployer.hooks, &mut self.hooks, &context).await;
-        self.evidence.logs.extend(report.logs);
+        for log in report.logs {
+            self.evidence.keep_log(log);
+        }
         self.evidence.verdicts.extend(report.verdicts);
-        self.also.extend(report.warnings);
+        // Killed from here on, the logs and verdicts are kept already.
+        if !report.removals.is_empty()
+            && let Err(error) = self.save_evidence().await
+        {
+            let text = super::error::chain(&error);
+            self.also.push(format!("keeping the logs failed: {text}"));
+        }
+        let runner = &*self.deployer.hooks;
+        let warnings = remove_hooks(runner, &self.hooks, &report.removals, &context).await;
+        self.also.extend(warnings);
         let outcome = match report.failure {
             None => Ok(()),
             Some(HookFailure::Cancelled) => Err(Cause::Cancelled),
@@ -218,11 +234,13 @@ impl<'a> Attempt<'a> {
             force_conflicts: self.settings.force_conflicts,
             dry_run: DryRun::Off,
             cancel: self.settings.cancel.clone(),
+            traces: self.traces.clone(),
         };
         let mut outcome = execute(self.deployer, &plan.applies, &options).await;
         if outcome.is_ok() {
             outcome = execute(self.deployer, &plan.removals, &options).await;
         }
+        self.also.extend(self.traces.left_because());
         if outcome.is_ok() {
             outcome = self.lease.ensure().await.map_err(Cause::from);
         }
@@ -241,40 +259,79 @@ impl<'a> Attempt<'a> {
     /// Waits until everything is ready, where that is asked for; what explains a failure is
     /// captured before anything is undone.
     pub(super) async fn await_ready(&mut self, plan: &Plan) -> Result<(), Cause> {
-        if self.settings.wait == WaitStrategy::HookOnly || plan.awaited.is_empty() {
+        // Undoing a change does not answer for what it had to leave as it was.
+        let awaited: Vec<ObjectId> = plan
+            .awaited
+            .iter()
+            .filter(|object| !self.traces.has_left(object))
+            .cloned()
+            .collect();
+        if self.settings.wait == WaitStrategy::HookOnly || awaited.is_empty() {
             return Ok(());
         }
-        self.deployer.stage(format!(
-            "waiting for {} objects to be ready",
-            plan.awaited.len()
-        ));
+        self.deployer
+            .stage(format!("waiting for {} objects to be ready", awaited.len()));
         let options = WaitOptions {
             timeout: self.settings.timeout,
             wait_for_jobs: self.settings.wait_for_jobs,
             strategy: self.settings.wait,
         };
         let outcome = tokio::select! {
-            outcome = self.deployer.cluster.wait_ready(&plan.awaited, &options, &*self.deployer.progress) => {
+            outcome = self.deployer.cluster.wait_ready(&awaited, &options, &*self.deployer.progress) => {
                 outcome.map_err(Cause::from)
             }
             () = self.settings.cancel.cancelled() => Err(Cause::Cancelled),
         };
         if outcome.is_err() {
-            for diagnosis in self.deployer.cluster.diagnose(&plan.awaited).await {
+            for diagnosis in self.deployer.cluster.diagnose(&awaited).await {
                 let mut text = diagnosis.summary.clone();
                 for line in &diagnosis.lines {
                     text.push('\n');
                     text.push_str(line);
                 }
                 self.deployer.warn(format!("{}: {text}", diagnosis.source));
-                self.evidence.logs.push(EvidenceLog::bounded(
-                    diagnosis.source,
-                    HookPhase::Failed,
-                    &text,
-                ));
+                let log = EvidenceLog::bounded(diagnosis.source, HookPhase::Failed, &text);
+                self.evidence.keep_log(log);
             }
         }
         outcome
+    }
+
+    /// Keeps what hooks said whose deployer died, as far as it is not kept yet.
+    pub(super) async fn salvage_hooks(&mut self) {
+        let release = self.record.release.clone();
+        for hook in release.hooks.iter().filter(|hook| is_workload(hook)) {
+            let source = format!("hook {}", hook.name);
+            let event = hook.events.first().cloned();
+            let (Some(event), false) = (
+                event,
+                self.evidence.logs.iter().any(|log| log.source == source),
+            ) else {
+                continue;
+            };
+            let context = HookContext {
+                release: &release.name,
+                namespace: &release.namespace,
+                revision: release.version,
+                event: event.clone(),
+                timeout: self.settings.timeout,
+                progress: &*self.deployer.progress,
+                cancel: &self.settings.cancel,
+            };
+            let Some(found) = self.deployer.hooks.salvage(hook, &context).await else {
+                continue;
+            };
+            let log = EvidenceLog::bounded(source, found.phase, &found.log);
+            self.evidence.keep_log(log);
+            if let Some(verdict) = found.verdict {
+                self.evidence.verdicts.push(RecordedVerdict {
+                    hook: hook.name.clone(),
+                    event,
+                    job_uid: found.object.uid,
+                    verdict,
+                });
+            }
+        }
     }
 
     /// Writes the evidence with how far it came.
@@ -298,7 +355,7 @@ impl<'a> Attempt<'a> {
         let mut release = self.record.release.clone();
         release.hooks.clone_from(&self.hooks);
         release.info.status = status;
-        release.info.description = description.into();
+        release.info.description = shortened(description.into());
         if status == Status::Uninstalling && release.info.deleted.is_never() {
             release.info.deleted = RecordTime::from(self.deployer.clock.now());
         }
@@ -389,24 +446,25 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Marks every deployed revision but `except` as superseded.
+/// Marks every deployed revision but `except` as superseded; returns the records as they are then.
 pub(super) async fn supersede(
     deployer: &Deployer,
     lease: &LeaseGuard,
     history: &[Stored],
     except: crate::release::Revision,
-) -> Result<(), StorageError> {
-    for stored in history {
+) -> Result<Vec<Stored>, StorageError> {
+    let mut records = history.to_vec();
+    for stored in &mut records {
         if stored.release.info.status != Status::Deployed || stored.release.version == except {
             continue;
         }
         let mut release = stored.release.clone();
         release.info.status = Status::Superseded;
         lease.ensure().await?;
-        update(deployer, stored, &release).await?;
+        *stored = update(deployer, stored, &release).await?;
         deployer.tell(recorded(&release));
     }
-    Ok(())
+    Ok(records)
 }
 
 /// Returns the events before and after an operation.
@@ -418,6 +476,16 @@ pub(super) fn events_of(operation: Operation) -> (HookEvent, HookEvent) {
         Operation::Uninstall => (HookEvent::PreDelete, HookEvent::PostDelete),
         Operation::Test => (HookEvent::Test, HookEvent::Test),
     }
+}
+
+/// Keeps the beginning of a description: a record has a limit, and the evidence has the rest.
+fn shortened(mut text: String) -> String {
+    if text.len() > DESCRIPTION_BYTES_MAX {
+        let end = text.floor_char_boundary(DESCRIPTION_BYTES_MAX);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn recorded(release: &Release) -> ProgressEvent {

@@ -5,11 +5,14 @@ use super::attempt::{Attempt, AttemptSettings};
 use super::lease::LeaseGuard;
 use super::planning::{PlanRequest, plan, plan_offline};
 use super::retry::repeated;
-use super::undo::undo;
+use super::touched::Traces;
+use super::undo::{newest_good, undo};
 use super::{ActionError, ChangeOptions, Deployer, DryRunMode, Operation, Outcome};
 use crate::cluster::{DryRun, Propagation, WaitStrategy};
 use crate::plan::Plan;
-use crate::release::{ApplyMethod, RecordTime, RecoverySettings, Release, Status};
+use crate::release::{
+    ApplyMethod, RecordSize, RecordTime, RecoverySettings, Release, ReleaseName, Status,
+};
 use crate::storage::{StorageError, Stored};
 
 /// A revision to be brought about.
@@ -52,6 +55,7 @@ pub(super) async fn bring_about(
     change: Change<'_>,
 ) -> Result<Outcome, ActionError> {
     let plan = plan(deployer, &change.request()).await?;
+    check_size(deployer, &change.release)?;
     let settings = settings(deployer, &change);
     let mut attempt = Attempt::open(
         deployer,
@@ -69,9 +73,14 @@ pub(super) async fn bring_about(
         Err(cause) => Err(cause),
     };
     if let Err(cause) = outcome {
-        return Err(undo(attempt, cause, &plan, &change.history, change.options).await);
+        let failure = undo(attempt, cause, &plan, &change.history, change.options).await;
+        // A release that another has taken over is not ours to prune.
+        if matches!(failure, ActionError::Operation(_)) {
+            prune(deployer, lease, &change).await;
+        }
+        return Err(failure);
     }
-    prune(deployer, lease, &change.history, change.options.history_max).await;
+    prune(deployer, lease, &change).await;
     Ok(Outcome {
         release: attempt.record.release,
         evidence: Some(attempt.evidence),
@@ -92,6 +101,9 @@ pub(super) async fn preview(
         DryRunMode::Server => plan(deployer, &change.request()).await?,
         _ => plan_offline(&change.request())?,
     };
+    if change.options.dry_run == DryRunMode::Server {
+        check_size(deployer, &change.release)?;
+    }
     if is_tried {
         try_on_server(deployer, &change, &plan).await?;
     }
@@ -105,6 +117,34 @@ pub(super) async fn preview(
     })
 }
 
+/// Demands that the record fits where it is stored, before anything is written.
+fn check_size(deployer: &Deployer, release: &Release) -> Result<(), StorageError> {
+    let Some(bytes_max) = deployer.store.record_bytes_max() else {
+        return Ok(());
+    };
+    let size = RecordSize::of(release, bytes_max).map_err(|source| StorageError::Codec {
+        key: format!("{} revision {}", release.name, release.version),
+        source,
+    })?;
+    let Some(size) = size else { return Ok(()) };
+    if size.bytes_at_end > bytes_max {
+        return Err(StorageError::TooLarge {
+            name: release.name.clone(),
+            revision: release.version,
+            size: Box::new(size),
+            bytes_max,
+        });
+    }
+    let parts: Vec<String> = size.parts.iter().map(ToString::to_string).collect();
+    deployer.warn(format!(
+        "the record of release `{}` takes {} of the {bytes_max} bytes that fit; its largest parts are: {}",
+        release.name,
+        size.bytes,
+        parts.join("; ")
+    ));
+    Ok(())
+}
+
 async fn try_on_server(
     deployer: &Deployer,
     change: &Change<'_>,
@@ -116,6 +156,7 @@ async fn try_on_server(
         force_conflicts: change.options.force_conflicts,
         dry_run: DryRun::Server,
         cancel: deployer.cancel.clone(),
+        traces: Traces::default(),
     };
     match execute(deployer, &plan.applies, &options).await {
         Err(super::Cause::Cluster(error)) => Err(error.into()),
@@ -166,30 +207,41 @@ pub(super) fn stamp(
     release.info.status = status;
 }
 
-/// Deletes the oldest revisions beyond the limit; never the deployed one. A failure is told and
-/// does no harm: the next change prunes again.
-pub(super) async fn prune(
-    deployer: &Deployer,
-    lease: &LeaseGuard,
-    history: &[Stored],
-    history_max: u32,
-) {
-    let limit = history_max as usize;
-    // The revision that was just made is not in `history`.
-    if limit == 0 || history.len() < limit {
+/// Deletes the oldest revisions beyond the limit; never the deployed one, nor the one that a
+/// rollback would go back to. A failure is told and does no harm: the next change prunes again.
+async fn prune(deployer: &Deployer, lease: &LeaseGuard, change: &Change<'_>) {
+    let limit = change.options.history_max as usize;
+    // This change made one revision, and another one if it was rolled back.
+    if limit == 0 || change.history.len() + 2 <= limit {
         return;
     }
-    let surplus = history.len() + 1 - limit;
-    for stored in history.iter().take(surplus) {
-        let (name, revision) = (&stored.release.name, stored.release.version);
-        let delete = async {
-            lease.ensure().await?;
-            repeated(|| deployer.store.delete(name, revision)).await
-        };
-        let outcome: Result<(), StorageError> = delete.await;
-        if let Err(error) = outcome {
-            deployer.warn(format!("revision {revision} was not pruned: {error}"));
-            return;
-        }
+    if let Err(error) = try_to_prune(deployer, lease, &change.release.name, limit).await {
+        deployer.warn(format!("old revisions were not pruned: {error}"));
     }
+}
+
+async fn try_to_prune(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    name: &ReleaseName,
+    limit: usize,
+) -> Result<(), StorageError> {
+    let history = deployer.store.history(name).await?;
+    let good = newest_good(&history).map(|release| release.version);
+    let surplus = history.len().saturating_sub(limit);
+    let is_spared = |stored: &&Stored| {
+        let release = &stored.release;
+        release.info.status == Status::Deployed || Some(release.version) == good
+    };
+    for stored in history
+        .iter()
+        .take(history.len().saturating_sub(1))
+        .filter(|stored| !is_spared(stored))
+        .take(surplus)
+    {
+        lease.ensure().await?;
+        let (revision, version) = (stored.release.version, &stored.resource_version);
+        repeated(|| deployer.store.delete(name, revision, version)).await?;
+    }
+    Ok(())
 }

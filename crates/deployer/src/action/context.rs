@@ -36,8 +36,9 @@ pub struct Deployer {
 }
 
 impl Deployer {
-    /// For how long a lease is taken at a time, unless told otherwise.
-    pub const LEASE_DURATION: Duration = Duration::from_secs(30);
+    /// For how long a lease is taken at a time, unless told otherwise; so long takes the next
+    /// command to be sure that the process before it is dead.
+    pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 
     pub(crate) fn tell(&self, event: ProgressEvent) {
         self.progress.event(event);

@@ -189,7 +189,10 @@ impl ActionError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Operation(failure) => failure.exit_code(),
-            Self::Labels(_) | Self::Render(_) | Self::Plan(_) => ExitCode::Usage,
+            Self::Labels(_)
+            | Self::Render(_)
+            | Self::Plan(_)
+            | Self::Storage(StorageError::TooLarge { .. }) => ExitCode::Usage,
             _ => ExitCode::Failed,
         }
     }
@@ -216,6 +219,13 @@ impl ActionError {
                     "change it with `deployer upgrade {name} CHART -n {namespace}`, or choose another name"
                 ),
                 "nothing was changed".into(),
+            ],
+            Self::NoDeployedReleases {
+                name,
+                last: Some(Status::Uninstalling),
+            } => vec![
+                "an uninstall was begun and not ended; nothing was changed".into(),
+                format!("carry it to its end with `deployer uninstall {name}`"),
             ],
             Self::NoDeployedReleases { name, .. } => vec![format!(
                 "install it with `deployer upgrade --install {name} CHART`"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::change::{Change, bring_about, method, preview, stamp};
-use super::lease::LeaseGuard;
+use super::lease::{LeaseGuard, with_lease};
 use super::recover::{Foreign, settle};
 use super::{
     ActionError, Deployer, DryRunMode, InstallOptions, Operation, Outcome, RenderRequest,
@@ -28,10 +28,10 @@ pub async fn install(
         return preview_install(deployer, options).await;
     }
     prepare_namespace(deployer, options).await?;
-    let lease = LeaseGuard::take(deployer, &options.release).await?;
-    let outcome = install_leased(deployer, &lease, options).await;
-    lease.release().await;
-    outcome
+    with_lease(deployer, &options.release, async |lease| {
+        install_leased(deployer, lease, options).await
+    })
+    .await
 }
 
 /// Installs while the caller holds the lease.

@@ -21,6 +21,7 @@ mod render;
 mod restore;
 mod retry;
 mod rollback;
+mod touched;
 mod undo;
 mod uninstall;
 mod upgrade;

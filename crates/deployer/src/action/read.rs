@@ -30,7 +30,7 @@ impl RevisionReport {
 pub struct ReleaseStatus {
     /// The revision.
     pub report: RevisionReport,
-    /// Who works on it, if anybody does.
+    /// Who works on it, or did so when they died.
     pub lease: Option<Lease>,
 }
 
@@ -85,12 +85,7 @@ pub async fn status(
         .await?
         .map(|record| record.evidence)
         .filter(|evidence| evidence.tells_of(&release));
-    let now = deployer.clock.now();
-    let lease = deployer
-        .store
-        .lease(name)
-        .await?
-        .filter(|lease| !lease.is_expired(now));
+    let lease = deployer.store.lease(name).await?;
     Ok(ReleaseStatus {
         report: RevisionReport {
             release: Some(release),

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::attempt::{Attempt, AttemptSettings, supersede};
-use super::lease::LeaseGuard;
+use super::lease::{LeaseGuard, with_lease};
 use super::restore::{Restore, restore};
-use super::undo::{clear_hooks, newest_good, remove_install};
+use super::retry::update;
+use super::undo::{clear_hooks, deployed, newest_good, remove_install};
 use super::uninstall::{purge, uninstall_leased};
 use super::{ActionError, Deployer, DryRunMode, Operation, UninstallOptions, VerdictDemand};
 use crate::cluster::WaitStrategy;
@@ -44,8 +45,10 @@ enum Remedy {
     Uninstall,
     /// Delete the records that remain.
     Purge,
-    /// Two revisions are deployed: the older one is superseded.
+    /// Several revisions are deployed: all but the newest of them are superseded.
     Supersede,
+    /// Revisions before the last are pending, as Helm's rollback leaves them: they failed.
+    FailEarlier,
 }
 
 /// Says what was done about a release.
@@ -84,15 +87,15 @@ pub async fn recover(
     };
     let mut report = Vec::new();
     for name in names {
-        let lease = LeaseGuard::take(deployer, &name).await?;
         let foreign = if takeover {
             Foreign::Recover
         } else {
             Foreign::Refuse
         };
-        let outcome = recover_leased(deployer, &lease, &name, foreign).await;
-        lease.release().await;
-        report.push(outcome?);
+        let recovered = with_lease(deployer, &name, async |lease| {
+            recover_leased(deployer, lease, &name, foreign).await
+        });
+        report.push(recovered.await?);
     }
     Ok(report)
 }
@@ -142,7 +145,7 @@ async fn settle_or(
     goes_on: bool,
 ) -> Result<Vec<Stored>, ActionError> {
     // One remedy may lead to another: a rollback that was begun and failed, then the rollback.
-    const REMEDIES_MAX: usize = 4;
+    const REMEDIES_MAX: usize = 6;
     for _ in 0..REMEDIES_MAX {
         let history = deployer.store.history(name).await?;
         let Some(last) = history.last().cloned() else {
@@ -159,7 +162,7 @@ async fn settle_or(
         if remedy == Remedy::Nothing {
             return Ok(history);
         }
-        if remedy != Remedy::Refuse {
+        if !matches!(remedy, Remedy::Refuse | Remedy::FailEarlier) {
             deployer.tell(ProgressEvent::Note {
                 text: format!(
                     "recovering release `{name}`: revision {} was left {}",
@@ -211,6 +214,16 @@ fn remedy(
     let operation = evidence.map(|evidence| evidence.operation.as_str());
     let owed = before
         .is_some_and(|before| before.settings.atomic && before.milestone == Milestone::Changing);
+    let is_at_work = status.is_pending() && milestone.is_none() && foreign == Foreign::Refuse;
+    if !is_at_work && earlier_pending(history).next().is_some() {
+        return Remedy::FailEarlier;
+    }
+    let deployed = history
+        .iter()
+        .filter(|stored| stored.release.info.status == Status::Deployed);
+    if !is_at_work && deployed.count() > 1 {
+        return Remedy::Supersede;
+    }
     match status {
         status if status.is_pending() => match (milestone, foreign) {
             (None, Foreign::Refuse) => Remedy::Refuse,
@@ -238,24 +251,15 @@ fn remedy(
             (Some(Milestone::Begun), Some("rollback")) if owed => Remedy::RollBack,
             _ => Remedy::Nothing,
         },
-        Status::Uninstalling if operation == Some("uninstall") => Remedy::Uninstall,
+        Status::Uninstalling if operation == Some("uninstall") || foreign == Foreign::Recover => {
+            Remedy::Uninstall
+        }
         // Only an uninstall of ours that was to keep nothing: what Helm uninstalled and kept stays.
         Status::Uninstalled
             if operation == Some("uninstall")
                 && evidence.is_some_and(|evidence| !evidence.settings.keep_history) =>
         {
             Remedy::Purge
-        }
-        Status::Deployed => {
-            let deployed = history
-                .iter()
-                .filter(|stored| stored.release.info.status == Status::Deployed)
-                .count();
-            if deployed > 1 {
-                Remedy::Supersede
-            } else {
-                Remedy::Nothing
-            }
         }
         _ => Remedy::Nothing,
     }
@@ -279,7 +283,12 @@ async fn apply(
             revision: release.version,
             status: release.info.status,
         }),
-        Remedy::Supersede => Ok(supersede(deployer, lease, history, release.version).await?),
+        Remedy::Supersede => {
+            let newest = deployed(history).unwrap_or(release.version);
+            supersede(deployer, lease, history, newest).await?;
+            Ok(())
+        }
+        Remedy::FailEarlier => fail_earlier(deployer, lease, history).await,
         Remedy::Purge => Ok(purge(deployer, lease, history).await?),
         Remedy::Uninstall => {
             let options = uninstall_options(&last, &evidence);
@@ -323,6 +332,34 @@ async fn apply(
             .await
         }
     }
+}
+
+/// Returns the revisions before the last that are pending.
+fn earlier_pending(history: &[Stored]) -> impl Iterator<Item = &Stored> {
+    let before = &history[..history.len().saturating_sub(1)];
+    before
+        .iter()
+        .filter(|stored| stored.release.info.status.is_pending())
+}
+
+/// Marks pending revisions that a later one has overtaken as failed; what they changed, the later
+/// one has seen to.
+async fn fail_earlier(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    history: &[Stored],
+) -> Result<(), ActionError> {
+    for stored in earlier_pending(history) {
+        let mut release = stored.release.clone();
+        release.info.status = Status::Failed;
+        release.info.description = format!(
+            "Release \"{}\" failed: interrupted, and a later revision took its place",
+            release.name
+        );
+        lease.ensure().await?;
+        update(deployer, stored, &release).await?;
+    }
+    Ok(())
 }
 
 async fn mark_failed(
@@ -375,7 +412,7 @@ async fn bring_back(
     let request = Restore {
         target: &target,
         history: &history,
-        leave: None,
+        undone: None,
         // Whether the old revision gets ready is not ours to judge now: it was good before.
         wait: WaitStrategy::HookOnly,
         wait_for_jobs: false,
@@ -387,6 +424,7 @@ async fn bring_back(
 }
 
 async fn note_interrupted(attempt: &mut Attempt<'_>) -> Result<(), ActionError> {
+    attempt.salvage_hooks().await;
     let now = attempt.deployer.clock.now();
     let by = attempt.evidence.operator.clone();
     if attempt.evidence.failure.is_none() {

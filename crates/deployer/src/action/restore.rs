@@ -9,8 +9,9 @@ use super::attempt::{Attempt, AttemptSettings};
 use super::change::stamp;
 use super::lease::LeaseGuard;
 use super::planning::{PlanRequest, plan};
+use super::touched::{ObjectSet, Traces};
 use super::{ActionError, Aftermath, Deployer, DryRunMode, Operation, Outcome, VerdictDemand};
-use crate::cluster::{ObjectId, WaitStrategy};
+use crate::cluster::WaitStrategy;
 use crate::release::{HookExecution, Info, RecoverySettings, Release, Status};
 use crate::storage::Stored;
 
@@ -18,8 +19,8 @@ use crate::storage::Stored;
 pub(super) struct Restore<'a> {
     pub(super) target: &'a Release,
     pub(super) history: &'a [Stored],
-    /// An object that is left as it is.
-    pub(super) leave: Option<ObjectId>,
+    /// What the change that this undoes had touched, where that is known.
+    pub(super) undone: Option<ObjectSet>,
     pub(super) wait: WaitStrategy,
     pub(super) wait_for_jobs: bool,
     pub(super) timeout: Duration,
@@ -38,7 +39,7 @@ pub(super) async fn restore(
         "rolling back to revision {}",
         request.target.version
     ));
-    let mut plan = plan(
+    let plan = plan(
         deployer,
         &PlanRequest {
             operation: Operation::Rollback,
@@ -50,8 +51,6 @@ pub(super) async fn restore(
         },
     )
     .await?;
-    plan.applies
-        .retain(|step| Some(&step.object) != request.leave.as_ref());
     let settings = AttemptSettings {
         wait: request.wait,
         wait_for_jobs: request.wait_for_jobs,
@@ -72,6 +71,7 @@ pub(super) async fn restore(
     let description = release.info.description.clone();
     let mut attempt =
         Attempt::open(deployer, lease, Operation::Rollback, release, settings).await?;
+    attempt.traces = Traces::of_undoing(request.undone);
     let outcome = match attempt.carry_out(&plan).await {
         Ok(()) => attempt
             .complete(request.history, &description)

@@ -1,7 +1,7 @@
 //! `deployer rollback`: an earlier revision again, as a new one.
 
 use super::change::{Change, bring_about, method, preview};
-use super::lease::LeaseGuard;
+use super::lease::{LeaseGuard, with_lease};
 use super::recover::{Foreign, settle};
 use super::restore::rollback_record;
 use super::{ActionError, Deployer, DryRunMode, Operation, Outcome, RollbackOptions};
@@ -27,10 +27,10 @@ pub async fn rollback(
         )
         .await;
     }
-    let lease = LeaseGuard::take(deployer, &options.release).await?;
-    let outcome = rollback_leased(deployer, &lease, options).await;
-    lease.release().await;
-    outcome
+    with_lease(deployer, &options.release, async |lease| {
+        rollback_leased(deployer, lease, options).await
+    })
+    .await
 }
 
 async fn rollback_leased(

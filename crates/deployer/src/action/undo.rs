@@ -6,8 +6,9 @@ use super::lease::LeaseGuard;
 use super::planning::{PlanRequest, plan};
 use super::restore::{Restore, restore};
 use super::retry::repeated;
+use super::touched::Traces;
 use super::{ActionError, Aftermath, Cause, ChangeOptions, Deployer, Operation};
-use crate::cluster::{ClusterError, DryRun, ObjectId, Propagation, RevisionScope};
+use crate::cluster::{DryRun, Propagation, RevisionScope};
 use crate::hook::{HookContext, is_workload};
 use crate::plan::{ObjectAction, Plan};
 use crate::release::{Evidence, HookEvent, Milestone, Release, Revision, Status};
@@ -45,7 +46,7 @@ pub(super) async fn undo(
     let after = match attempt.operation {
         Operation::Install if wanted => undo_install(&mut attempt, history).await,
         Operation::Upgrade if wanted && needs_rollback(&attempt) => {
-            roll_back(&mut attempt, history, options, refused(&cause)).await
+            roll_back(&mut attempt, history, options).await
         }
         _ => {
             if options.cleanup_on_fail && attempt.has_changed() {
@@ -89,34 +90,20 @@ pub(super) fn deployed(history: &[Stored]) -> Option<Revision> {
         .map(|stored| stored.release.version)
 }
 
-/// Returns the object whose change was refused because its fields belong to others: it is as it
-/// was, and rolling it back would only be refused again.
-fn refused(cause: &Cause) -> Option<ObjectId> {
-    match cause {
-        Cause::Cluster(ClusterError::FieldConflict { object, .. }) => Some(object.clone()),
-        _ => None,
-    }
-}
-
 async fn roll_back(
     attempt: &mut Attempt<'_>,
     history: &[Stored],
     options: &ChangeOptions,
-    leave: Option<ObjectId>,
 ) -> Aftermath {
     let mut history = history.to_vec();
     history.push(attempt.record.clone());
     let Some(target) = newest_good(&history).cloned() else {
         return left(attempt, &history);
     };
-    if let Some(object) = &leave {
-        let note = format!("{object} was left as others have set it");
-        attempt.also.push(note);
-    }
     let request = Restore {
         target: &target,
         history: &history,
-        leave,
+        undone: Some(attempt.traces.touched.clone()),
         wait: attempt.settings.wait,
         wait_for_jobs: attempt.settings.wait_for_jobs,
         timeout: attempt.settings.timeout,
@@ -124,10 +111,13 @@ async fn roll_back(
         force_conflicts: options.force_conflicts,
     };
     match restore(attempt.deployer, attempt.lease, request).await {
-        Ok(outcome) => Aftermath::RolledBack {
-            to: target.version,
-            revision: outcome.release.version,
-        },
+        Ok(outcome) => {
+            attempt.also.extend(outcome.warnings);
+            Aftermath::RolledBack {
+                to: target.version,
+                revision: outcome.release.version,
+            }
+        }
         Err(error) => Aftermath::RollbackFailed {
             error: Box::new(error),
             deployed: deployed(&history),
@@ -182,7 +172,13 @@ pub(super) async fn remove_install(
     }
     clear_hooks(deployer, release).await;
     lease.ensure().await?;
-    repeated(|| deployer.store.delete(&release.name, release.version)).await?;
+    let version = &record.resource_version;
+    repeated(|| {
+        deployer
+            .store
+            .delete(&release.name, release.version, version)
+    })
+    .await?;
     Ok(())
 }
 
@@ -234,6 +230,7 @@ pub(super) async fn remove_objects(
         force_conflicts: false,
         dry_run: DryRun::Off,
         cancel: tokio_util::sync::CancellationToken::new(),
+        traces: Traces::default(),
     };
     match execute(deployer, &plan.removals, &options).await {
         Ok(()) => Ok(deployer.cluster.commit(&scope).await?),

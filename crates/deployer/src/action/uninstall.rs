@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::deleted;
 use super::attempt::{Attempt, AttemptSettings, supersede};
-use super::lease::LeaseGuard;
+use super::lease::{LeaseGuard, with_lease};
 use super::planning::{PlanRequest, plan};
 use super::retry::repeated;
 use super::undo::{clear_hooks, remove_objects};
@@ -40,10 +40,10 @@ pub async fn uninstall(
             Vec::new(),
         )));
     }
-    let lease = LeaseGuard::take(deployer, &options.release).await?;
-    let outcome = uninstall_leased(deployer, &lease, options).await;
-    lease.release().await;
-    outcome
+    with_lease(deployer, &options.release, async |lease| {
+        uninstall_leased(deployer, lease, options).await
+    })
+    .await
 }
 
 /// Uninstalls while the caller holds the lease. A release that something left pending is taken
@@ -238,7 +238,7 @@ async fn finish(
     attempt.evidence.finished_at = Some(attempt.deployer.clock.now());
     attempt.reach(Milestone::Completed).await?;
     // Earlier revisions must not look deployed once the last one is gone.
-    supersede(
+    let mut records = supersede(
         attempt.deployer,
         attempt.lease,
         history,
@@ -253,7 +253,6 @@ async fn finish(
     let (name, revision) = (&attempt.record.release.name, attempt.record.release.version);
     repeated(|| attempt.deployer.store.adopt_evidence(name, revision)).await?;
     if !options.keep_history {
-        let mut records = history.to_vec();
         if let Some(last) = records.last_mut() {
             *last = attempt.record.clone();
         }
@@ -272,9 +271,11 @@ pub(super) async fn purge(
     for stored in history {
         lease.ensure().await?;
         repeated(|| {
-            deployer
-                .store
-                .delete(&stored.release.name, stored.release.version)
+            deployer.store.delete(
+                &stored.release.name,
+                stored.release.version,
+                &stored.resource_version,
+            )
         })
         .await?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::change::{Change, bring_about, method, preview, stamp};
 use super::install::{install_leased, prepare_namespace, preview_install};
-use super::lease::LeaseGuard;
+use super::lease::{LeaseGuard, with_lease};
 use super::planning::standing;
 use super::recover::{Foreign, settle};
 use super::{
@@ -30,10 +30,10 @@ pub async fn upgrade(
     if options.install {
         prepare_namespace(deployer, &as_install(options)).await?;
     }
-    let lease = LeaseGuard::take(deployer, &options.release).await?;
-    let outcome = upgrade_leased(deployer, &lease, options).await;
-    lease.release().await;
-    outcome
+    with_lease(deployer, &options.release, async |lease| {
+        upgrade_leased(deployer, lease, options).await
+    })
+    .await
 }
 
 async fn upgrade_leased(

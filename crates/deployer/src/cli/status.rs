@@ -33,8 +33,11 @@ impl StatusCommand {
         let found = status(&deployer, &name, self.revision).await?;
         if let Some(lease) = &found.lease {
             session.printer.warn(&format!(
-                "`{}` is working on release `{name}`",
-                lease.holder
+                "`{}` holds release `{name}`, and was last heard of at {}",
+                lease.holder,
+                lease
+                    .renewed_at
+                    .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
             ));
         }
         if let Some(release) = &found.report.release {

@@ -98,14 +98,14 @@ fn failed_to_start(hook: &Hook, doing: &str, source: ClusterError) -> HookError 
     }
 }
 
+/// Returns how the marks of this revision's runs begin.
+fn mark_of(context: &HookContext<'_>) -> String {
+    format!("{}.v{}.", context.release, context.revision)
+}
+
 /// Marks the object as this run's, so that a repeated request recognises it.
 fn marked(mut object: Value, context: &HookContext<'_>, now: DateTime<Utc>) -> Value {
-    let run = format!(
-        "{}.v{}.{}",
-        context.release,
-        context.revision,
-        now.timestamp_micros()
-    );
+    let run = format!("{}{}", mark_of(context), now.timestamp_micros());
     let metadata = &mut object["metadata"];
     if !metadata["annotations"].is_object() {
         metadata["annotations"] = json!({});
@@ -215,5 +215,25 @@ impl HookRunner for ClusterHooks {
             Ok(()) | Err(ClusterError::Timeout { .. }) => Ok(()),
             Err(error) => Err(explain(error)),
         }
+    }
+
+    async fn salvage(&self, hook: &Hook, context: &HookContext<'_>) -> Option<HookResult> {
+        let (_, id) = self.read(hook).ok()?;
+        let live = self.cluster.get(&id).await.ok().flatten()?;
+        let metadata = &live["metadata"];
+        let mark = metadata["annotations"][CREATION_MARK].as_str()?;
+        let micros = mark.strip_prefix(&mark_of(context))?.parse().ok()?;
+        let ending = follow::look_back(&self.cluster, hook, &live).await.ok()?;
+        Some(HookResult {
+            phase: ending.phase,
+            object: HookObject {
+                uid: metadata["uid"].as_str().map(str::to_owned),
+            },
+            verdict: ending.verdict,
+            log: ending.log,
+            reason: ending.reason,
+            started_at: DateTime::from_timestamp_micros(micros)?,
+            completed_at: SystemClock.now(),
+        })
     }
 }

@@ -17,10 +17,18 @@ pub struct EventReport {
     pub logs: Vec<EvidenceLog>,
     /// Their verdicts.
     pub verdicts: Vec<RecordedVerdict>,
-    /// Clean-ups that failed.
-    pub warnings: Vec<String>,
+    /// What the delete policies want gone, in order; to be deleted by [`remove_hooks`] once logs and
+    /// verdicts are kept.
+    pub removals: Vec<HookRemoval>,
     /// Why the event failed.
     pub failure: Option<HookFailure>,
+}
+
+/// An object of a hook that its delete policy wants gone.
+#[derive(Debug)]
+pub struct HookRemoval {
+    index: usize,
+    object: HookObject,
 }
 
 /// Why an event failed.
@@ -42,7 +50,7 @@ pub enum HookFailure {
 /// Runs the hooks of `context.event` in order, and writes their outcome into `hooks`.
 ///
 /// Each workload is created anew, whatever an earlier revision left behind: only what this
-/// revision creates may count. Logs are captured before anything is deleted.
+/// revision creates may count. Nothing is deleted before the caller has kept the logs.
 pub async fn run_event(
     runner: &dyn HookRunner,
     hooks: &mut [Hook],
@@ -60,34 +68,43 @@ pub async fn run_event(
             (None, Some(object)) => succeeded.push((index, object)),
             (None, None) => {}
             (Some(failure), object) => {
-                if let Some(object) = object {
-                    remove_by(
-                        HookDeletePolicy::HookFailed,
-                        runner,
-                        &hooks[index],
-                        &object,
-                        context,
-                        &mut report,
-                    )
-                    .await;
+                if let Some(object) = object
+                    && has_policy(&hooks[index], &HookDeletePolicy::HookFailed)
+                {
+                    report.removals.push(HookRemoval { index, object });
                 }
                 report.failure = Some(failure);
                 break;
             }
         }
     }
-    for (index, object) in succeeded.iter().rev() {
-        remove_by(
-            HookDeletePolicy::HookSucceeded,
-            runner,
-            &hooks[*index],
-            object,
-            context,
-            &mut report,
-        )
-        .await;
-    }
+    let passed = succeeded
+        .into_iter()
+        .rev()
+        .filter(|(index, _)| has_policy(&hooks[*index], &HookDeletePolicy::HookSucceeded))
+        .map(|(index, object)| HookRemoval { index, object });
+    report.removals.extend(passed);
     report
+}
+
+/// Deletes what the delete policies want gone; returns what could not be deleted, in words.
+pub async fn remove_hooks(
+    runner: &dyn HookRunner,
+    hooks: &[Hook],
+    removals: &[HookRemoval],
+    context: &HookContext<'_>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for HookRemoval { index, object } in removals {
+        let hook = &hooks[*index];
+        if let Err(error) = runner.remove(hook, object, context).await {
+            warnings.push(format!(
+                "{} `{}` of a hook was not deleted: {error}",
+                hook.kind, hook.name
+            ));
+        }
+    }
+    warnings
 }
 
 async fn run_one(
@@ -182,24 +199,6 @@ fn reason(result: &HookResult) -> String {
     match verdict {
         Some(verdict) => format!("{verdict} ({plain})"),
         None => plain,
-    }
-}
-
-async fn remove_by(
-    policy: HookDeletePolicy,
-    runner: &dyn HookRunner,
-    hook: &Hook,
-    object: &HookObject,
-    context: &HookContext<'_>,
-    report: &mut EventReport,
-) {
-    if has_policy(hook, &policy)
-        && let Err(error) = runner.remove(hook, object, context).await
-    {
-        report.warnings.push(format!(
-            "{} `{}` of a hook was not deleted: {error}",
-            hook.kind, hook.name
-        ));
     }
 }
 

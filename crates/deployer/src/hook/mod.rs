@@ -2,12 +2,14 @@
 
 pub mod cluster;
 mod events;
+mod fault;
 mod local;
 mod order;
 mod runner;
 mod skip;
 
-pub use events::{EventReport, HookFailure, run_event};
+pub use events::{EventReport, HookFailure, HookRemoval, remove_hooks, run_event};
+pub use fault::FaultyHooks;
 pub use local::{LocalHooks, LocalOptions};
 pub use order::{has_policy, is_workload, ordered_hooks};
 pub use runner::{HookContext, HookError, HookObject, HookResult, HookRunner};

@@ -36,6 +36,12 @@ pub trait HookRunner: Send + Sync + std::fmt::Debug {
         object: &HookObject,
         context: &HookContext<'_>,
     ) -> Result<(), HookError>;
+
+    /// Returns what a run of this hook for this revision left, whose deployer died before it could
+    /// keep it: log, verdict and how far it came. Nothing is deleted; none where nothing is there.
+    async fn salvage(&self, _hook: &Hook, _context: &HookContext<'_>) -> Option<HookResult> {
+        None
+    }
 }
 
 /// For what a hook runs.

@@ -14,6 +14,9 @@ pub const EVIDENCE_LABEL_OWNER: &str = "deployer";
 /// The most that is kept of one log, in bytes: its end, where failures are explained.
 pub const LOG_BYTES_MAX: usize = 32 << 10;
 
+/// The most that is kept of all logs of a revision, in bytes: evidence must fit into one object.
+const LOGS_BYTES_MAX: usize = 512 << 10;
+
 /// What is known about how a revision came about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -198,6 +201,20 @@ impl Evidence {
             provenance: None,
             failure: None,
             journal: Vec::new(),
+        }
+    }
+
+    /// Adds a log; the oldest ones lose their text when all together are too long.
+    pub fn keep_log(&mut self, log: EvidenceLog) {
+        self.logs.push(log);
+        let mut bytes: usize = self.logs.iter().map(|log| log.text.len()).sum();
+        for log in &mut self.logs {
+            if bytes <= LOGS_BYTES_MAX {
+                break;
+            }
+            bytes -= log.text.len();
+            log.truncated |= !log.text.is_empty();
+            log.text.clear();
         }
     }
 

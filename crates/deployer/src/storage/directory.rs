@@ -258,8 +258,20 @@ impl ReleaseStore for DirectoryStore {
         }
     }
 
-    async fn delete(&self, name: &ReleaseName, revision: Revision) -> Result<(), StorageError> {
+    async fn delete(
+        &self,
+        name: &ReleaseName,
+        revision: Revision,
+        expected: &ResourceVersion,
+    ) -> Result<(), StorageError> {
         let _lock = self.lock(name)?;
+        let present = read_if_there(&self.record_path(name, revision))?;
+        if present.is_some_and(|bytes| version_of(&bytes) != *expected) {
+            return Err(StorageError::Conflict {
+                name: name.clone(),
+                revision,
+            });
+        }
         let evidence = self.evidence_path(name, revision);
         // The evidence first: killed in between, the record is still there to be deleted again.
         if self

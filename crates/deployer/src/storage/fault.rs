@@ -8,7 +8,7 @@ use super::{
     Stored,
 };
 use crate::cluster::FaultPlan;
-use crate::cluster::fault::{Course, storage_conflict, storage_fault};
+use crate::cluster::fault::{CallKind, storage_fault};
 use crate::release::{Evidence, Release, ReleaseName, Revision};
 
 /// A store whose calls fail by a plan.
@@ -30,14 +30,8 @@ impl<S: ReleaseStore> FaultyStore<S> {
         written: Option<(&ReleaseName, Revision)>,
         call: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        match (self.plan.next_call(), written) {
-            (Course::Proceed, _) => call.await,
-            (Course::ConflictFirst, Some((name, revision))) => {
-                Err(storage_conflict(name, revision))
-            }
-            (Course::FailFirst | Course::ConflictFirst, _) => Err(storage_fault(what)),
-            (Course::FailAfterwards, _) => call.await.and(Err(storage_fault(what))),
-        }
+        let fail = |broken| storage_fault(what, written, broken);
+        self.plan.call(CallKind::Request, call, fail).await
     }
 }
 
@@ -45,6 +39,10 @@ impl<S: ReleaseStore> FaultyStore<S> {
 impl<S: ReleaseStore> ReleaseStore for FaultyStore<S> {
     fn describe(&self) -> String {
         self.inner.describe()
+    }
+
+    fn record_bytes_max(&self) -> Option<usize> {
+        self.inner.record_bytes_max()
     }
 
     async fn get(&self, name: &ReleaseName, revision: Revision) -> Result<Stored, StorageError> {
@@ -75,9 +73,19 @@ impl<S: ReleaseStore> ReleaseStore for FaultyStore<S> {
             .await
     }
 
-    async fn delete(&self, name: &ReleaseName, revision: Revision) -> Result<(), StorageError> {
-        self.call("delete", None, self.inner.delete(name, revision))
-            .await
+    async fn delete(
+        &self,
+        name: &ReleaseName,
+        revision: Revision,
+        expected: &ResourceVersion,
+    ) -> Result<(), StorageError> {
+        let written = Some((name, revision));
+        self.call(
+            "delete",
+            written,
+            self.inner.delete(name, revision, expected),
+        )
+        .await
     }
 
     async fn put_evidence(&self, evidence: &Evidence) -> Result<(), StorageError> {

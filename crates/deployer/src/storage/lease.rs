@@ -11,17 +11,18 @@ pub fn is_same(present: &Lease, held: &Lease) -> bool {
 
 /// Decides whether a lease can be taken, and how it reads then.
 ///
+/// It never compares the holder's clock with ours: another's lease is free only when the request
+/// names it as dead, and it still reads as it did.
+///
 /// # Errors
-/// [`StorageError::LeaseHeld`] when another holds it and it has not expired.
+/// [`StorageError::LeaseHeld`] when another holds it.
 pub fn take(present: Option<&Lease>, request: &LeaseRequest) -> Result<Lease, StorageError> {
     if let Some(present) = present
         && present.holder != request.holder
-        && !present.is_expired(request.now)
+        && request.dead.as_ref() != Some(present)
     {
         return Err(StorageError::LeaseHeld {
-            name: request.name.clone(),
-            holder: present.holder.clone(),
-            until: present.expires_at(),
+            lease: Box::new(present.clone()),
         });
     }
     Ok(Lease {

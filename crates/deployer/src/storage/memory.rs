@@ -173,9 +173,22 @@ impl ReleaseStore for MemoryStore {
         }
     }
 
-    async fn delete(&self, name: &ReleaseName, revision: Revision) -> Result<(), StorageError> {
+    async fn delete(
+        &self,
+        name: &ReleaseName,
+        revision: Revision,
+        expected: &ResourceVersion,
+    ) -> Result<(), StorageError> {
         let mut state = self.state();
         let key = (self.place(name), revision);
+        if let Some(record) = state.records.get(&key)
+            && record.version.to_string() != expected.0
+        {
+            return Err(StorageError::Conflict {
+                name: name.clone(),
+                revision,
+            });
+        }
         state.records.remove(&key);
         if state.evidence.get(&key).is_some_and(|record| record.owned) {
             state.evidence.remove(&key);

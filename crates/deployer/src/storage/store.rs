@@ -8,13 +8,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::release::{CodecError, Evidence, Namespace, Release, ReleaseName, Revision};
+use crate::release::{CodecError, Evidence, Namespace, RecordSize, Release, ReleaseName, Revision};
 
 /// Keeps the release records of one namespace.
 #[async_trait]
 pub trait ReleaseStore: Send + Sync + std::fmt::Debug {
     /// Says in words where the records are, such as ``secrets in namespace `prod` ``.
     fn describe(&self) -> String;
+
+    /// Returns the most bytes that a stored record may have; none when any size does.
+    fn record_bytes_max(&self) -> Option<usize> {
+        None
+    }
 
     /// Returns one revision.
     ///
@@ -48,8 +53,17 @@ pub trait ReleaseStore: Send + Sync + std::fmt::Debug {
         now: DateTime<Utc>,
     ) -> Result<Stored, StorageError>;
 
-    /// Deletes a revision, and the evidence that it owns; one that is not there is no error.
-    async fn delete(&self, name: &ReleaseName, revision: Revision) -> Result<(), StorageError>;
+    /// Deletes a revision that was read, or written, at `expected`, and the evidence that it owns;
+    /// one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`StorageError::Conflict`] when somebody wrote it since; it is still there.
+    async fn delete(
+        &self,
+        name: &ReleaseName,
+        revision: Revision,
+        expected: &ResourceVersion,
+    ) -> Result<(), StorageError>;
 
     /// Writes the evidence of a revision, in place of any before. New evidence stands alone until
     /// [`ReleaseStore::adopt_evidence`]; what is owned stays so.
@@ -79,13 +93,13 @@ pub trait ReleaseStore: Send + Sync + std::fmt::Debug {
         revision: Revision,
     ) -> Result<(), StorageError>;
 
-    /// Takes the lease of a release when it is free, expired, or already ours.
+    /// Takes the lease of a release when it is free, already ours, or as dead as the request says.
     ///
     /// # Errors
-    /// [`StorageError::LeaseHeld`] says by whom and until when.
+    /// [`StorageError::LeaseHeld`] says by whom.
     async fn acquire_lease(&self, request: &LeaseRequest) -> Result<Lease, StorageError>;
 
-    /// Prolongs a lease that we hold until `now + duration`.
+    /// Prolongs a lease that we hold.
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`] when another holds it by now: stop writing.
@@ -94,7 +108,8 @@ pub trait ReleaseStore: Send + Sync + std::fmt::Debug {
     /// Gives a lease back; one that was lost is no error, and the other's is left alone.
     async fn release_lease(&self, lease: &Lease) -> Result<(), StorageError>;
 
-    /// Returns the lease of a release as it stands, expired or not; `None` when nobody holds it.
+    /// Returns the lease of a release as it stands, its holder alive or not; `None` when nobody
+    /// holds it.
     async fn lease(&self, name: &ReleaseName) -> Result<Option<Lease>, StorageError>;
 }
 
@@ -142,6 +157,9 @@ pub struct LeaseRequest {
     pub duration: Duration,
     /// The time of asking.
     pub now: DateTime<Utc>,
+    /// Another's lease that did not change for its whole duration, by the asker's own clock: it
+    /// may be taken as long as it still reads so.
+    pub dead: Option<Lease>,
 }
 
 /// The right to write a release, for a while.
@@ -153,22 +171,10 @@ pub struct Lease {
     pub holder: String,
     /// For how long it is taken at a time.
     pub duration: Duration,
-    /// When it was taken or last prolonged.
+    /// When it was taken or last prolonged, by the holder's clock.
     pub renewed_at: DateTime<Utc>,
     /// Grows with every change of holder; the fencing token.
     pub transitions: u64,
-}
-
-impl Lease {
-    /// Returns when the lease ends unless it is prolonged.
-    pub fn expires_at(&self) -> DateTime<Utc> {
-        self.renewed_at + chrono::Duration::from_std(self.duration).unwrap_or(chrono::Duration::MAX)
-    }
-
-    /// Tells whether the lease has ended.
-    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        now >= self.expires_at()
-    }
 }
 
 /// Why a store did not do what was asked.
@@ -194,13 +200,9 @@ pub enum StorageError {
     },
     /// Another process works on the release.
     #[error(
-        "another operation (install/upgrade/rollback) is in progress: `{holder}` holds release `{name}` until {until}"
+        "another operation (install/upgrade/rollback) is in progress: `{}` holds release `{}`", .lease.holder, .lease.name
     )]
-    LeaseHeld {
-        name: ReleaseName,
-        holder: String,
-        until: DateTime<Utc>,
-    },
+    LeaseHeld { lease: Box<Lease> },
     /// Another process took the release over.
     #[error("the lease on release `{name}` was lost to {}", .holder.as_deref().unwrap_or("nobody: it is gone"))]
     LeaseLost {
@@ -209,12 +211,12 @@ pub enum StorageError {
     },
     /// The record is larger than the store takes.
     #[error(
-        "the record of revision {revision} of release `{name}` has {bytes} bytes, and at most {bytes_max} fit"
+        "the record of revision {revision} of release `{name}` is too large: it takes {} bytes, {} when the operation has ended, and at most {bytes_max} fit", .size.bytes, .size.bytes_at_end
     )]
     TooLarge {
         name: ReleaseName,
         revision: Revision,
-        bytes: usize,
+        size: Box<RecordSize>,
         bytes_max: usize,
     },
     /// A record cannot be read or written.
@@ -252,15 +254,21 @@ impl StorageError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::LeaseHeld { .. } => {
-                vec!["wait for it to end; when its process is dead, the lease expires by itself and the next command recovers the release".into()]
+                vec![
+                    "nothing was changed; run the command again when it has ended".into(),
+                    "its holder is alive: it prolonged the lease, or gave it back, while this command looked on".into(),
+                ]
             }
             Self::Conflict { name, .. } | Self::LeaseLost { name, .. } => {
                 vec![format!(
                     "look at the present state with `deployer history {name}` and run the command again"
                 )]
             }
-            Self::TooLarge { .. } => {
-                vec!["keep large files out of the chart (`.helmignore`) or in a ConfigMap of their own".into()]
+            Self::TooLarge { size, .. } => {
+                let mut hints = vec!["nothing was changed".to_owned()];
+                hints.extend(size.parts.iter().map(ToString::to_string));
+                hints.push("leave what no template reads out of the chart (`.helmignore`), and keep large data in an object that the chart does not render".into());
+                hints
             }
             Self::NamespaceNotFound { namespace } => {
                 vec![format!(

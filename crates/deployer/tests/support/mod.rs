@@ -17,14 +17,13 @@ use deployer::clock::{Clock, ManualClock};
 use deployer::cluster::{
     Cluster, FaultPlan, FaultyCluster, MemoryCluster, Propagation, WaitStrategy,
 };
-use deployer::hook::{HookContext, HookError, HookObject, HookResult, HookRunner};
+use deployer::hook::{FaultyHooks, HookContext, HookError, HookObject, HookResult, HookRunner};
 use deployer::progress::SilentProgress;
 use deployer::release::{
     GateVerdict, Hook, HookEvent, HookPhase, Namespace, ReleaseName, Revision, Status,
 };
 use deployer::storage::{FaultyStore, ListScope, MemoryStore, ReleaseStore};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 pub(crate) const NAMESPACE: &str = "prod";
 
@@ -59,12 +58,15 @@ impl World {
         Deployer {
             cluster: Arc::new(FaultyCluster::new(self.cluster.clone(), plan.clone())),
             store: Arc::new(FaultyStore::new(self.store.clone(), plan.clone())),
-            hooks: Arc::new(ScriptedHooks {
-                clock: self.clock.clone(),
-            }),
+            hooks: Arc::new(FaultyHooks::new(
+                ScriptedHooks {
+                    clock: self.clock.clone(),
+                },
+                plan.clone(),
+            )),
             clock: self.clock.clone(),
             progress: Arc::new(SilentProgress),
-            cancel: CancellationToken::new(),
+            cancel: plan.cancel(),
             namespace: namespace(),
             operator: operator.to_owned(),
             lease_duration: Duration::from_secs(30),
@@ -75,7 +77,7 @@ impl World {
     pub(crate) fn healthy(&self) -> Deployer {
         self.process(
             "healthy",
-            &FaultPlan::new(0, deployer::cluster::Fault::Fails),
+            &FaultPlan::new(0, deployer::cluster::Fault::Reset),
         )
     }
 
@@ -132,9 +134,7 @@ impl World {
                 self.live()
             ));
         }
-        if let Some(lease) = self.store.lease(&name()).await.unwrap()
-            && !lease.is_expired(self.clock.now())
-        {
+        if let Some(lease) = self.store.lease(&name()).await.unwrap() {
             broken.push(format!("{} still holds the lease", lease.holder));
         }
         broken
@@ -148,7 +148,10 @@ pub(crate) struct ScriptedChart {
     pub(crate) never_ready: bool,
     /// A gate on pre-install and pre-upgrade, with what it says.
     pub(crate) gate: Option<&'static str>,
-    pub(crate) rollback_hook: bool,
+    /// A hook on pre-rollback, with how it ends.
+    pub(crate) rollback_hook: Option<&'static str>,
+    /// A hook on everything that comes after a change, and around an uninstall.
+    pub(crate) after_hook: bool,
 }
 
 impl ScriptedChart {
@@ -188,8 +191,21 @@ impl ChartSource for ScriptedChart {
                 outcome,
             ));
         }
-        if self.rollback_hook {
-            hooks.push(hook("undo", &[HookEvent::PreRollback], "pass"));
+        if let Some(outcome) = self.rollback_hook {
+            hooks.push(hook("undo", &[HookEvent::PreRollback], outcome));
+        }
+        if self.after_hook {
+            hooks.push(hook(
+                "after",
+                &[
+                    HookEvent::PostInstall,
+                    HookEvent::PostUpgrade,
+                    HookEvent::PostRollback,
+                    HookEvent::PreDelete,
+                    HookEvent::PostDelete,
+                ],
+                "pass",
+            ));
         }
         Ok(RenderedChart {
             chart: json!({"metadata": {"name": "web", "version": "1.0.0"}}),
@@ -222,16 +238,16 @@ impl HookRunner for ScriptedHooks {
         Ok(())
     }
 
-    async fn run(&self, hook: &Hook, _context: &HookContext<'_>) -> Result<HookResult, HookError> {
+    async fn run(&self, hook: &Hook, context: &HookContext<'_>) -> Result<HookResult, HookError> {
         let script: Value = serde_json::from_str(&hook.manifest).unwrap();
         let outcome = script["outcome"].as_str().unwrap();
         let verdict = json!({"kind": "validator/verdict", "outcome": outcome, "reasons": [format!("scripted {outcome}")]});
         let passed = outcome == "pass";
         Ok(HookResult {
-            phase: if passed {
-                HookPhase::Succeeded
-            } else {
-                HookPhase::Failed
+            phase: match passed {
+                _ if context.cancel.is_cancelled() => HookPhase::Unknown,
+                true => HookPhase::Succeeded,
+                false => HookPhase::Failed,
             },
             object: HookObject { uid: None },
             verdict: GateVerdict::parse(&verdict.to_string()),

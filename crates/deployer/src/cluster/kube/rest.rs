@@ -2,6 +2,7 @@
 //!
 //! Everything else in this folder speaks in JSON values and paths; nothing else opens a connection.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,7 @@ pub struct Rest {
     server: String,
     in_flight: Semaphore,
     contacted: AtomicBool,
-    requests: AtomicU64,
+    requests: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Rest {
@@ -104,8 +105,20 @@ impl Rest {
             server,
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT_MAX),
             contacted: AtomicBool::new(false),
-            requests: AtomicU64::new(0),
+            requests: Arc::default(),
         })
+    }
+
+    /// Returns the same connection for requests that must not queue behind the others; they are
+    /// counted together.
+    pub fn with_own_slots(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            server: self.server.clone(),
+            in_flight: Semaphore::new(REQUESTS_IN_FLIGHT_MAX),
+            contacted: AtomicBool::new(false),
+            requests: Arc::clone(&self.requests),
+        }
     }
 
     /// Returns the server's address.

@@ -118,6 +118,39 @@ pub(super) async fn follow(
     })
 }
 
+/// Collects what a workload that nobody follows any more has said so far, and how it stands.
+pub(super) async fn look_back(
+    cluster: &KubeCluster,
+    hook: &Hook,
+    live: &Value,
+) -> Result<Ending, HookError> {
+    let watched = watch_plan(cluster, hook, live).await?;
+    let pods = final_pods(cluster, &watched).await;
+    let (phase, reason) = match outcome(live, &pods, Utc::now()) {
+        Outcome::Succeeded => (HookPhase::Succeeded, None),
+        Outcome::Failed(reason) | Outcome::CannotStart(reason) => {
+            (HookPhase::Failed, Some(explained(reason, &pods)))
+        }
+        Outcome::Running => (HookPhase::Unknown, None),
+    };
+    let mut logs = LogFollower::new(cluster.rest());
+    pods.iter().for_each(|pod| logs.see(pod));
+    let mut log = Log::default();
+    let lines = logs.finish(LAST_LINES).await;
+    lines.iter().for_each(|line| log.push(line));
+    if phase != HookPhase::Succeeded {
+        let trouble = trouble_lines(cluster, live, &pods).await;
+        trouble.iter().for_each(|line| log.push(line));
+    }
+    Ok(Ending {
+        phase,
+        reason,
+        verdict: verdict_of(&pods),
+        log: log.text,
+        must_stop: phase == HookPhase::Unknown,
+    })
+}
+
 fn judge(live: Option<Option<Value>>, pods: &[Value], uid: &str) -> Outcome {
     match live {
         None => Outcome::Running,

@@ -90,7 +90,7 @@ fn explain(store: &KubeStore, error: KubeError, verb: &str, release: &ReleaseNam
 }
 
 async fn read(store: &KubeStore, release: &ReleaseName) -> Result<Option<Value>, StorageError> {
-    match store.rest.get(&path(store, release)).await {
+    match store.lease_rest.get(&path(store, release)).await {
         Ok(object) => Ok(Some(object)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(explain(store, error, "get", release)),
@@ -98,11 +98,8 @@ async fn read(store: &KubeStore, release: &ReleaseName) -> Result<Option<Value>,
 }
 
 fn held(lease: Lease) -> StorageError {
-    let until = lease.expires_at();
     StorageError::LeaseHeld {
-        name: lease.name,
-        holder: lease.holder,
-        until,
+        lease: Box::new(lease),
     }
 }
 
@@ -126,7 +123,7 @@ pub(super) async fn acquire(
             .and_then(|object| from_object(&request.name, object));
         if let Some(present) = &present
             && present.holder != request.holder
-            && !present.is_expired(request.now)
+            && request.dead.as_ref() != Some(present)
         {
             return Err(held(present.clone()));
         }
@@ -151,8 +148,13 @@ pub(super) async fn acquire(
             .map(|object| &object["metadata"]["resourceVersion"]);
         let object = to_object(&lease, version);
         let result = match version {
-            None => store.rest.post(&collection(store), &object).await,
-            Some(_) => store.rest.put(&path(store, &request.name), &object).await,
+            None => store.lease_rest.post(&collection(store), &object).await,
+            Some(_) => {
+                store
+                    .lease_rest
+                    .put(&path(store, &request.name), &object)
+                    .await
+            }
         };
         match result {
             Ok(_) => return Ok(lease),
@@ -193,7 +195,11 @@ pub(super) async fn renew(
             ..lease.clone()
         };
         let object = to_object(&renewed, Some(&live["metadata"]["resourceVersion"]));
-        match store.rest.put(&path(store, &lease.name), &object).await {
+        match store
+            .lease_rest
+            .put(&path(store, &lease.name), &object)
+            .await
+        {
             Ok(_) => return Ok(renewed),
             Err(error) if error.is_conflict() || error.is_not_found() => {}
             Err(error) => return Err(explain(store, error, "update", &lease.name)),
@@ -211,19 +217,28 @@ fn is_same(present: &Lease, ours: &Lease) -> bool {
 }
 
 pub(super) async fn give_back(store: &KubeStore, lease: &Lease) -> Result<(), StorageError> {
-    let Some(live) = read(store, &lease.name).await? else {
-        return Ok(());
-    };
-    if from_object(&lease.name, &live).is_none_or(|present| !is_same(&present, lease)) {
-        return Ok(());
+    // A last prolongation of ours may still be on its way.
+    for _ in 0..3 {
+        let Some(live) = read(store, &lease.name).await? else {
+            return Ok(());
+        };
+        if from_object(&lease.name, &live).is_none_or(|present| !is_same(&present, lease)) {
+            return Ok(());
+        }
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {
+            "uid": live["metadata"]["uid"], "resourceVersion": live["metadata"]["resourceVersion"]}});
+        let result = store
+            .lease_rest
+            .delete(&path(store, &lease.name), &options)
+            .await;
+        match result {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(explain(store, error, "delete", &lease.name)),
+        }
     }
-    let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {
-        "uid": live["metadata"]["uid"], "resourceVersion": live["metadata"]["resourceVersion"]}});
-    match store.rest.delete(&path(store, &lease.name), &options).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-        Err(error) => Err(explain(store, error, "delete", &lease.name)),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

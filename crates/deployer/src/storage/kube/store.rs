@@ -9,7 +9,9 @@ use tracing::warn;
 
 use super::{lease, record};
 use crate::cluster::kube::{KubeError, Rest, escape, list_pages};
-use crate::release::{Evidence, LabelStamp, Namespace, Release, ReleaseName, Revision, record_key};
+use crate::release::{
+    Evidence, LabelStamp, Namespace, RecordSize, Release, ReleaseName, Revision, record_key,
+};
 use crate::storage::{
     EvidenceRecord, Lease, LeaseRequest, ListScope, ReleaseStore, ResourceVersion, StorageError,
     Stored,
@@ -50,6 +52,9 @@ impl RecordKind {
 #[derive(Debug, Clone)]
 pub struct KubeStore {
     pub(super) rest: Arc<Rest>,
+    /// The same connection, with requests that never queue behind those of an apply: a lease must
+    /// be prolonged in time.
+    pub(super) lease_rest: Arc<Rest>,
     pub(super) kind: RecordKind,
     pub(super) namespace: Namespace,
 }
@@ -58,6 +63,7 @@ impl KubeStore {
     /// Makes a store over a prepared connection; nothing is sent yet.
     pub fn new(rest: Arc<Rest>, kind: RecordKind, namespace: Namespace) -> Self {
         Self {
+            lease_rest: Arc::new(rest.with_own_slots()),
             rest,
             kind,
             namespace,
@@ -138,18 +144,24 @@ impl KubeStore {
         let data = object["data"]["release"].as_str().unwrap_or_default();
         // The limit counts the decoded bytes of a Secret, and the text of a ConfigMap.
         let bytes = match self.kind {
-            RecordKind::Secret => data.len() / 4 * 3,
+            RecordKind::Secret => {
+                data.len() / 4 * 3 - data.bytes().rev().take_while(|byte| *byte == b'=').count()
+            }
             RecordKind::ConfigMap => data.len(),
         };
-        if bytes > OBJECT_BYTES_MAX {
-            return Err(StorageError::TooLarge {
+        let size = match bytes > OBJECT_BYTES_MAX {
+            true => RecordSize::of(release, OBJECT_BYTES_MAX).ok().flatten(),
+            false => None,
+        };
+        match size {
+            None => Ok(object),
+            Some(size) => Err(StorageError::TooLarge {
                 name: release.name.clone(),
                 revision: release.version,
-                bytes,
+                size: Box::new(size),
                 bytes_max: OBJECT_BYTES_MAX,
-            });
+            }),
         }
-        Ok(object)
     }
 
     fn stored(&self, release: &Release, object: &Value) -> Stored {
@@ -184,6 +196,10 @@ impl KubeStore {
 impl ReleaseStore for KubeStore {
     fn describe(&self) -> String {
         format!("{} in namespace `{}`", self.kind.plural(), self.namespace)
+    }
+
+    fn record_bytes_max(&self) -> Option<usize> {
+        Some(OBJECT_BYTES_MAX)
     }
 
     async fn get(&self, name: &ReleaseName, revision: Revision) -> Result<Stored, StorageError> {
@@ -279,12 +295,31 @@ impl ReleaseStore for KubeStore {
         }
     }
 
-    async fn delete(&self, name: &ReleaseName, revision: Revision) -> Result<(), StorageError> {
+    async fn delete(
+        &self,
+        name: &ReleaseName,
+        revision: Revision,
+        expected: &ResourceVersion,
+    ) -> Result<(), StorageError> {
         let key = record_key(name, revision);
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+            "preconditions": {"resourceVersion": expected.0}});
+        match self.rest.delete(&self.object(&key), &options).await {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) if error.is_conflict() => {
+                return Err(StorageError::Conflict {
+                    name: name.clone(),
+                    revision,
+                });
+            }
+            Err(error) => {
+                return Err(self.explain(error, "delete", &format!("deleting record `{key}`")));
+            }
+        }
         // Evidence that has this record as its owner goes in the background; it is deleted here
         // too, since where no garbage collector runs nothing else would.
-        self.delete_owned_evidence(name, revision).await?;
-        self.delete_object(&key).await
+        self.delete_owned_evidence(name, revision).await
     }
 
     async fn put_evidence(&self, evidence: &Evidence) -> Result<(), StorageError> {
