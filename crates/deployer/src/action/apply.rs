@@ -1,5 +1,7 @@
 //! Executes the object steps of a plan: wave after wave, in parallel inside a wave.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,11 @@ use crate::release::ApplyMethod;
 
 /// How many requests are under way at once.
 const CONCURRENCY_MAX: usize = 16;
+
+/// How often a step is tried whose object others change at the same time.
+const RACES_MAX: u32 = 5;
+/// The pause after the first such race; the later ones are longer.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How steps are executed.
 #[derive(Debug, Clone)]
@@ -94,7 +101,8 @@ async fn execute_step(
                 dry_run: options.dry_run,
             };
             traces.touched.insert(&step.object);
-            match deployer.cluster.apply(desired, &apply).await {
+            let applied = unless_raced(async || deployer.cluster.apply(desired, &apply).await);
+            match applied.await {
                 Ok(applied) => deployer.tell(told(step, applied.change, options.dry_run)),
                 Err(error) if is_refusal(&error) && traces.refused(&step.object, &error) => {}
                 Err(error) => return Err(error),
@@ -106,7 +114,9 @@ async fn execute_step(
                 propagation: options.propagation,
             };
             traces.touched.insert(&step.object);
-            let was_there = deployer.cluster.delete(&step.object, &options).await?;
+            let deleted =
+                unless_raced(async || deployer.cluster.delete(&step.object, &options).await);
+            let was_there = deleted.await?;
             if was_there {
                 deployer.tell(ProgressEvent::Deleted {
                     object: step.object.clone(),
@@ -119,6 +129,24 @@ async fn execute_step(
         _ => {}
     }
     Ok(())
+}
+
+/// Makes a request again that came between the writes of others, a few times: each time it is made
+/// on what is there by then.
+async fn unless_raced<T>(
+    request: impl AsyncFn() -> Result<T, ClusterError>,
+) -> Result<T, ClusterError> {
+    let mut attempt = 1;
+    loop {
+        match request().await {
+            Err(ClusterError::Conflict { object }) if attempt < RACES_MAX => {
+                tracing::debug!(%object, attempt, "changed meanwhile; trying again");
+                tokio::time::sleep(PAUSE * attempt).await;
+                attempt += 1;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Words what became of an object; what was only tried must not read as done.
