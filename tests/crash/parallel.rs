@@ -18,11 +18,11 @@ fn e2e_of_twenty_deployers_one_changes_the_release_and_the_others_say_who() -> R
     };
     let api = PlainApi::start(&cluster)?;
     let namespace = cluster.namespace("rivals")?;
-    // The winner waits for a Deployment that never gets ready, as long as the others need to come.
+    // The winner waits for a claim that is never bound, as long as the others need to come.
     let rivals: Vec<_> = (0..RIVALS)
         .map(|number| {
             change(namespace.deployer()?, "install", "one", "green")
-                .args(["--set=broken=true", "--atomic", "--timeout=45s"])
+                .args(["--set=waits=true", "--atomic", "--timeout=45s"])
                 .env("USER", format!("rival{number}"))
                 .start()
         })

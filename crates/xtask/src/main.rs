@@ -11,6 +11,7 @@ mod output;
 mod places;
 mod process;
 mod setup;
+mod soak;
 mod steps;
 mod test_command;
 mod tools;
@@ -43,6 +44,9 @@ enum Task {
     Test(test_command::TestArguments),
     /// Fuzz what reads charts, values and templates, with coverage guidance
     Fuzz(fuzz::FuzzArguments),
+    /// Try for long what the tests try shortly
+    #[command(subcommand)]
+    Soak(soak::SoakTask),
     /// Run a real one-node Kubernetes for tests
     #[command(subcommand)]
     Cluster(ClusterTask),
@@ -120,6 +124,7 @@ fn run(task: Task) -> Result<()> {
             return bench::render(&places, &arguments, &mut steps);
         }
         Task::Fuzz(arguments) => fuzz::run(&places, &arguments)?,
+        Task::Soak(task) => soak::run(&places, &task, &mut steps)?,
         Task::Clean(arguments) => clean::run(&places, &arguments)?,
         Task::Cluster(ClusterTask::Up(arguments)) => {
             let number = arguments.choice.number;
