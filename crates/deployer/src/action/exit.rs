@@ -18,6 +18,8 @@ pub enum ExitCode {
     RollbackFailed = 5,
     /// A gate could not judge; nothing was changed, or everything was rolled back.
     GateCouldNotJudge = 6,
+    /// Something drifted, and the command was asked to tell by its exit code.
+    Drift = 10,
 }
 
 impl From<ExitCode> for u8 {

@@ -287,7 +287,7 @@ pub(crate) struct RecordArgs {
 }
 
 /// What of the chart is rendered, and checked.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Rendering")]
 pub(crate) struct RenderArgs {
     /// Do not check values against the chart's schema

@@ -88,16 +88,23 @@ pub(crate) fn choose(global: &mut GlobalArgs, given: Given) -> Result<Option<Cho
         return Ok(None);
     };
     let environments = Environments::read(&find_file(global)?)?;
-    let place = environments.place(&name)?;
-    let rules = environments.rules(&name)?;
-    contradiction(global, given, &place)?;
-    settle(global, &place);
-    Ok(Some(Chosen {
-        environments,
-        place,
-        rules,
-        timeout_was_given: given.timeout,
-    }))
+    let mut chosen = Chosen::of(&environments, &name)?;
+    chosen.timeout_was_given = given.timeout;
+    contradiction(global, given, &chosen.place)?;
+    settle(global, &chosen.place);
+    Ok(Some(chosen))
+}
+
+impl Chosen {
+    /// Takes one environment of a file.
+    pub(crate) fn of(environments: &Environments, name: &str) -> Result<Self, CliError> {
+        Ok(Self {
+            environments: environments.clone(),
+            place: environments.place(name)?,
+            rules: environments.rules(name)?,
+            timeout_was_given: false,
+        })
+    }
 }
 
 /// Makes the flags say the place of an environment; variables of the shell have no say in it.
@@ -266,6 +273,14 @@ impl Session {
     /// Whether a change runs no hooks.
     pub(crate) fn skips_hooks(&self, change: &ChangeOptions, hooks: &HookArgs) -> bool {
         !change.run_hooks || self.hooks_choice(hooks.hooks) == Some(HooksChoice::Skip)
+    }
+
+    /// Whether hooks run as processes of this machine.
+    pub(crate) fn hooks_run_here(&self) -> bool {
+        match self.hooks_choice(None) {
+            Some(choice) => choice == HooksChoice::Local,
+            None => !self.is_kube(),
+        }
     }
 
     /// Whether the environment's namespace is made when it does not exist.

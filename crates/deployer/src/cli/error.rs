@@ -25,6 +25,12 @@ pub(crate) enum CliError {
     /// A command that shows what Helm shows failed, in Helm's words.
     #[error("{text}")]
     AsHelm { text: String, code: ExitCode },
+    /// What was asked is refused; nothing was changed.
+    #[error("{message}")]
+    Refused { message: String, code: ExitCode },
+    /// Something drifted, and the command was asked to say so.
+    #[error("something drifted")]
+    Drift,
     /// The command did its work, and what it found is bad.
     #[error("{message}")]
     Found { message: String },
@@ -107,6 +113,8 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::AsHelm { code, .. } => *code,
+            Self::Drift => ExitCode::Drift,
+            Self::Refused { code, .. } => *code,
             Self::Usage { .. }
             | Self::Chart { .. }
             | Self::Name(_)
@@ -145,10 +153,13 @@ impl CliError {
     /// Tells the error to the person; a reader that has gone is told nothing.
     pub(crate) fn report(&self, printer: &Printer, hook_logs_were_shown: bool) {
         match self {
-            Self::Print(PrintError::BrokenPipe) => {}
+            // What drifted was printed.
+            Self::Print(PrintError::BrokenPipe) | Self::Drift => {}
             Self::Action(error) => report_action(printer, error, hook_logs_were_shown),
             Self::AsHelm { text, .. } => printer.say(&format!("Error: {text}")),
-            Self::Chart { .. } => report_error(printer, self, &["nothing was changed".to_owned()]),
+            Self::Chart { .. } | Self::Refused { .. } => {
+                report_error(printer, self, &["nothing was changed".to_owned()])
+            }
             Self::Usage { hints, .. } => report_error(printer, self, hints),
             Self::Environment(error) => report_error(printer, error, &error.hints()),
             Self::Kube(error) => report_error(printer, error, &error.hints()),

@@ -10,9 +10,11 @@ mod chart_source;
 mod completion;
 mod create;
 mod dependency;
+mod drift;
 mod dry_run;
 mod environment;
 mod error;
+mod gather;
 mod get;
 mod global;
 mod history;
@@ -26,6 +28,7 @@ mod package;
 mod password;
 mod places;
 mod post_render;
+mod promote;
 mod pull;
 mod push;
 mod recover;
@@ -78,6 +81,8 @@ pub(crate) enum Command {
     Upgrade(Box<upgrade::UpgradeCommand>),
     Apply(Box<apply::ApplyCommand>),
     Init(init::InitCommand),
+    Drift(Box<drift::DriftCommand>),
+    Promote(Box<promote::PromoteCommand>),
     Rollback(rollback::RollbackCommand),
     Uninstall(uninstall::UninstallCommand),
     History(history::HistoryCommand),

@@ -136,6 +136,8 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
             Command::Uninstall(command) => command.run(session).await,
             Command::Apply(command) => command.run(session).await,
             Command::Init(command) => command.run(session).await,
+            Command::Drift(command) => command.run(session).await,
+            Command::Promote(command) => command.run(session).await,
             Command::History(command) => command.run(session).await,
             Command::Status(command) => command.run(session).await,
             Command::List(command) => command.run(session).await,

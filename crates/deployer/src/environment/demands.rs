@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::file::DemandsPart;
+use crate::plan::sensitive::looks_sensitive;
 
 /// A change, as far as demands are about it.
 #[derive(Debug, Clone, Default)]
@@ -58,25 +59,6 @@ pub fn broken(demands: &DemandsPart, asked: &Asked<'_>) -> Vec<String> {
     broken
 }
 
-/// Parts of keys whose values are secrets.
-const SECRET_WORDS: [&str; 10] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secretkey",
-    "privatekey",
-    "token",
-    "apikey",
-    "accesskey",
-    "credentials",
-    "clientsecret",
-];
-
-/// Ends of keys that name a secret, or where one lies, and are none.
-const NAMING_ENDS: [&str; 10] = [
-    "name", "secret", "ref", "file", "path", "mount", "enabled", "url", "arn", "from",
-];
-
 /// Beginnings of well-known tokens and keys.
 const SECRET_TEXTS: [&str; 9] = [
     "-----BEGIN",
@@ -92,8 +74,8 @@ const SECRET_TEXTS: [&str; 9] = [
 
 /// Tells whether an assignment carries a secret in the open.
 ///
-/// A key such as `existingSecret` or `tokenFile` names where a secret lies, and is none; a switch or
-/// a number is none either.
+/// A key such as `credentialsSecret` or `tokenFile` names where a secret lies, and is none; a switch
+/// is none either.
 pub fn looks_secret(key: &str, value: &str) -> bool {
     let value = value.trim();
     if SECRET_TEXTS
@@ -102,22 +84,11 @@ pub fn looks_secret(key: &str, value: &str) -> bool {
     {
         return true;
     }
-    let is_plain = matches!(value, "" | "null" | "true" | "false");
     let last = key.rsplit(['.', ']']).next().unwrap_or_default();
-    let last: String = last
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|character| character.to_ascii_lowercase())
-        .collect();
-    // `password`, `secret`, `pass` as a whole name carry one; `credentialsSecret` names one.
-    let is_whole = matches!(last.as_str(), "secret" | "pass" | "pwd");
-    let is_named = NAMING_ENDS.iter().any(|end| last.ends_with(end)) && !is_whole;
-    let has_word = SECRET_WORDS.iter().any(|word| last.contains(word));
-    let is_key_of_secret = last == "secretkey" && key.to_ascii_lowercase().contains("auth.");
-    !is_plain
-        && (is_whole || has_word)
-        && (!is_named || last.ends_with("clientsecret"))
-        && !is_key_of_secret
+    let lower = last.to_lowercase();
+    let names_one =
+        lower.ends_with("secret") && lower != "secret" && !lower.ends_with("clientsecret");
+    !matches!(value, "" | "null" | "true" | "false") && looks_sensitive(last) && !names_one
 }
 
 #[cfg(test)]
@@ -137,7 +108,6 @@ mod tests {
             ("tls.crt", "-----BEGIN PRIVATE KEY-----", true),
             ("objectStore.credentialsSecret", "object-store", false),
             ("auth.existingSecret", "redis-prod", false),
-            ("auth.secretKey", "redis-password", false),
             ("tokenFile", "/run/token", false),
             ("passwordSecretName", "db", false),
             ("auth.password", "", false),

@@ -5,9 +5,11 @@
 
 mod demands;
 mod draft;
+pub mod drift;
 pub mod file;
 mod glob;
 mod history;
+mod promotion;
 mod read;
 mod resolve;
 #[cfg(test)]
@@ -18,5 +20,6 @@ pub use draft::{Draft, Found, draft};
 pub use file::{EnvironmentsFile, HooksName, schema};
 pub use glob::{FieldGlob, pick, split};
 pub use history::{deployed, origin};
+pub use promotion::{Candidate, Condition, VERDICT_AGE_MAX, conditions, variable};
 pub use read::{EnvironmentError, Environments, PROMOTED_VALUES, parse_age};
 pub use resolve::{Place, PlaceTarget, Resolved, Rules};

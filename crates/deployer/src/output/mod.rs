@@ -5,6 +5,7 @@
 //! here asks a cluster or decides anything.
 
 mod contract;
+pub mod drift;
 mod failure;
 mod history;
 mod list;
@@ -13,6 +14,7 @@ mod metadata;
 mod moment;
 mod printer;
 mod progress;
+mod promotion;
 mod release;
 mod table;
 mod verdict;
@@ -26,6 +28,7 @@ pub use metadata::print_metadata;
 pub use moment::{ansi_c, go_time};
 pub use printer::{PrintError, Printer, Style};
 pub use progress::ConsoleProgress;
+pub use promotion::{Change, PromotionView, changes, condition_lines, print_promotion};
 pub use release::{ReleaseView, print_all, print_hooks, print_release, print_values};
 pub use table::Table;
 pub use verdict::{verdict_line, verdict_lines};

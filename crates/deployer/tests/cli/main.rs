@@ -1,7 +1,9 @@
 //! The real binary on a folder as target: what it prints, where, and with which exit code.
 
 mod bad_input;
+mod drift;
 mod environments;
 mod gate;
 mod harness;
+mod promotion;
 mod readers;

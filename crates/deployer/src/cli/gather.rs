@@ -1,0 +1,239 @@
+//! Gathers what is deployed in environments, all at once: what `drift` and `promote` compare.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
+use super::chart_source::LoadedChart;
+use super::environment::{Chosen, settle};
+use super::error::CliError;
+use super::session::{Session, Target};
+use crate::action::{ActionError, ChartSource, RenderRequest, ValuesReuse};
+use crate::cluster::{Capabilities, ClusterError, ObjectId};
+use crate::environment::drift::{Desired, EnvironmentState, Recorded, ReleaseState};
+use crate::environment::{Environments, Resolved, deployed};
+use crate::plan::{ManifestObject, read_manifest};
+use crate::release::{Release, ReleaseName, Revision};
+
+/// What is gathered.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) environments: Arc<Environments>,
+    /// Names of environments.
+    pub(crate) names: Vec<String>,
+    /// Names of releases.
+    pub(crate) releases: Vec<String>,
+    /// How long one environment may take.
+    pub(crate) timeout: Duration,
+}
+
+/// Looks at every environment, each on its own: one that does not answer holds up no other.
+pub(crate) async fn gather(
+    session: &Session,
+    wanted: &Wanted,
+) -> Result<Vec<EnvironmentState>, CliError> {
+    let mut tasks = Vec::new();
+    for name in &wanted.names {
+        let chosen = Chosen::of(&wanted.environments, name)?;
+        let state = EnvironmentState {
+            name: name.clone(),
+            target: String::new(),
+            namespace: chosen.place.namespace.clone(),
+            releases: Ok(Vec::new()),
+        };
+        let (session, wanted) = (in_environment(session, chosen), wanted.clone());
+        let limit = wanted.timeout;
+        let task = tokio::spawn(async move { look(&session, &wanted).await });
+        tasks.push((state, limit, task));
+    }
+    let mut states = Vec::new();
+    for (mut state, limit, task) in tasks {
+        match tokio::time::timeout(limit, task).await {
+            Ok(Ok((target, releases))) => {
+                state.target = target;
+                state.releases = releases.map_err(|error| chain(&error));
+            }
+            Ok(Err(stopped)) => state.releases = Err(stopped.to_string()),
+            Err(_) => state.releases = Err(format!("no answer within {} s", limit.as_secs())),
+        }
+        states.push(state);
+    }
+    Ok(states)
+}
+
+/// Returns a session that works in another environment.
+pub(crate) fn in_environment(session: &Session, chosen: Chosen) -> Session {
+    let mut global = session.global.clone();
+    settle(&mut global, &chosen.place);
+    Session::new(
+        global,
+        Arc::clone(&session.printer),
+        Arc::clone(&session.progress),
+        Some(chosen),
+    )
+}
+
+/// Returns the target in words, and the releases or why they cannot be had.
+async fn look(session: &Session, wanted: &Wanted) -> (String, Result<Vec<ReleaseState>, CliError>) {
+    let target = match session.target().await {
+        Ok(target) => target,
+        Err(error) => return (String::new(), Err(error)),
+    };
+    let described = target.cluster.describe();
+    (described, releases(session, &target, wanted).await)
+}
+
+async fn releases(
+    session: &Session,
+    target: &Target,
+    wanted: &Wanted,
+) -> Result<Vec<ReleaseState>, CliError> {
+    let capabilities = target
+        .cluster
+        .capabilities()
+        .await
+        .map_err(ActionError::from)?;
+    let environment = session
+        .chosen
+        .as_ref()
+        .map(|chosen| chosen.place.environment.clone());
+    let mut states = Vec::new();
+    for name in &wanted.releases {
+        let resolved = wanted
+            .environments
+            .resolve(name, environment.as_deref().unwrap_or_default())?;
+        states.push(release(session, target, name, resolved.as_ref(), &capabilities).await?);
+    }
+    Ok(states)
+}
+
+async fn release(
+    session: &Session,
+    target: &Target,
+    name: &str,
+    resolved: Option<&Resolved>,
+    capabilities: &Capabilities,
+) -> Result<ReleaseState, CliError> {
+    let name = ReleaseName::new(name)?;
+    let history = target.store.history(&name).await?;
+    let current = deployed(&history);
+    let last = history.last().map(|last| &last.release);
+    let record = match current {
+        Some(release) => objects(release)?,
+        None => Vec::new(),
+    };
+    let desired = match resolved {
+        None => Desired::Absent,
+        Some(_) => match desired(session, target, &name, current, capabilities).await {
+            Ok(objects) => Desired::Objects(objects),
+            Err(error) => Desired::Broken(chain(&error)),
+        },
+    };
+    let good = history.iter().map(|stored| &stored.release);
+    let good = good.filter(|release| release.info.status.was_good());
+    Ok(ReleaseState {
+        name: name.to_string(),
+        desired,
+        deployed: current.map(recorded),
+        live: live(target, &record).await?,
+        record,
+        last: last
+            .filter(|last| current.is_none_or(|current| current.version != last.version))
+            .map(|last| (last.version, last.info.status)),
+        history: good.map(recorded).collect(),
+    })
+}
+
+/// Renders what the files say, as the deployed revision was rendered.
+async fn desired(
+    session: &Session,
+    target: &Target,
+    name: &ReleaseName,
+    current: Option<&Release>,
+    capabilities: &Capabilities,
+) -> Result<Vec<ManifestObject>, CliError> {
+    let mut inputs = session.inputs(name, None, &ChartArgs::default(), &ValueArgs::default())?;
+    session.keep_promoted(target, name, &mut inputs).await?;
+    let chart = LoadedChart::load(
+        session,
+        &inputs.reference,
+        &inputs.chart,
+        &inputs.values,
+        &RenderArgs::default(),
+    )
+    .await?
+    .with_lookup(target.kube.as_ref());
+    let revision = current.map_or(Revision::FIRST, |release| release.version);
+    let rendered = chart
+        .render(&RenderRequest {
+            release: name,
+            namespace: &target.namespace,
+            revision,
+            is_upgrade: revision != Revision::FIRST,
+            capabilities: Some(capabilities),
+            previous: None,
+            reuse: ValuesReuse::Reset,
+        })
+        .map_err(ActionError::from)?;
+    read_manifest(&rendered.manifest).map_err(|error| CliError::usage(error.to_string()))
+}
+
+fn objects(release: &Release) -> Result<Vec<ManifestObject>, CliError> {
+    read_manifest(&release.manifest).map_err(|error| {
+        CliError::usage(format!(
+            "the record of revision {} cannot be read: {error}",
+            release.version
+        ))
+    })
+}
+
+fn recorded(release: &Release) -> Recorded {
+    Recorded {
+        revision: release.version,
+        at: release.info.last_deployed.utc(),
+        manifest: release.manifest.clone(),
+    }
+}
+
+/// Returns the live objects; one whose kind is not served any more is not there.
+async fn live(
+    target: &Target,
+    record: &[ManifestObject],
+) -> Result<HashMap<ObjectId, Value>, CliError> {
+    let ids: Vec<ObjectId> = record.iter().map(|object| object.id.clone()).collect();
+    let found = match target.cluster.get_many(&ids).await {
+        Err(ClusterError::UnknownKind { .. }) => {
+            let mut found = Vec::with_capacity(ids.len());
+            for id in &ids {
+                found.push(match target.cluster.get(id).await {
+                    Err(ClusterError::UnknownKind { .. }) => None,
+                    other => other.map_err(ActionError::from)?,
+                });
+            }
+            found
+        }
+        other => other.map_err(ActionError::from)?,
+    };
+    let there = ids.into_iter().zip(found);
+    Ok(there
+        .filter_map(|(id, object)| Some((id, object?)))
+        .collect())
+}
+
+/// Writes an error and its causes on one line, each once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,93 @@
+//! For a terminal.
+
+use super::words::{VIEWS, cell, component, explanation, heading, place, values};
+use crate::environment::drift::{CellState, Difference, Drift};
+use crate::output::printer::{Printer, Style};
+use crate::output::table::Table;
+
+/// Writes the matrix and the differences below it; `with_allowed` lists what may differ, too.
+pub fn table(printer: &Printer, drift: &Drift, with_allowed: bool) -> String {
+    let mut text = matrix(printer, drift);
+    for row in &drift.environments {
+        if let Some(problem) = &row.unreachable {
+            text.push_str(&format!(
+                "\n{} {} ({}): {problem}\n",
+                printer.paint(Style::Bad, "unreachable"),
+                row.name,
+                row.target
+            ));
+        }
+        for problem in &row.problems {
+            let word = printer.paint(Style::Warning, "problem");
+            text.push_str(&format!("\n{word} {}: {problem}\n", row.name));
+        }
+    }
+    for view in VIEWS {
+        let of_view = drift
+            .differences
+            .iter()
+            .filter(|found| found.comparison == view);
+        text.push_str(&section(printer, drift, heading(view), of_view.collect()));
+    }
+    match drift.allowed.len() {
+        0 => {}
+        _ if with_allowed => {
+            let all = drift.allowed.iter().collect();
+            text.push_str(&section(printer, drift, "Allowed", all));
+        }
+        count => {
+            let told = format!("\n{count} allowed differences (`--show-allowed` lists them)\n");
+            text.push_str(&printer.paint(Style::Dim, &told));
+        }
+    }
+    if !drift.is_drift() {
+        text.push_str(&format!("\n{}\n", printer.paint(Style::Good, "no drift")));
+    }
+    text
+}
+
+fn matrix(printer: &Printer, drift: &Drift) -> String {
+    let mut heading = vec!["COMPONENT"];
+    heading.extend(drift.environments.iter().map(|row| row.name.as_str()));
+    let mut table = Table::with_heading(&heading);
+    for row in &drift.components {
+        let mut cells = vec![(component(&row.release, row.component.as_deref()), None)];
+        cells.extend(row.cells.iter().map(|one| {
+            let style = match one.state {
+                CellState::Same => Style::Good,
+                CellState::Absent => Style::Dim,
+                CellState::Differs => Style::Warning,
+                _ => Style::Bad,
+            };
+            (cell(one), Some(style))
+        }));
+        table.row(cells);
+    }
+    table.render(printer)
+}
+
+fn section(printer: &Printer, drift: &Drift, heading: &str, found: Vec<&Difference>) -> String {
+    if found.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", printer.paint(Style::Bold, heading));
+    for difference in found {
+        let field = difference.field.as_deref().unwrap_or("(the whole)");
+        let name = component(&difference.release, difference.component.as_deref());
+        text.push_str(&format!(
+            "  {} {name}: {} {field}\n      {}\n",
+            printer.paint(Style::Warning, &place(difference)),
+            difference.subject(),
+            values(difference),
+        ));
+        let why = explanation(difference, drift);
+        if !why.is_empty() {
+            text.push_str(&format!("      {}\n", printer.paint(Style::Hint, &why)));
+        }
+        if let Some(glob) = &difference.allowed_by {
+            let told = format!("      allowed by {glob}\n");
+            text.push_str(&printer.paint(Style::Dim, &told));
+        }
+    }
+    text
+}

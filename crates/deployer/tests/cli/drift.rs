@@ -1,0 +1,177 @@
+//! `drift` on folders: what is found, in each form, and how the command ends.
+
+use crate::harness::{Place, Run};
+
+const FILE: &str = r#"
+apiVersion: deployer/v1
+kind: Environments
+environments:
+  dev: {target: "dir:deployed/dev", namespace: team-dev}
+  staging: {target: "dir:deployed/staging", namespace: team-staging}
+  prod: {target: "dir:deployed/prod", namespace: team-prod}
+promotion: [dev, staging, prod]
+releases:
+  web: {chart: ./chart, set: {message: first}}
+allowed_differences:
+  between_environments: ["ConfigMap:data.size"]
+"#;
+
+/// Three environments in which everything agrees.
+fn three() -> (Place, String) {
+    let place = Place::new();
+    place.write("deployer.yaml", FILE);
+    let gate = format!("local/gate={}", place.gate("pass", 0.95, 0));
+    for environment in ["dev", "staging", "prod"] {
+        let done = place.run(&["apply", "--env", environment, "--hook-command", &gate]);
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+    (place, gate)
+}
+
+fn drift(place: &Place, arguments: &[&str]) -> Run {
+    let mut all = vec!["drift"];
+    all.extend(arguments);
+    place.run(&all)
+}
+
+#[test]
+fn nothing_drifts_where_everything_was_applied() {
+    let (place, _) = three();
+    let found = drift(&place, &["--exit-code"]);
+    assert_eq!(found.code, 0, "{found:?}");
+    assert!(found.stdout.contains("no drift"), "{found:?}");
+    let json = drift(&place, &["-o", "json"]).json();
+    assert_eq!(
+        (&json["is_drift"], &json["schema_version"]),
+        (&false.into(), &1.into()),
+        "{json}"
+    );
+    assert_eq!(json["components"][0]["cells"][2]["state"], "same", "{json}");
+}
+
+#[test]
+fn a_forgotten_deployment_a_hand_edit_and_a_mend_in_one_place_are_told_apart() {
+    let (place, gate) = three();
+    let mended = place.run(&[
+        "apply",
+        "--env",
+        "staging",
+        "--set",
+        "message=mended",
+        "--hook-command",
+        &gate,
+    ]);
+    assert_eq!(mended.code, 0, "{mended:?}");
+    let manifest = "deployed/prod/team-prod/web/manifests/configmap-web.yaml";
+    let text = std::fs::read_to_string(place.path(manifest)).expect("a manifest");
+    place.write(manifest, &text.replace("first", "by hand"));
+
+    let found = drift(&place, &["--exit-code"]);
+    assert_eq!(found.code, 10, "{found:?}");
+    for words in [
+        "edited 1",
+        "behind 1, differs 1",
+        "record: first  live: by hand",
+        "files: first  record: mended",
+        "dev: first  staging: mended  prod: first",
+        "changed in staging (revision 2)",
+        "prod behind for",
+    ] {
+        assert!(
+            found.stdout.contains(words),
+            "`{words}` is not in\n{}",
+            found.stdout
+        );
+    }
+    let json = drift(&place, &["-o", "json"]).json();
+    let kinds: Vec<&str> = json["differences"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|difference| difference["comparison"].as_str())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "files-against-record",
+            "live-against-record",
+            "between-environments"
+        ],
+        "{json}"
+    );
+    // One environment alone has nothing to be compared with, but itself.
+    let staging = drift(&place, &["--env", "staging", "--exit-code"]);
+    assert!(
+        staging.code == 10 && !staging.stdout.contains("prod"),
+        "{staging:?}"
+    );
+}
+
+#[test]
+fn every_form_tells_the_same() {
+    let (place, gate) = three();
+    place.run(&[
+        "apply",
+        "--env",
+        "prod",
+        "--set",
+        "message=<b>|other",
+        "--hook-command",
+        &gate,
+    ]);
+    let markdown = drift(&place, &["-o", "markdown"]);
+    assert!(markdown.stdout.contains("| web | "), "{markdown:?}");
+    assert!(markdown.stdout.contains("&lt;b>\\|other"), "{markdown:?}");
+    let html = drift(&place, &["-o", "html"]);
+    assert!(html.stdout.starts_with("<!doctype html>"), "{html:?}");
+    assert!(
+        html.stdout.contains("&lt;b&gt;|other") && !html.stdout.contains("<b>|"),
+        "{html:?}"
+    );
+    let yaml = drift(&place, &["-o", "yaml"]);
+    assert!(yaml.stdout.contains("is_drift: true"), "{yaml:?}");
+    let file = place.path("drift.prom");
+    let written = drift(&place, &["--prometheus", &file.display().to_string()]);
+    assert_eq!(written.code, 0, "{written:?}");
+    let metrics = std::fs::read_to_string(&file).expect("metrics");
+    for line in [
+        "deployer_drift_differences{environment=\"prod\",release=\"web\",component=\"\",comparison=\"between-environments\"} 1",
+        "deployer_drift_environment_reachable{environment=\"dev\"} 1",
+        "deployer_drift_last_run_timestamp_seconds ",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+}
+
+#[test]
+fn an_environment_that_does_not_answer_is_a_row_and_the_others_are_told() {
+    let (place, _) = three();
+    let file = FILE.replace(
+        "prod: {target: \"dir:deployed/prod\", namespace: team-prod}",
+        "prod: {kubeconfig: nowhere.kubeconfig, context: prod, namespace: team-prod}",
+    );
+    place.write("deployer.yaml", &file);
+    // A port on loopback that nobody listens on.
+    place.write(
+        "nowhere.kubeconfig",
+        "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\ncontexts: [{name: prod, context: {cluster: c, user: u}}]\n",
+    );
+    let found = drift(&place, &["--exit-code", "--timeout", "5s"]);
+    assert_eq!(found.code, 10, "{found:?}");
+    assert!(found.stdout.contains("unreachable prod"), "{found:?}");
+    let json = drift(&place, &["-o", "json", "--timeout", "5s"]).json();
+    let states: Vec<&serde_json::Value> = (0..3)
+        .map(|index| &json["components"][0]["cells"][index]["state"])
+        .collect();
+    assert_eq!(states, ["same", "same", "unreachable"], "{json}");
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_refused() {
+    let (place, _) = three();
+    drift(&place, &["wbe"]).fails_with(2, &["no release `wbe`", "did you mean `web`?"]);
+    drift(&place, &["--environments", "prd"]).fails_with(2, &["no environment `prd`"]);
+    drift(&place, &["--env", "dev", "--environments", "prod"]).fails_with(2, &["both"]);
+    std::fs::remove_file(place.path("deployer.yaml")).expect("the file");
+    drift(&place, &[]).fails_with(2, &["no `deployer.yaml`", "deployer init"]);
+}
