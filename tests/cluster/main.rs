@@ -6,6 +6,7 @@
 mod atomic;
 mod chain;
 mod classic;
+mod environments;
 mod evidence;
 mod interop;
 mod local_hooks;

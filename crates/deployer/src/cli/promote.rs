@@ -57,6 +57,9 @@ pub(crate) struct PromoteCommand {
     /// Show each condition, and what would change
     #[arg(long)]
     dry_run: bool,
+    /// Take fields over that another manager owns, as after a hand edit
+    #[arg(long)]
+    force_conflicts: bool,
     /// Time for any single hook or wait, as in 5m0s (default: as the file says, else 5m)
     #[arg(long, value_parser = parse_timeout, value_name = "DURATION")]
     timeout: Option<Duration>,
@@ -328,6 +331,7 @@ impl PromoteCommand {
     ) -> Result<Outcome, CliError> {
         let mut change = ChangeOptions {
             atomic: true,
+            force_conflicts: self.force_conflicts,
             ..ChangeOptions::default()
         };
         goal.session.apply_rules(&mut change);

@@ -60,13 +60,12 @@ pub struct Candidate<'a> {
 
 /// Judges every condition, in the order in which a person would ask.
 pub fn conditions(candidate: &Candidate<'_>) -> Vec<Condition> {
-    let mut all = vec![
-        order(candidate),
-        deployed(candidate),
-        drift(candidate),
-        chart(candidate),
-    ];
-    all.push(verdict(candidate));
+    let mut all = vec![order(candidate), deployed(candidate)];
+    if candidate.deployed.is_none() {
+        // Nothing is there that the others could be about.
+        return all;
+    }
+    all.extend([drift(candidate), chart(candidate), verdict(candidate)]);
     if !candidate.verdicts.is_empty() {
         all.push(model(candidate));
         all.push(dataset(candidate));

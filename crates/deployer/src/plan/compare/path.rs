@@ -47,6 +47,26 @@ impl FieldPath {
             .collect()
     }
 
+    /// Returns the field of an object; none when it is not there.
+    pub fn find<'a>(&self, object: &'a Value) -> Option<&'a Value> {
+        let mut place = object;
+        let mut list = "";
+        for segment in &self.0 {
+            place = match segment {
+                Segment::Field(name) => {
+                    list = name;
+                    place.get(name)?
+                }
+                Segment::Key { key, .. } => {
+                    let mut items = place.as_array()?.iter();
+                    items.find(|item| item_key(list, item).as_ref() == Some(key))?
+                }
+                Segment::Index { index, .. } => place.get(*index)?,
+            };
+        }
+        Some(place)
+    }
+
     /// Takes the field out of an object; nothing happens when it is not there.
     pub fn remove_from(&self, object: &mut Value) {
         let Some((Segment::Field(last), way)) = self.0.split_last() else {
