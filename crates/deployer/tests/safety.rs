@@ -554,3 +554,38 @@ async fn failed_upgrades_do_not_outgrow_the_history_nor_prune_what_is_deployed()
         ]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_log_and_the_verdict_of_a_gate_outlive_the_death_of_the_deployer_at_any_call() {
+    use deployer::cluster::{Fault, FaultPlan};
+    for outcome in ["pass", "fail"] {
+        let mut kept = 0;
+        for at in 1..60 {
+            let world = World::new();
+            action::install(&world.healthy(), &install(good(), false))
+                .await
+                .unwrap();
+            let plan = FaultPlan::new(at, Fault::DiesAfter);
+            let process = world.process("dies", &plan);
+            let gated = upgrade(good().gated(outcome), false);
+            drop(action::upgrade(&process, &gated).await);
+            let was_judged = world.hook_objects.lock().unwrap().contains_key("gate");
+            action::recover(&world.healthy(), Some(&name()), false)
+                .await
+                .unwrap();
+            if !was_judged {
+                continue;
+            }
+            let evidence = world.store.evidence(&name(), Revision(2)).await.unwrap();
+            let evidence = evidence.unwrap().evidence;
+            assert_eq!(
+                evidence.logs[0].text,
+                format!("the gate says {outcome}"),
+                "call {at}"
+            );
+            assert_eq!(evidence.verdicts.len(), 1, "call {at}");
+            kept += 1;
+        }
+        assert!(kept > 3, "only {kept} deaths came after the gate");
+    }
+}

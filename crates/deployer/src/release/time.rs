@@ -31,12 +31,21 @@ impl From<DateTime<Utc>> for RecordTime {
 impl Serialize for RecordTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Some(moment) => {
-                serializer.serialize_str(&moment.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-            }
+            Some(moment) => serializer.serialize_str(&as_go_writes(moment)),
             None => serializer.serialize_str(""),
         }
     }
+}
+
+/// Writes a moment as Go's `RFC3339Nano` does, without zeros at the end of the fraction, so that a
+/// record of Helm that is rewritten keeps its text.
+fn as_go_writes(moment: DateTime<FixedOffset>) -> String {
+    let text = moment.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    // `2026-03-01T10:00:00` are 19 characters, the fraction ten more.
+    let (whole, rest) = text.split_at(19.min(text.len()));
+    let (fraction, offset) = rest.split_at(10.min(rest.len()));
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{whole}{fraction}{offset}")
 }
 
 impl<'de> Deserialize<'de> for RecordTime {
@@ -72,7 +81,11 @@ mod tests {
 
     #[test]
     fn a_moment_keeps_its_offset_and_its_nanoseconds() {
-        let text = "\"2026-03-01T10:00:00.123456789+02:00\"";
-        assert_eq!(serde_json::to_string(&read(text)).unwrap(), text);
+        for fraction in ["", ".1", ".12345678", ".123456789", ".000001"] {
+            for offset in ["Z", "+02:00"] {
+                let text = format!("\"2026-03-01T10:00:00{fraction}{offset}\"");
+                assert_eq!(serde_json::to_string(&read(&text)).unwrap(), text);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,7 +41,12 @@ pub(crate) struct World {
     pub(crate) cluster: MemoryCluster,
     pub(crate) store: MemoryStore,
     pub(crate) clock: Arc<ManualClock>,
+    /// What hooks left in the cluster.
+    pub(crate) hook_objects: HookObjects,
 }
+
+/// How the hooks whose objects are there ended, by name.
+type HookObjects = Arc<Mutex<BTreeMap<String, HookResult>>>;
 
 impl World {
     pub(crate) fn new() -> Self {
@@ -50,6 +55,7 @@ impl World {
             cluster: MemoryCluster::new(namespace()),
             store: MemoryStore::new(namespace()),
             clock: Arc::new(ManualClock::at(start)),
+            hook_objects: Arc::default(),
         }
     }
 
@@ -61,6 +67,7 @@ impl World {
             hooks: Arc::new(FaultyHooks::new(
                 ScriptedHooks {
                     clock: self.clock.clone(),
+                    objects: Arc::clone(&self.hook_objects),
                 },
                 plan.clone(),
             )),
@@ -229,12 +236,14 @@ fn hook(name: &str, events: &[HookEvent], outcome: &str) -> Hook {
 /// Hooks that end as their manifest says.
 #[derive(Debug)]
 pub(crate) struct ScriptedHooks {
-    pub(crate) clock: Arc<ManualClock>,
+    clock: Arc<ManualClock>,
+    objects: HookObjects,
 }
 
 #[async_trait]
 impl HookRunner for ScriptedHooks {
-    async fn clear(&self, _hook: &Hook, _context: &HookContext<'_>) -> Result<(), HookError> {
+    async fn clear(&self, hook: &Hook, _context: &HookContext<'_>) -> Result<(), HookError> {
+        self.objects.lock().unwrap().remove(&hook.name);
         Ok(())
     }
 
@@ -243,7 +252,7 @@ impl HookRunner for ScriptedHooks {
         let outcome = script["outcome"].as_str().unwrap();
         let verdict = json!({"kind": "validator/verdict", "outcome": outcome, "reasons": [format!("scripted {outcome}")]});
         let passed = outcome == "pass";
-        Ok(HookResult {
+        let result = HookResult {
             phase: match passed {
                 _ if context.cancel.is_cancelled() => HookPhase::Unknown,
                 true => HookPhase::Succeeded,
@@ -255,16 +264,23 @@ impl HookRunner for ScriptedHooks {
             reason: (!passed).then(|| "exit code 1".to_owned()),
             started_at: self.clock.now(),
             completed_at: self.clock.now(),
-        })
+        };
+        let mut objects = self.objects.lock().unwrap();
+        objects.insert(hook.name.clone(), result.clone());
+        Ok(result)
     }
 
     async fn remove(
         &self,
-        _hook: &Hook,
+        hook: &Hook,
         _object: &HookObject,
-        _context: &HookContext<'_>,
+        context: &HookContext<'_>,
     ) -> Result<(), HookError> {
-        Ok(())
+        self.clear(hook, context).await
+    }
+
+    async fn salvage(&self, hook: &Hook, _context: &HookContext<'_>) -> Option<HookResult> {
+        self.objects.lock().unwrap().get(&hook.name).cloned()
     }
 }
 
