@@ -6,6 +6,16 @@ use serde_json::Value;
 
 use crate::tool::{Site, Tool, differences};
 
+/// The labels that Helm sets itself.
+const SYSTEM_LABELS: [&str; 6] = [
+    "name",
+    "owner",
+    "status",
+    "version",
+    "createdAt",
+    "modifiedAt",
+];
+
 /// Who makes the release, and who then works on it.
 fn pairs() -> Vec<(Tool, Tool)> {
     Helm::ALL
@@ -86,11 +96,16 @@ fn lacking(ours: &Value, theirs: &Value) -> Vec<String> {
     };
     let mut found = differences(rows.unwrap_or(ours), theirs);
     found.retain(|difference| !difference.ends_with("| nothing"));
-    // Helm 3 writes a time that never was as an empty text, and Helm's `status` adds the objects as
-    // they are in the cluster, which are not the release's.
-    found.retain(|difference| {
-        !difference.ends_with("nothing | \"\"") && !difference.starts_with("/info/resources:")
-    });
+    // Helm 3 writes a time that never was as an empty text; Helm's `status` adds the objects as they
+    // are in the cluster; Helm 4's `get metadata` adds the labels that it sets itself.
+    let is_known = |difference: &String| {
+        difference.ends_with("nothing | \"\"")
+            || difference.starts_with("/info/resources:")
+            || SYSTEM_LABELS
+                .iter()
+                .any(|label| difference.starts_with(&format!("/labels/{label}:")))
+    };
+    found.retain(|difference| !is_known(difference));
     found
 }
 
