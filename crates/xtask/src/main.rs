@@ -85,6 +85,8 @@ enum ClusterTask {
 enum BenchTask {
     /// Render charts with deployer, Helm v3 and Helm v4: time, memory, and whether the bytes are the same
     Render(bench::RenderArguments),
+    /// Compare three environments on a local API server: time and memory of `deployer drift`
+    Drift(bench::DriftArguments),
 }
 
 fn main() -> ExitCode {
@@ -122,6 +124,9 @@ fn run(task: Task) -> Result<()> {
         // Its result is the measurement, not the steps.
         Task::Bench(BenchTask::Render(arguments)) => {
             return bench::render(&places, &arguments, &mut steps);
+        }
+        Task::Bench(BenchTask::Drift(arguments)) => {
+            return bench::drift(&places, &arguments, &mut steps);
         }
         Task::Fuzz(arguments) => fuzz::run(&places, &arguments)?,
         Task::Soak(task) => soak::run(&places, &task, &mut steps)?,

@@ -16,6 +16,7 @@ use crate::environment::{
     Asked, Environments, HooksName, Place, PlaceTarget, Rules, broken, deployed, origin,
 };
 use crate::release::{Promotion, Provenance, ReleaseName};
+use crate::storage::Stored;
 
 /// The file's name where the command line names none.
 pub(crate) const FILE_NAME: &str = "deployer.yaml";
@@ -234,7 +235,18 @@ impl Session {
         if self.chosen.is_none() {
             return Ok(None);
         }
-        let promotion = promotion(target, release).await?;
+        let history = target.store.history(release).await?;
+        self.keep_promoted_of(target, &history, inputs).await
+    }
+
+    /// As [`Self::keep_promoted`], where the release's history was read before.
+    pub(crate) async fn keep_promoted_of(
+        &self,
+        target: &Target,
+        history: &[Stored],
+        inputs: &mut Inputs,
+    ) -> Result<Option<Promotion>, CliError> {
+        let promotion = promotion(target, history).await?;
         if let Some(promotion) = &promotion {
             let text = Value::Object(promotion.values.clone()).to_string();
             inputs
@@ -329,16 +341,12 @@ pub(crate) fn refuse(environment: &str, rules: &Rules, asked: &Asked<'_>) -> Res
 }
 
 /// Returns the promotion that a release's deployed revision came by.
-pub(crate) async fn promotion(
-    target: &Target,
-    release: &ReleaseName,
-) -> Result<Option<Promotion>, CliError> {
-    let history = target.store.history(release).await?;
-    let Some(deployed) = deployed(&history) else {
+async fn promotion(target: &Target, history: &[Stored]) -> Result<Option<Promotion>, CliError> {
+    let Some(deployed) = deployed(history) else {
         return Ok(None);
     };
-    let origin = origin(&history, deployed);
-    let evidence = target.store.evidence(release, origin.version).await?;
+    let origin = origin(history, deployed);
+    let evidence = target.store.evidence(&origin.name, origin.version).await?;
     Ok(evidence
         .map(|record| record.evidence)
         .filter(|evidence| evidence.tells_of(origin))

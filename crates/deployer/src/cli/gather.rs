@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use serde_json::Value;
 
 use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
@@ -14,9 +15,10 @@ use super::session::{Session, Target};
 use crate::action::{ActionError, ChartSource, RenderRequest, ValuesReuse};
 use crate::cluster::{Capabilities, ClusterError, ObjectId};
 use crate::environment::drift::{Desired, EnvironmentState, Recorded, ReleaseState};
-use crate::environment::{Environments, Resolved, deployed};
+use crate::environment::{Environments, deployed};
 use crate::plan::{ManifestObject, read_manifest};
 use crate::release::{Release, ReleaseName, Revision};
+use crate::storage::Stored;
 
 /// What is gathered.
 #[derive(Debug, Clone)]
@@ -91,60 +93,78 @@ async fn releases(
     target: &Target,
     wanted: &Wanted,
 ) -> Result<Vec<ReleaseState>, CliError> {
-    let capabilities = target
-        .cluster
-        .capabilities()
-        .await
-        .map_err(ActionError::from)?;
+    let names = wanted
+        .releases
+        .iter()
+        .map(|name| ReleaseName::new(name.as_str()));
+    let names: Vec<ReleaseName> = names.collect::<Result<_, _>>()?;
+    let (capabilities, histories) = futures::future::try_join(
+        async {
+            Ok::<_, CliError>(
+                target
+                    .cluster
+                    .capabilities()
+                    .await
+                    .map_err(ActionError::from)?,
+            )
+        },
+        try_join_all(
+            names
+                .iter()
+                .map(|name| async { Ok::<_, CliError>(target.store.history(name).await?) }),
+        ),
+    )
+    .await?;
+    let mut records = Vec::new();
+    for history in &histories {
+        records.push(match deployed(history) {
+            Some(release) => objects(release)?,
+            None => Vec::new(),
+        });
+    }
+    // One question for everything: objects of a kind are listed, not read one by one.
+    let ids: Vec<ObjectId> = records
+        .iter()
+        .flatten()
+        .map(|object| object.id.clone())
+        .collect();
+    let live = live(target, ids).await?;
     let environment = session
         .chosen
         .as_ref()
         .map(|chosen| chosen.place.environment.clone());
+    let environment = environment.unwrap_or_default();
     let mut states = Vec::new();
-    for name in &wanted.releases {
-        let resolved = wanted
-            .environments
-            .resolve(name, environment.as_deref().unwrap_or_default())?;
-        states.push(release(session, target, name, resolved.as_ref(), &capabilities).await?);
+    for ((name, history), record) in names.iter().zip(&histories).zip(records) {
+        let resolved = wanted.environments.resolve(name.as_str(), &environment)?;
+        let desired = match resolved {
+            None => Desired::Absent,
+            Some(_) => match desired(session, target, name, history, &capabilities).await {
+                Ok(objects) => Desired::Objects(objects),
+                Err(error) => Desired::Broken(chain(&error)),
+            },
+        };
+        let there = |object: &ManifestObject| {
+            let live = live.get(&object.id)?;
+            Some((object.id.clone(), live.clone()))
+        };
+        let current = deployed(history);
+        let last = history.last().map(|last| &last.release);
+        let good = history.iter().map(|stored| &stored.release);
+        let good = good.filter(|release| release.info.status.was_good());
+        states.push(ReleaseState {
+            name: name.to_string(),
+            desired,
+            deployed: current.map(recorded),
+            live: record.iter().filter_map(there).collect(),
+            record,
+            last: last
+                .filter(|last| current.is_none_or(|current| current.version != last.version))
+                .map(|last| (last.version, last.info.status)),
+            history: good.map(recorded).collect(),
+        });
     }
     Ok(states)
-}
-
-async fn release(
-    session: &Session,
-    target: &Target,
-    name: &str,
-    resolved: Option<&Resolved>,
-    capabilities: &Capabilities,
-) -> Result<ReleaseState, CliError> {
-    let name = ReleaseName::new(name)?;
-    let history = target.store.history(&name).await?;
-    let current = deployed(&history);
-    let last = history.last().map(|last| &last.release);
-    let record = match current {
-        Some(release) => objects(release)?,
-        None => Vec::new(),
-    };
-    let desired = match resolved {
-        None => Desired::Absent,
-        Some(_) => match desired(session, target, &name, current, capabilities).await {
-            Ok(objects) => Desired::Objects(objects),
-            Err(error) => Desired::Broken(chain(&error)),
-        },
-    };
-    let good = history.iter().map(|stored| &stored.release);
-    let good = good.filter(|release| release.info.status.was_good());
-    Ok(ReleaseState {
-        name: name.to_string(),
-        desired,
-        deployed: current.map(recorded),
-        live: live(target, &record).await?,
-        record,
-        last: last
-            .filter(|last| current.is_none_or(|current| current.version != last.version))
-            .map(|last| (last.version, last.info.status)),
-        history: good.map(recorded).collect(),
-    })
 }
 
 /// Renders what the files say, as the deployed revision was rendered.
@@ -152,11 +172,14 @@ async fn desired(
     session: &Session,
     target: &Target,
     name: &ReleaseName,
-    current: Option<&Release>,
+    history: &[Stored],
     capabilities: &Capabilities,
 ) -> Result<Vec<ManifestObject>, CliError> {
     let mut inputs = session.inputs(name, None, &ChartArgs::default(), &ValueArgs::default())?;
-    session.keep_promoted(target, name, &mut inputs).await?;
+    session
+        .keep_promoted_of(target, history, &mut inputs)
+        .await?;
+    let current = deployed(history);
     let chart = LoadedChart::load(
         session,
         &inputs.reference,
@@ -199,11 +222,7 @@ fn recorded(release: &Release) -> Recorded {
 }
 
 /// Returns the live objects; one whose kind is not served any more is not there.
-async fn live(
-    target: &Target,
-    record: &[ManifestObject],
-) -> Result<HashMap<ObjectId, Value>, CliError> {
-    let ids: Vec<ObjectId> = record.iter().map(|object| object.id.clone()).collect();
+async fn live(target: &Target, ids: Vec<ObjectId>) -> Result<HashMap<ObjectId, Value>, CliError> {
     let found = match target.cluster.get_many(&ids).await {
         Err(ClusterError::UnknownKind { .. }) => {
             let mut found = Vec::with_capacity(ids.len());

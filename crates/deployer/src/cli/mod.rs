@@ -26,6 +26,8 @@ mod locate;
 mod options;
 mod package;
 mod password;
+#[cfg(test)]
+mod pipelines;
 mod places;
 mod post_render;
 mod promote;

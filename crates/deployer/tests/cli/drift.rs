@@ -175,3 +175,92 @@ fn what_cannot_be_asked_for_is_refused() {
     std::fs::remove_file(place.path("deployer.yaml")).expect("the file");
     drift(&place, &[]).fails_with(2, &["no `deployer.yaml`", "deployer init"]);
 }
+
+/// Runs the very command that the chart's CronJob runs, with its mounts as folders here.
+#[test]
+fn the_watching_charts_command_line_works() {
+    let (place, _) = three();
+    let chart = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/drift-watch");
+    let chart = chart.display().to_string();
+    let linted = place.run(&[
+        "lint",
+        &chart,
+        "--strict",
+        "--set-file",
+        "files.inline.deployer\\.yaml=deployer.yaml",
+    ]);
+    assert_eq!(linted.code, 0, "{linted:?}");
+    place
+        .run(&["template", "watch", &chart])
+        .fails_with(2, &["files.inline needs `deployer.yaml`"]);
+    let textfile = "metrics.textfile.hostPath=/collector";
+    let file = "files.inline.deployer\\.yaml=deployer.yaml";
+    place
+        .run(&[
+            "template",
+            "watch",
+            &chart,
+            "--set-file",
+            file,
+            "--set",
+            textfile,
+        ])
+        .fails_with(2, &["needs nodeSelector"]);
+    let rendered = place.run(&[
+        "template",
+        "watch",
+        &chart,
+        "--set-file",
+        file,
+        "--set",
+        textfile,
+        "--set",
+        "nodeSelector.a=b",
+        "--set",
+        "rbac.namespaces={team-dev,team-prod}",
+        "--set",
+        "failOnDrift=true",
+    ]);
+    assert_eq!(rendered.code, 0, "{rendered:?}");
+    let objects = deployer::plan::read_manifest(&rendered.stdout).expect("manifests");
+    let kinds: Vec<&str> = objects
+        .iter()
+        .map(|object| object.id.kind.as_str())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "ServiceAccount",
+            "ConfigMap",
+            "Role",
+            "Role",
+            "RoleBinding",
+            "RoleBinding",
+            "CronJob"
+        ]
+    );
+    assert_eq!(objects[1].value["data"]["deployer.yaml"], FILE);
+    let arguments = objects[6]
+        .value
+        .pointer("/spec/jobTemplate/spec/template/spec/containers/0/args");
+    let metrics = place.path("metrics");
+    std::fs::create_dir(&metrics).expect("a folder");
+    let arguments: Vec<String> = arguments
+        .and_then(serde_json::Value::as_array)
+        .expect("arguments")
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .map(|argument| {
+            argument
+                .replace("/environments/", "")
+                .replace("/metrics/", "metrics/")
+        })
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let watched = place.run(&arguments);
+    assert_eq!(watched.code, 0, "{arguments:?}: {watched:?}");
+    assert!(
+        metrics.join("watch-drift-watch.prom").is_file(),
+        "{arguments:?}"
+    );
+}

@@ -3,6 +3,8 @@
 mod arguments;
 mod check;
 mod logging;
+#[cfg(test)]
+mod pipelines;
 mod start;
 
 pub use start::start;

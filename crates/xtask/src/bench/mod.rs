@@ -4,6 +4,7 @@
 //! compared is what was measured: each output is hashed as it comes.
 
 mod charts;
+mod drift;
 mod measure;
 mod report;
 mod subject;
@@ -18,7 +19,10 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use measure::{Program, Run};
 use report::Report;
+use std::path::PathBuf;
 use subject::Subject;
+
+pub(crate) use drift::{DriftArguments, drift};
 
 /// What to measure.
 #[derive(Args, Debug, Clone)]
@@ -101,19 +105,7 @@ fn measured(programs: &[Program], subject: &Subject, rounds: u32) -> Result<Vec<
 fn programs(places: &Places, steps: &mut Steps) -> Result<Vec<Program>> {
     setup::run(places, steps)?;
     let helms = cluster::helms(places, steps)?;
-    let build = [
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "deployer",
-        "--bin",
-        "deployer",
-    ];
-    steps.run("build deployer (release)", || {
-        process::run(process::cargo(&places.root).args(build)).map(|()| None)
-    })?;
-    let deployer = places.target.join("release").join("deployer");
+    let deployer = release_build(places, steps)?;
     let mut programs = vec![Program::new("deployer", deployer.clone(), None)];
     for (name, path) in helms {
         programs.push(Program::new(name, path, None));
@@ -127,4 +119,22 @@ fn programs(places: &Places, steps: &mut Steps) -> Result<Vec<Program>> {
         say(format_args!("{}: {}", program.name, program.path.display()));
     }
     Ok(programs)
+}
+
+/// Builds the deployer as it is shipped, and returns its path.
+fn release_build(places: &Places, steps: &mut Steps) -> Result<PathBuf> {
+    let build = [
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "deployer",
+        "--bin",
+        "deployer",
+    ];
+    steps.run("build deployer (release)", || {
+        process::run(process::cargo(&places.root).args(build)).map(|()| None)
+    })?;
+    let deployer = places.target.join("release").join("deployer");
+    Ok(deployer)
 }

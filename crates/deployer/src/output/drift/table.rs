@@ -10,12 +10,8 @@ pub fn table(printer: &Printer, drift: &Drift, with_allowed: bool) -> String {
     let mut text = matrix(printer, drift);
     for row in &drift.environments {
         if let Some(problem) = &row.unreachable {
-            text.push_str(&format!(
-                "\n{} {} ({}): {problem}\n",
-                printer.paint(Style::Bad, "unreachable"),
-                row.name,
-                row.target
-            ));
+            let word = printer.paint(Style::Bad, "unreachable");
+            text.push_str(&format!("\n{word} {}: {problem}\n", row.name));
         }
         for problem in &row.problems {
             let word = printer.paint(Style::Warning, "problem");
@@ -36,7 +32,12 @@ pub fn table(printer: &Printer, drift: &Drift, with_allowed: bool) -> String {
             text.push_str(&section(printer, drift, "Allowed", all));
         }
         count => {
-            let told = format!("\n{count} allowed differences (`--show-allowed` lists them)\n");
+            let word = if count == 1 {
+                "difference"
+            } else {
+                "differences"
+            };
+            let told = format!("\n{count} allowed {word} (`--show-allowed` lists them)\n");
             text.push_str(&printer.paint(Style::Dim, &told));
         }
     }
