@@ -12,6 +12,8 @@ use super::error::CliError;
 use super::global::{GlobalArgs, TargetChoice};
 use super::session::{Session, Target};
 use crate::action::{ChangeOptions, VerdictDemand};
+use crate::cluster::kube::current_context;
+use crate::environment::file::DemandsPart;
 use crate::environment::{
     Asked, Environments, HooksName, Place, PlaceTarget, Rules, broken, deployed, origin,
 };
@@ -94,6 +96,62 @@ pub(crate) fn choose(global: &mut GlobalArgs, given: Given) -> Result<Option<Cho
     contradiction(global, given, &chosen.place)?;
     settle(global, &chosen.place);
     Ok(Some(chosen))
+}
+
+/// Refuses a change that names the place of an environment with demands, but not the environment:
+/// its demands would not be heard.
+pub(crate) fn guard(global: &GlobalArgs) -> Result<(), CliError> {
+    let Some(namespace) = global.namespace.as_deref() else {
+        return Ok(());
+    };
+    // A file that cannot be read binds nobody; the command that needs it says what is wrong.
+    let file = find_file(global).ok();
+    let Some(environments) = file.and_then(|path| Environments::read(&path).ok()) else {
+        return Ok(());
+    };
+    for name in environments.names() {
+        let (place, rules) = (environments.place(name)?, environments.rules(name)?);
+        let is_there = place.namespace.as_str() == namespace && is_same_target(global, &place);
+        if is_there && rules.demands != DemandsPart::default() {
+            return Err(CliError::usage(format!(
+                "this is environment `{name}` of `{}`, which demands what this command would not heed",
+                environments.path.display()
+            ))
+            .with_hint(format!("name it: `--env {name}` in place of `--namespace` and its kin"))
+            .with_hint("nothing was changed"));
+        }
+    }
+    Ok(())
+}
+
+fn is_same_target(global: &GlobalArgs, place: &Place) -> bool {
+    match (&global.target, &place.target) {
+        (Some(TargetChoice::Directory(one)), PlaceTarget::Directory(other)) => one
+            .canonicalize()
+            .ok()
+            .is_some_and(|one| other.canonicalize().ok() == Some(one)),
+        (
+            None | Some(TargetChoice::Kube),
+            PlaceTarget::Kube {
+                kubeconfig,
+                context,
+            },
+        ) => {
+            let current = || current_context(global.kubeconfig.as_deref());
+            let of_place = || current_context(kubeconfig.as_deref());
+            let here = global.kube_context.clone().filter(|name| !name.is_empty());
+            // Two files may call two clusters alike.
+            let given = global.kubeconfig.clone();
+            let given = given.or_else(|| std::env::var_os("KUBECONFIG").map(PathBuf::from));
+            let is_same_file = match (kubeconfig, given) {
+                (Some(one), Some(other)) => one.canonicalize().ok() == other.canonicalize().ok(),
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            is_same_file && here.or_else(current) == context.clone().or_else(of_place)
+        }
+        _ => false,
+    }
 }
 
 impl Chosen {

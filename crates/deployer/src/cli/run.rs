@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
-use super::environment::{Given, choose};
+use super::environment::{Given, choose, guard};
 use super::error::CliError;
 use super::global::{ColorChoice, GlobalArgs, LogFormat};
 use super::session::Session;
@@ -36,7 +36,11 @@ pub fn main() -> ProcessExitCode {
     let printer = Arc::new(Printer::new(colour).with_place_flags(cli.global.place_flags()));
     start_logging(&cli.global, printer.paints_errors());
     let progress = Arc::new(ConsoleProgress::new(Arc::clone(&printer), true));
-    let chosen = match choose(&mut cli.global, given) {
+    let guarded = match (&cli.global.env, &cli.command) {
+        (None, Command::Install(_) | Command::Upgrade(_)) => guard(&cli.global),
+        _ => Ok(()),
+    };
+    let chosen = match guarded.and_then(|()| choose(&mut cli.global, given)) {
         Ok(chosen) => chosen,
         Err(error) => {
             error.report(&printer, false);

@@ -205,6 +205,36 @@ fn what_the_file_does_not_allow_is_refused_before_anything_is_changed() {
 }
 
 #[test]
+fn the_place_of_an_environment_with_demands_is_not_changed_behind_its_back() {
+    let place = place();
+    let gate = place.gate("pass", 0.95, 0);
+    let first = run(&place, &gate, &["apply", "--env", "prod"]);
+    assert_eq!(first.code, 0, "{first:?}");
+    let target = ["--target", "dir:deployed/prod", "-n", "prod"];
+    for command in ["install", "upgrade"] {
+        let mut arguments = vec![command, "web", "./chart"];
+        arguments.extend(target);
+        run(&place, &gate, &arguments).fails_with(2, &["this is environment `prod`", "--env prod"]);
+    }
+    // Another place, and reading, are nobody's business.
+    let other = [
+        "upgrade",
+        "--install",
+        "web",
+        "./chart",
+        "--target",
+        "dir:deployed/prod",
+        "-n",
+        "other",
+    ];
+    let done = run(&place, &gate, &other);
+    assert_eq!(done.code, 0, "{done:?}");
+    let mut status = vec!["status", "web"];
+    status.extend(target);
+    assert_eq!(place.run(&status).code, 0);
+}
+
+#[test]
 fn a_chart_that_has_lost_its_gate_changes_nothing_where_one_is_demanded() {
     let place = place();
     let gate = place.gate("pass", 0.95, 0);

@@ -83,6 +83,15 @@ pub async fn configure(connection: &Connection) -> Result<Config, KubeError> {
     Ok(config)
 }
 
+/// Returns the context that is taken when none is named; none where no kubeconfig says.
+pub fn current_context(kubeconfig: Option<&std::path::Path>) -> Option<String> {
+    let file = match kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    file.ok()?.current_context.filter(|name| !name.is_empty())
+}
+
 async fn load(connection: &Connection) -> Result<Config, KubeError> {
     let options = KubeConfigOptions {
         context: connection.context.clone(),

@@ -17,7 +17,7 @@ mod session;
 mod target;
 mod wait;
 
-pub use connect::{Connection, configure};
+pub use connect::{Connection, configure, current_context};
 pub use discovery::{ApiKind, Discovery};
 pub use error::{ApiCause, KubeError};
 pub use rest::{PatchKind, Rest};

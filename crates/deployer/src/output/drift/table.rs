@@ -1,9 +1,12 @@
 //! For a terminal.
 
-use super::words::{VIEWS, cell, component, explanation, heading, place, values};
+use super::words::{VIEWS, cell, component, explanation, heading, place, value, values};
 use crate::environment::drift::{CellState, Difference, Drift};
 use crate::output::printer::{Printer, Style};
 use crate::output::table::Table;
+
+/// Characters of a line that fit a usual terminal, beside its indentation.
+const LINE_CHARACTERS_MAX: usize = 74;
 
 /// Writes the matrix and the differences below it; `with_allowed` lists what may differ, too.
 pub fn table(printer: &Printer, drift: &Drift, with_allowed: bool) -> String {
@@ -37,8 +40,8 @@ pub fn table(printer: &Printer, drift: &Drift, with_allowed: bool) -> String {
             } else {
                 "differences"
             };
-            let told = format!("\n{count} allowed {word} (`--show-allowed` lists them)\n");
-            text.push_str(&printer.paint(Style::Dim, &told));
+            let told = format!("{count} allowed {word} (`--show-allowed` lists them)");
+            text.push_str(&format!("\n{}\n", printer.paint(Style::Dim, &told)));
         }
     }
     if !drift.is_drift() {
@@ -67,6 +70,17 @@ fn matrix(printer: &Printer, drift: &Drift) -> String {
     table.render(printer)
 }
 
+/// What each side has: on one line where it fits a terminal, else a line each.
+fn sides(difference: &Difference) -> String {
+    let line = values(difference);
+    if line.chars().count() <= LINE_CHARACTERS_MAX {
+        return format!("      {line}\n");
+    }
+    let each = difference.values.iter();
+    each.map(|(label, shown)| format!("      {label}: {}\n", value(shown)))
+        .collect()
+}
+
 fn section(printer: &Printer, drift: &Drift, heading: &str, found: Vec<&Difference>) -> String {
     if found.is_empty() {
         return String::new();
@@ -76,11 +90,11 @@ fn section(printer: &Printer, drift: &Drift, heading: &str, found: Vec<&Differen
         let field = difference.field.as_deref().unwrap_or("(the whole)");
         let name = component(&difference.release, difference.component.as_deref());
         text.push_str(&format!(
-            "  {} {name}: {} {field}\n      {}\n",
+            "  {} {name}: {} {field}\n",
             printer.paint(Style::Warning, &place(difference)),
             difference.subject(),
-            values(difference),
         ));
+        text.push_str(&sides(difference));
         let why = explanation(difference, drift);
         if !why.is_empty() {
             text.push_str(&format!("      {}\n", printer.paint(Style::Hint, &why)));
