@@ -1,8 +1,9 @@
 //! What is kept of a gate: verdict and log, with the revision, collected with its record.
 
 use anyhow::{Context, Result};
-use harness::cluster::demand;
-use harness::release;
+use harness::cluster::{Cluster, demand};
+use harness::{release, workspace};
+use rustix::process::Signal;
 
 use crate::stage;
 
@@ -77,4 +78,52 @@ fn e2e_evidence_of_a_refused_first_install_is_kept_and_shown() -> Result<()> {
         .arg("--atomic")
         .expect(0)?;
     Ok(())
+}
+
+#[test]
+fn e2e_what_a_gate_said_is_kept_when_its_deployer_is_killed() -> Result<()> {
+    let Some(cluster) = Cluster::from_environment()? else {
+        return Ok(());
+    };
+    let namespace = cluster.namespace("killed-gate")?;
+    let (repository, tag) = cluster.image("redis")?;
+    let running = namespace
+        .deployer()?
+        .args(["install", "endless"])
+        .arg(workspace::test_chart("endless-gate"))
+        .arg(format!("--set=image={repository}:{tag}"))
+        .start()?;
+    let ready = "Ready to accept connections";
+    namespace.wait_until("the gate to say something", || {
+        let log = namespace
+            .kubectl()
+            .args(["logs", "--selector=gate=endless"])
+            .run()?;
+        Ok(log.stdout.contains(ready).then_some(()))
+    })?;
+    running.signal(Signal::KILL)?;
+    running.wait()?;
+
+    namespace
+        .deployer()?
+        .args(["recover", "endless"])
+        .expect(0)?;
+    let history = namespace
+        .deployer()?
+        .args(["history", "endless", "--output=json"])
+        .expect(0)?;
+    for part in ["removed", "interrupted: the process of "] {
+        demand(history.stdout.contains(part), || history.describe())?;
+    }
+    let shown = namespace
+        .deployer()?
+        .args(["history", "endless", "--revision=1"])
+        .expect(0)?;
+    for part in ["hook endless-gate", ready] {
+        demand(shown.stdout.contains(part), || shown.describe())?;
+    }
+    namespace.wait_until("the gate to be gone", || {
+        let left = namespace.items(&["jobs,pods", "--selector=job-name=endless-gate"])?;
+        Ok(left.is_empty().then_some(()))
+    })
 }
