@@ -268,6 +268,17 @@ async fn one(operation: Operation, fault: Fault, at: u64) -> Result<Ended, Strin
     if !plan.was_injected() {
         return Ok(Ended::Spared);
     }
+    // Ctrl-C leaves nothing for others to recover.
+    let broken = world.broken_invariants().await;
+    if fault == Fault::Interrupts
+        && !broken.is_empty()
+        && !operation.leaves_failures_as_they_are(fault)
+    {
+        return Err(format!(
+            "{broken:?} without recovery after {outcome:?}; {:?}",
+            world.statuses().await
+        ));
+    }
     let healthy = world.healthy();
     action::recover(&healthy, Some(&name()), false)
         .await

@@ -119,6 +119,12 @@ fn verb(cause: &Cause, after: &Aftermath) -> String {
         _ => "failed".to_owned(),
     };
     match after {
+        Aftermath::RolledBack { .. } if matches!(cause, Cause::Cancelled) => {
+            format!("{failed}, and has been rolled back")
+        }
+        Aftermath::Uninstalled if matches!(cause, Cause::Cancelled) => {
+            format!("{failed}, and what it made has been removed")
+        }
         Aftermath::RolledBack { .. } => {
             format!("{failed}, and has been rolled back due to rollback-on-failure being set")
         }

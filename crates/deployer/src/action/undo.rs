@@ -48,6 +48,10 @@ pub(super) async fn undo(
         Operation::Upgrade if wanted && needs_rollback(&attempt) => {
             roll_back(&mut attempt, history, options).await
         }
+        // A rollback that failed is looked at by a person; one that was stopped never happened.
+        Operation::Rollback if matches!(cause, Cause::Cancelled) && attempt.has_changed() => {
+            roll_back(&mut attempt, history, options).await
+        }
         _ => {
             if options.cleanup_on_fail && attempt.has_changed() {
                 clean_up(&mut attempt, plan).await;

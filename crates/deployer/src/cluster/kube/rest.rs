@@ -397,6 +397,8 @@ impl Rest {
             ambiguous,
         );
         match answer.status.as_u16() {
+            // Nothing was written that could conflict: something between here and the server spoke.
+            409 if *method == Method::GET => Next::Again { after: None, error },
             // The server answers 500 to an apply of fields that it does not know.
             500 if is_malformed_apply(&error) => Next::Done(Err(error)),
             429 | 500 | 502 | 503 | 504 => Next::Again {
