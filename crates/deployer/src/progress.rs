@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::ObjectId;
+use crate::plan::sensitive::SensitiveValues;
 use crate::release::{HookEvent, HookPhase, ReleaseName, Revision, Status};
 
 /// Receives what happens, in order; called from several tasks.
@@ -51,6 +52,8 @@ pub enum ProgressEvent {
     },
     /// Something odd that does not stop the operation.
     Warning { text: String },
+    /// Values that must not be shown from here on.
+    Sensitive { values: SensitiveValues },
     /// A plain note to the person.
     Note { text: String },
 }

@@ -108,6 +108,10 @@ async fn execute_step(
                 Err(error) => return Err(error),
             }
         }
+        // The plan found it as wanted: that is all there is to do.
+        (ObjectAction::Unchanged, _) => {
+            deployer.tell(told(step, AppliedChange::Unchanged, options.dry_run));
+        }
         (ObjectAction::Delete, _) if options.dry_run == DryRun::Off => {
             let options = DeleteOptions {
                 uid: None,

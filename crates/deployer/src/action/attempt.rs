@@ -13,6 +13,7 @@ use super::{ActionError, Cause, Deployer, Operation, OperationFailure, VerdictDe
 use crate::action::Aftermath;
 use crate::cluster::{DryRun, ObjectId, Propagation, RevisionScope, WaitOptions, WaitStrategy};
 use crate::hook::{HookContext, HookFailure, is_workload, remove_hooks, run_event};
+use crate::plan::sensitive::SensitiveValues;
 use crate::plan::{ObjectAction, Plan};
 use crate::progress::ProgressEvent;
 use crate::release::{
@@ -50,6 +51,8 @@ pub(super) struct Attempt<'a> {
     pub(super) also: Vec<String>,
     /// Which objects it got to.
     pub(super) traces: Traces,
+    /// What no record and no evidence may tell in its messages.
+    sensitive: SensitiveValues,
 }
 
 impl<'a> Attempt<'a> {
@@ -93,6 +96,7 @@ impl<'a> Attempt<'a> {
         settings: AttemptSettings,
     ) -> Self {
         let hooks = record.release.hooks.clone();
+        let sensitive = SensitiveValues::of_release(&record.release);
         Self {
             deployer,
             lease,
@@ -103,6 +107,7 @@ impl<'a> Attempt<'a> {
             settings,
             also: Vec::new(),
             traces: Traces::default(),
+            sensitive,
         }
     }
 
@@ -343,7 +348,8 @@ impl<'a> Attempt<'a> {
     /// Writes the evidence as it is.
     pub(super) async fn save_evidence(&self) -> Result<(), StorageError> {
         self.lease.ensure().await?;
-        repeated(|| self.deployer.store.put_evidence(&self.evidence)).await
+        let evidence = self.evidence.masked(|text| self.sensitive.mask(text));
+        repeated(|| self.deployer.store.put_evidence(&evidence)).await
     }
 
     /// Writes the record with a state and a description.
@@ -395,7 +401,7 @@ impl<'a> Attempt<'a> {
         cause: &Cause,
         adopt: bool,
     ) -> Result<(), StorageError> {
-        let text = super::error::chain(cause);
+        let text = self.sensitive.mask(&super::error::chain(cause));
         let now = self.deployer.clock.now();
         self.evidence.failure = Some(text.clone());
         if self.evidence.milestone == Milestone::Completed {

@@ -3,13 +3,16 @@
 use super::apply::{StepOptions, execute};
 use super::attempt::{Attempt, AttemptSettings};
 use super::lease::LeaseGuard;
-use super::planning::{PlanRequest, plan, plan_offline};
+use super::planning::{PlanRequest, fresh_salt, plan, plan_offline};
+use super::preflight::{demand_rights, explain_forbidden};
 use super::retry::repeated;
 use super::touched::Traces;
 use super::undo::{newest_good, undo};
 use super::{ActionError, ChangeOptions, Deployer, DryRunMode, Operation, Outcome};
 use crate::cluster::{DryRun, Propagation, WaitStrategy};
 use crate::plan::Plan;
+use crate::plan::sensitive::SensitiveValues;
+use crate::progress::ProgressEvent;
 use crate::release::{
     ApplyMethod, RecordSize, RecordTime, RecoverySettings, Release, ReleaseName, Status,
 };
@@ -36,6 +39,20 @@ impl Change<'_> {
             run_hooks: self.options.run_hooks,
             take_ownership: self.options.take_ownership,
             wait: self.wait() != WaitStrategy::HookOnly,
+            show_secrets: self.options.show_secrets,
+            marks: self.options.dry_run != DryRunMode::Off || self.options.expected.is_some(),
+        }
+    }
+
+    /// Makes sure that the plan is the one that was approved, where one was.
+    fn check(&self, deployer: &Deployer, plan: &Plan) -> Result<(), ActionError> {
+        let Some(expected) = &self.options.expected else {
+            return Ok(());
+        };
+        let now = self.request().saved(deployer, plan, expected.salt());
+        match expected.moved(&now) {
+            moved if moved.is_empty() => Ok(()),
+            moved => Err(ActionError::PlanMoved { moved }),
         }
     }
 
@@ -54,7 +71,17 @@ pub(super) async fn bring_about(
     lease: &LeaseGuard,
     change: Change<'_>,
 ) -> Result<Outcome, ActionError> {
-    let plan = plan(deployer, &change.request()).await?;
+    hide(deployer, &change.release);
+    let plan = match plan(deployer, &change.request()).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            return Err(
+                explain_forbidden(deployer, &change.release, error, change.operation).await,
+            );
+        }
+    };
+    change.check(deployer, &plan)?;
+    demand_rights(deployer, &change.release, &plan).await?;
     check_size(deployer, &change.release)?;
     let settings = settings(deployer, &change);
     let mut attempt = Attempt::open(
@@ -85,21 +112,33 @@ pub(super) async fn bring_about(
         release: attempt.record.release,
         evidence: Some(attempt.evidence),
         plan,
+        shown: None,
         dry_run: DryRunMode::Off,
         warnings: attempt.also,
     })
 }
 
-/// Shows what a change would do; with [`DryRunMode::Server`] it is planned against what is live
-/// and, with `is_tried`, every object is tried on the target.
+/// Names what must not be shown from here on, in whatever is printed.
+pub(super) fn hide(deployer: &Deployer, release: &Release) {
+    deployer.tell(ProgressEvent::Sensitive {
+        values: SensitiveValues::of_release(release),
+    });
+}
+
+/// Shows what a change would do: planned against what is live unless the target is not to be asked,
+/// and, with `is_tried`, every object is tried on it.
 pub(super) async fn preview(
     deployer: &Deployer,
     mut change: Change<'_>,
     is_tried: bool,
 ) -> Result<Outcome, ActionError> {
-    let plan = match change.options.dry_run {
-        DryRunMode::Server => plan(deployer, &change.request()).await?,
-        _ => plan_offline(&change.request())?,
+    if !change.options.show_secrets {
+        hide(deployer, &change.release);
+    }
+    let plan = if change.options.dry_run.asks_target() {
+        plan(deployer, &change.request()).await?
+    } else {
+        plan_offline(&change.request())?
     };
     if change.options.dry_run == DryRunMode::Server {
         check_size(deployer, &change.release)?;
@@ -107,11 +146,16 @@ pub(super) async fn preview(
     if is_tried {
         try_on_server(deployer, &change, &plan).await?;
     }
+    change.check(deployer, &plan)?;
+    let shown = change
+        .request()
+        .saved(deployer, &plan, &fresh_salt(deployer));
     change.release.info.description = "Dry run complete".into();
     Ok(Outcome {
         release: change.release,
         evidence: None,
         plan,
+        shown: Some(shown),
         dry_run: change.options.dry_run,
         warnings: Vec::new(),
     })

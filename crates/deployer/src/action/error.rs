@@ -6,6 +6,7 @@ use super::{ExitCode, Operation, RenderError};
 use crate::cluster::ClusterError;
 use crate::hook::HookError;
 use crate::plan::PlanError;
+use crate::plan::rights::{Right, told};
 use crate::release::{
     Evidence, GateOutcome, GateVerdict, HookEvent, LabelError, Namespace, ReleaseName, Revision,
     Status,
@@ -77,6 +78,12 @@ pub enum ActionError {
     /// The target cannot be asked; nothing was changed.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// We may not do what has to be done.
+    #[error("this account may not do all that is needed; it lacks:{}", told(.missing).iter().map(|line| format!("\n  {line}")).collect::<String>())]
+    MissingRights { missing: Vec<Right> },
+    /// What was approved is not what would be done now.
+    #[error("the plan does not hold any more: {}", .moved.join("; "))]
+    PlanMoved { moved: Vec<String> },
     /// The operation began, was recorded, and failed.
     #[error(transparent)]
     Operation(Box<OperationFailure>),
@@ -250,6 +257,15 @@ impl ActionError {
                     "pass `--create-namespace`, or create it with `kubectl create namespace {namespace}`"
                 )]
             }
+            Self::MissingRights { .. } => vec![
+                "nothing was changed".into(),
+                "`deployer rbac CHART --command COMMAND` prints the smallest Role that suffices; have it applied by somebody who may".into(),
+            ],
+            Self::PlanMoved { .. } => vec![
+                "nothing was changed".into(),
+                "make a new plan with `deployer plan`, look at it, and use that".into(),
+                "a chart that renders differently each time (random passwords, certificates) cannot be planned ahead".into(),
+            ],
             Self::Labels(_) | Self::Render(_) => vec!["nothing was changed".into()],
             Self::Plan(error) => error.hints(),
             Self::Storage(error) => error.hints(),

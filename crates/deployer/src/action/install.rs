@@ -59,9 +59,10 @@ pub(super) async fn preview_install(
     deployer: &Deployer,
     options: &InstallOptions,
 ) -> Result<Outcome, ActionError> {
-    let history = match options.change.dry_run {
-        DryRunMode::Server => deployer.store.history(&options.release).await?,
-        _ => Vec::new(),
+    let history = if options.change.dry_run.asks_target() {
+        deployer.store.history(&options.release).await?
+    } else {
+        Vec::new()
     };
     check_name(deployer, options, &history)?;
     let (change, _) = prepare(deployer, options, history).await?;

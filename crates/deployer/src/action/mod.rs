@@ -15,6 +15,7 @@ mod lease;
 mod options;
 mod outcome;
 mod planning;
+mod preflight;
 mod read;
 mod recover;
 mod render;
@@ -35,6 +36,7 @@ pub use options::{
     UninstallOptions, UpgradeOptions, ValuesReuse, VerdictDemand,
 };
 pub use outcome::{Outcome, Uninstalled};
+pub use planning::diff_baseline;
 pub use read::{ReleaseStatus, RevisionReport, get, history, list, status};
 pub use recover::{Recovered, recover};
 pub use render::{ChartSource, RenderError, RenderRequest, RenderedChart};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ChartSource;
 use crate::cluster::{Propagation, WaitStrategy};
+use crate::plan::SavedPlan;
 use crate::release::{Provenance, ReleaseName, Revision};
 
 /// Which operation an action is, in the words of messages and evidence.
@@ -42,8 +43,17 @@ pub enum DryRunMode {
     Off,
     /// It is rendered here; the cluster is not asked.
     Client,
+    /// It is rendered and planned against live objects.
+    Plan,
     /// It is rendered, planned against live objects and tried on the server.
     Server,
+}
+
+impl DryRunMode {
+    /// Tells whether what is live is looked at.
+    pub fn asks_target(self) -> bool {
+        self != Self::Client
+    }
 }
 
 /// By whom objects are merged (`--server-side`).
@@ -103,6 +113,10 @@ pub struct ChangeOptions {
     pub history_max: u32,
     /// Whether a release that Helm left pending is taken over (`--recover`).
     pub recover: bool,
+    /// Whether a dry run shows secrets.
+    pub show_secrets: bool,
+    /// The plan that was approved: anything else is refused (`--use-plan`).
+    pub expected: Option<Arc<SavedPlan>>,
     /// What a gate has to have said before anything is changed.
     pub verdict: VerdictDemand,
     /// Where the revision comes from, for its evidence.
@@ -141,6 +155,8 @@ impl Default for ChangeOptions {
             labels: BTreeMap::new(),
             history_max: 10,
             recover: false,
+            show_secrets: false,
+            expected: None,
             verdict: VerdictDemand::None,
             provenance: None,
         }

@@ -2,7 +2,7 @@
 
 use super::DryRunMode;
 use crate::cluster::ObjectId;
-use crate::plan::Plan;
+use crate::plan::{Plan, SavedPlan};
 use crate::release::{Evidence, Release};
 
 /// A change that was made, or was tried.
@@ -14,6 +14,8 @@ pub struct Outcome {
     pub evidence: Option<Evidence>,
     /// What was done.
     pub plan: Plan,
+    /// The plan as it is shown and kept; of a dry run.
+    pub shown: Option<SavedPlan>,
     /// Whether it was only tried.
     pub dry_run: DryRunMode,
     /// Clean-ups that failed.

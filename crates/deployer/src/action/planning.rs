@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::attempt::events_of;
 use super::{ActionError, Deployer, Operation};
 use crate::cluster::{ClusterError, ObjectId};
+use crate::plan::compare::CompareOptions;
+use crate::plan::sensitive::SensitiveValues;
 use crate::plan::{
-    ManifestObject, Plan, PlanError, PlanInput, build, build_removal, owned_by, read_manifest,
+    ManifestObject, Plan, PlanError, PlanInput, SavedPlan, build, build_removal, owned_by,
+    read_manifest,
 };
 use crate::release::{Release, Status};
 use crate::storage::Stored;
@@ -23,6 +27,10 @@ pub(super) struct PlanRequest<'a> {
     pub(super) run_hooks: bool,
     pub(super) take_ownership: bool,
     pub(super) wait: bool,
+    /// Whether secrets come out readable in what the plan shows.
+    pub(super) show_secrets: bool,
+    /// Whether it is to be shown or kept, or checked against one that was.
+    pub(super) marks: bool,
 }
 
 impl<'a> PlanRequest<'a> {
@@ -45,8 +53,33 @@ impl<'a> PlanRequest<'a> {
             events: Some(events_of(self.operation)),
             take_ownership: self.take_ownership,
             wait: self.wait,
+            method: release.applied_by(),
+            compare: CompareOptions {
+                show_secrets: self.show_secrets,
+                sensitive: SensitiveValues::of_release(release),
+                ..CompareOptions::default()
+            },
+            marks: self.marks,
         }
     }
+
+    /// Returns the form of its plan that can be shown and kept.
+    pub(super) fn saved(&self, deployer: &Deployer, plan: &Plan, salt: &str) -> SavedPlan {
+        SavedPlan::of(
+            plan,
+            self.release,
+            self.history.last().map(|stored| &stored.release),
+            &deployer.cluster.describe(),
+            deployer.clock.now(),
+            salt,
+        )
+    }
+}
+
+/// Makes a salt for the seal of a plan: no two runs have the same.
+pub(super) fn fresh_salt(deployer: &Deployer) -> String {
+    let run = format!("{} {}", deployer.operator, deployer.clock.now());
+    hex::encode(&Sha256::digest(run)[..16])
 }
 
 /// Plans against the live objects.
@@ -167,6 +200,11 @@ pub(super) fn standing(history: &[Stored]) -> Option<&Release> {
             .find(|release| wanted(release.info.status))
     };
     newest(|status| status == Status::Deployed).or_else(|| newest(Status::was_good))
+}
+
+/// Returns the revision that a change is compared with: the one whose objects stand.
+pub fn diff_baseline(history: &[Stored]) -> Option<&Release> {
+    standing(history)
 }
 
 /// Returns the objects of revisions after the standing one, which may have left something behind.

@@ -48,6 +48,8 @@ pub(super) async fn restore(
             run_hooks: request.run_hooks,
             take_ownership: true,
             wait: request.wait != WaitStrategy::HookOnly,
+            show_secrets: false,
+            marks: false,
         },
     )
     .await?;
@@ -93,6 +95,7 @@ pub(super) async fn restore(
         release: attempt.record.release,
         evidence: Some(attempt.evidence),
         plan,
+        shown: None,
         dry_run: DryRunMode::Off,
         warnings: attempt.also,
     })

@@ -207,6 +207,8 @@ async fn remove_what_was_made(
         run_hooks: false,
         take_ownership: false,
         wait: true,
+        show_secrets: false,
+        marks: false,
     };
     let mut plan = plan(deployer, &request).await?;
     plan.removals

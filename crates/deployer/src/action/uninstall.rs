@@ -107,6 +107,7 @@ async fn plan_removal(
     history: &[Stored],
     run_hooks: bool,
 ) -> Result<Plan, ActionError> {
+    super::change::hide(deployer, release);
     let request = PlanRequest {
         operation: Operation::Uninstall,
         release,
@@ -114,6 +115,8 @@ async fn plan_removal(
         run_hooks,
         take_ownership: false,
         wait: true,
+        show_secrets: false,
+        marks: false,
     };
     plan(deployer, &request).await
 }

@@ -107,6 +107,7 @@ impl ApplyCommand {
             hooks: self.hooks.clone(),
             record: self.record.clone(),
             dry_run: self.dry_run.clone(),
+            use_plan: None,
             output: self.output,
         }
     }

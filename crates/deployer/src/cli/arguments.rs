@@ -128,6 +128,28 @@ pub(crate) struct ValueArgs {
     /// One string value taken as it stands, as key=value
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set_literal: Vec<String>,
+    /// What a change does about values that look secret: the release record keeps them readable
+    #[arg(
+        long,
+        value_enum,
+        default_value = "warn",
+        env = "DEPLOYER_SENSITIVE_VALUES",
+        hide_env_values = true,
+        value_name = "WHAT"
+    )]
+    pub(crate) sensitive_values: SensitiveChoice,
+}
+
+/// What is done about values that look secret.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SensitiveChoice {
+    /// Say so, and go on.
+    #[default]
+    Warn,
+    /// Change nothing.
+    Refuse,
+    /// Say nothing.
+    Allow,
 }
 
 /// How long and for what to wait.
@@ -262,6 +284,9 @@ pub(crate) struct DryRunArgs {
     /// Leave Secrets out of what --dry-run shows
     #[arg(long)]
     pub(crate) hide_secret: bool,
+    /// Show secrets readable in what --dry-run shows; without it they are masked
+    #[arg(long, conflicts_with = "hide_secret")]
+    pub(crate) show_secrets: bool,
 }
 
 fn parse_dry_run(text: &str) -> Result<DryRunChoice, String> {

@@ -6,7 +6,7 @@ use chart::values::{ValuesOptions, read, read_set_file};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::arguments::{ChartArgs, RenderArgs, ValueArgs};
+use super::arguments::{ChartArgs, RenderArgs, SensitiveChoice, ValueArgs};
 use super::dependency::update_dependencies;
 use super::error::CliError;
 use super::locate::locate_chart;
@@ -15,6 +15,7 @@ use super::post_render::PostRenderer;
 use super::session::Session;
 use crate::action::{ChartSource, RenderError, RenderRequest, RenderedChart, ValuesReuse};
 use crate::cluster::kube::KubeCluster;
+use crate::plan::sensitive::{SensitiveValues, sensitive_entries};
 use crate::release::{Hook, Release};
 
 /// A chart that was loaded, with the values of the command line.
@@ -102,6 +103,52 @@ impl LoadedChart {
             })
         });
         self
+    }
+
+    /// Looks for values that look secret: they are hidden from here on unless they are to be
+    /// `shown`, and told or refused as `choice` says.
+    ///
+    /// # Errors
+    /// When there is one and none is allowed.
+    pub(crate) fn guard_values(
+        &self,
+        session: &Session,
+        choice: SensitiveChoice,
+        shown: bool,
+    ) -> Result<(), CliError> {
+        // Wrong values are told by what merges them.
+        let Ok(given) = self.values.to_json() else {
+            return Ok(());
+        };
+        if !shown {
+            session.printer.hide(&SensitiveValues::of_values(&given));
+        }
+        let keys: Vec<String> = sensitive_entries(&given)
+            .into_iter()
+            .map(|(path, _)| format!("`{path}`"))
+            .collect();
+        if keys.is_empty() || choice == SensitiveChoice::Allow {
+            return Ok(());
+        }
+        let (noun, verb, them) = match keys.len() {
+            1 => ("value", "looks", "it"),
+            _ => ("values", "look", "them"),
+        };
+        let message = format!(
+            "the {noun} {} {verb} secret, and the release record keeps {them} readable for whoever may read it",
+            keys.join(", ")
+        );
+        let instead = "keep it in a Secret of its own and give the chart that Secret's name (often `existingSecret`), or let External Secrets or Sealed Secrets make one";
+        if choice == SensitiveChoice::Refuse {
+            return Err(CliError::usage(message)
+                .with_hint("nothing was changed")
+                .with_hint(instead)
+                .with_hint("to store it all the same, pass `--sensitive-values=allow`"));
+        }
+        session.printer.warn(&format!(
+            "{message}; {instead}; `--sensitive-values=allow` silences this"
+        ));
+        Ok(())
     }
 
     /// Puts `crds/` in front of the manifests, and replaces what is known of the cluster.

@@ -17,6 +17,10 @@ pub(crate) fn dry_run_mode(
         DryRunChoice::Bare if session.is_kube() => DryRunMode::Server,
         DryRunChoice::Bare => DryRunMode::Client,
     };
+    if arguments.show_secrets && mode == DryRunMode::Off {
+        return Err(CliError::usage("showing secrets requires a dry-run mode")
+            .with_hint("add `--dry-run=client` or `--dry-run=server`"));
+    }
     if arguments.hide_secret && mode == DryRunMode::Off {
         return Err(
             CliError::usage("hiding Kubernetes secrets requires a dry-run mode")

@@ -34,6 +34,9 @@ pub(crate) enum CliError {
     /// The command did its work, and what it found is bad.
     #[error("{message}")]
     Found { message: String },
+    /// `diff --detailed-exitcode` found differences, which it has shown.
+    #[error("there are differences")]
+    Differences,
     /// A signature does not count, or cannot be made.
     #[error(transparent)]
     Provenance(#[from] ProvenanceError),
@@ -115,7 +118,9 @@ impl CliError {
             Self::AsHelm { code, .. } => *code,
             Self::Drift => ExitCode::Drift,
             Self::Refused { code, .. } => *code,
-            Self::Usage { .. }
+            // helm-diff's 2.
+            Self::Differences
+            | Self::Usage { .. }
             | Self::Chart { .. }
             | Self::Name(_)
             | Self::Environment(_)
@@ -153,8 +158,8 @@ impl CliError {
     /// Tells the error to the person; a reader that has gone is told nothing.
     pub(crate) fn report(&self, printer: &Printer, hook_logs_were_shown: bool) {
         match self {
-            // What drifted was printed.
-            Self::Print(PrintError::BrokenPipe) | Self::Drift => {}
+            // What drifted or differs was printed.
+            Self::Print(PrintError::BrokenPipe) | Self::Drift | Self::Differences => {}
             Self::Action(error) => report_action(printer, error, hook_logs_were_shown),
             Self::AsHelm { text, .. } => printer.say(&format!("Error: {text}")),
             Self::Chart { .. } | Self::Refused { .. } => {

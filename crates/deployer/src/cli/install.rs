@@ -14,7 +14,7 @@ use super::error::CliError;
 use super::global::OutputArgs;
 use super::options::{ChangeFlags, change_options, chart_lookup, show_outcome};
 use super::session::{Session, Work};
-use crate::action::{InstallOptions, install};
+use crate::action::{DryRunMode, InstallOptions, install};
 use crate::environment::Asked;
 use crate::release::ReleaseName;
 
@@ -77,6 +77,7 @@ impl InstallCommand {
             history_max: 0,
             cleanup_on_fail: false,
             recover: false,
+            show_secrets: self.dry_run.show_secrets,
         })?;
         session.apply_rules(&mut change);
         session.check_demands(&Asked {
@@ -96,6 +97,11 @@ impl InstallCommand {
         )
         .await?
         .with_lookup(chart_lookup(&target, dry_run));
+        chart.guard_values(
+            session,
+            self.values.sensitive_values,
+            change.show_secrets && dry_run != DryRunMode::Off,
+        )?;
         change.provenance = Some(session.provenance(&inputs.reference, &chart, None));
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
         let options = InstallOptions {

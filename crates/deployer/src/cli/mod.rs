@@ -10,6 +10,7 @@ mod chart_source;
 mod completion;
 mod create;
 mod dependency;
+mod diff;
 mod drift;
 mod dry_run;
 mod environment;
@@ -29,10 +30,12 @@ mod password;
 #[cfg(test)]
 mod pipelines;
 mod places;
+mod plan;
 mod post_render;
 mod promote;
 mod pull;
 mod push;
+mod rbac;
 mod recover;
 mod registry;
 mod repo;
@@ -85,6 +88,8 @@ pub(crate) enum Command {
     Init(init::InitCommand),
     Drift(Box<drift::DriftCommand>),
     Promote(Box<promote::PromoteCommand>),
+    Plan(Box<plan::PlanCommand>),
+    Diff(diff::DiffCommand),
     Rollback(rollback::RollbackCommand),
     Uninstall(uninstall::UninstallCommand),
     History(history::HistoryCommand),
@@ -97,6 +102,7 @@ pub(crate) enum Command {
     Create(create::CreateCommand),
     Package(Box<package::PackageCommand>),
     Verify(verify::VerifyCommand),
+    Rbac(Box<rbac::RbacCommand>),
     Recover(recover::RecoverCommand),
     Repo(repo::RepoCommand),
     Search(search::SearchCommand),

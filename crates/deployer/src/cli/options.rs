@@ -20,6 +20,7 @@ pub(crate) struct ChangeFlags<'a> {
     pub(crate) history_max: u32,
     pub(crate) cleanup_on_fail: bool,
     pub(crate) recover: bool,
+    pub(crate) show_secrets: bool,
 }
 
 pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, CliError> {
@@ -46,6 +47,8 @@ pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, C
         labels: flags.record.labels.iter().cloned().collect(),
         history_max: flags.history_max,
         recover: flags.recover,
+        show_secrets: flags.show_secrets,
+        expected: None,
         verdict: VerdictDemand::None,
         provenance: None,
     })
@@ -64,7 +67,7 @@ pub(crate) fn wait_strategy(choice: Option<WaitChoice>) -> WaitStrategy {
 pub(crate) fn chart_lookup(target: &Target, dry_run: DryRunMode) -> Option<&KubeCluster> {
     match dry_run {
         DryRunMode::Client => None,
-        DryRunMode::Off | DryRunMode::Server => target.kube.as_ref(),
+        DryRunMode::Off | DryRunMode::Plan | DryRunMode::Server => target.kube.as_ref(),
     }
 }
 
@@ -88,6 +91,7 @@ pub(crate) fn show_outcome(
     let view = ReleaseView {
         notes: !hide_notes,
         manifests: is_dry,
+        plan: outcome.shown.as_ref(),
         ..ReleaseView::new(&release, outcome.evidence.as_ref())
     };
     print_release(&session.printer, format, &view)?;

@@ -62,6 +62,7 @@ impl RollbackCommand {
             history_max: self.history_max,
             cleanup_on_fail: self.cleanup_on_fail,
             recover: true,
+            show_secrets: self.dry_run.show_secrets,
         })?;
         session.apply_rules(&mut change);
         // No gate runs on the way back: the revision passed it once, and a way back must be open.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode as ProcessExitCode;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub fn main() -> ProcessExitCode {
         ColorChoice::Never => Some(false),
     };
     let printer = Arc::new(Printer::new(colour).with_place_flags(cli.global.place_flags()));
-    start_logging(&cli.global, printer.paints_errors());
+    start_logging(&cli.global, &printer);
     let progress = Arc::new(ConsoleProgress::new(Arc::clone(&printer), true));
     let guarded = match (&cli.global.env, &cli.command) {
         (None, Command::Install(_) | Command::Upgrade(_)) => guard(&cli.global),
@@ -96,7 +97,7 @@ fn refuse(error: &clap::Error) -> ProcessExitCode {
     ProcessExitCode::from(u8::from(code))
 }
 
-fn start_logging(global: &GlobalArgs, colour: bool) {
+fn start_logging(global: &GlobalArgs, printer: &Arc<Printer>) {
     let level = match (global.verbose, global.debug) {
         (0, false) => "deployer=error",
         (0 | 1, _) => "deployer=debug,warn",
@@ -108,14 +109,32 @@ fn start_logging(global: &GlobalArgs, colour: bool) {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr);
+        .with_ansi(printer.paints_errors())
+        .with_writer({
+            let printer = Arc::clone(printer);
+            move || MaskedLog(Arc::clone(&printer))
+        });
     let started = match global.log_format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
     // Only a second subscriber can fail here, and then the first one logs.
     drop(started);
+}
+
+/// Log lines on stderr, without what is hidden; the subscriber writes each in one piece.
+struct MaskedLog(Arc<Printer>);
+
+impl io::Write for MaskedLog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().write_all(self.0.masked(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
@@ -136,6 +155,8 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
         match command {
             Command::Install(command) => command.run(session).await,
             Command::Upgrade(command) => command.run(session).await,
+            Command::Plan(command) => command.run(session).await,
+            Command::Diff(command) => command.run(session).await,
             Command::Rollback(command) => command.run(session).await,
             Command::Uninstall(command) => command.run(session).await,
             Command::Apply(command) => command.run(session).await,
@@ -152,6 +173,7 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
             Command::Create(command) => command.run(session),
             Command::Package(command) => command.run(session).await,
             Command::Verify(command) => command.run(session),
+            Command::Rbac(command) => command.run(session).await,
             Command::Recover(command) => command.run(session).await,
             Command::Repo(command) => command.run(session).await,
             Command::Search(command) => command.run(session),

@@ -4,10 +4,11 @@ use clap::Args;
 
 use super::arguments::HookArgs;
 use super::error::CliError;
-use super::global::OutputArgs;
+use super::global::{OutputArgs, OutputFormat};
 use super::session::{Session, Work};
 use crate::action::status;
 use crate::output::{ReleaseView, print_release};
+use crate::plan::sensitive::SensitiveValues;
 use crate::release::{ReleaseName, Revision};
 
 /// Show the state of a release, with its verdict and notes
@@ -41,6 +42,11 @@ impl StatusCommand {
             ));
         }
         if let Some(release) = &found.report.release {
+            // People look at this over shoulders and in logs; programs get the record as it is.
+            if self.output.output == OutputFormat::Table {
+                let hidden = SensitiveValues::of_release(release);
+                session.printer.hide(&hidden);
+            }
             let view = ReleaseView::new(release, found.report.evidence.as_ref());
             print_release(&session.printer, self.output.output.format(), &view)?;
         }

@@ -1,5 +1,6 @@
 //! `upgrade`
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -13,8 +14,9 @@ use super::environment::assignments;
 use super::error::CliError;
 use super::global::OutputArgs;
 use super::options::{ChangeFlags, change_options, chart_lookup, show_outcome};
+use super::plan::read_plan;
 use super::session::{Session, Work};
-use crate::action::{UpgradeOptions, ValuesReuse, upgrade};
+use crate::action::{Deployer, DryRunMode, UpgradeOptions, ValuesReuse, upgrade};
 use crate::environment::Asked;
 use crate::release::ReleaseName;
 
@@ -79,14 +81,37 @@ pub(crate) struct UpgradeCommand {
     pub(super) record: RecordArgs,
     #[command(flatten)]
     pub(super) dry_run: DryRunArgs,
+    /// Do what a plan of `deployer plan --save` says, or nothing if anything moved on since
+    #[arg(long, value_name = "FILE")]
+    pub(super) use_plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
 
 impl UpgradeCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
-        let release = ReleaseName::new(self.release.as_str())?;
         let dry_run = dry_run_mode(session, &self.dry_run)?;
+        let (deployer, mut options) = self.prepared(session, dry_run).await?;
+        if let Some(path) = &self.use_plan {
+            options.change.expected = Some(Arc::new(read_plan(path)?));
+        }
+        let outcome = upgrade(&deployer, &options).await?;
+        show_outcome(
+            session,
+            self.output.output.format(),
+            &outcome,
+            self.render.hide_notes,
+            self.dry_run.hide_secret,
+        )
+    }
+
+    /// Checks the flags, loads the chart and prepares the target.
+    pub(super) async fn prepared(
+        &self,
+        session: &Session,
+        dry_run: DryRunMode,
+    ) -> Result<(Deployer, UpgradeOptions), CliError> {
+        let release = ReleaseName::new(self.release.as_str())?;
         let reference = self.chart_reference.as_deref();
         let mut inputs = session.inputs(&release, reference, &self.chart, &self.values)?;
         let mut change = change_options(&ChangeFlags {
@@ -97,6 +122,7 @@ impl UpgradeCommand {
             history_max: self.history_max,
             cleanup_on_fail: self.cleanup_on_fail,
             recover: self.recover,
+            show_secrets: self.dry_run.show_secrets,
         })?;
         session.apply_rules(&mut change);
         session.check_demands(&Asked {
@@ -119,6 +145,11 @@ impl UpgradeCommand {
         )
         .await?
         .with_lookup(chart_lookup(&target, dry_run));
+        chart.guard_values(
+            session,
+            self.values.sensitive_values,
+            change.show_secrets && dry_run != DryRunMode::Off,
+        )?;
         change.provenance = Some(session.provenance(&inputs.reference, &chart, promotion));
         let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
         let options = UpgradeOptions {
@@ -130,14 +161,7 @@ impl UpgradeCommand {
             create_namespace: self.create_namespace || session.creates_namespace(),
             skip_crds: self.render.skip_crds,
         };
-        let outcome = upgrade(&deployer, &options).await?;
-        show_outcome(
-            session,
-            self.output.output.format(),
-            &outcome,
-            self.render.hide_notes,
-            self.dry_run.hide_secret,
-        )
+        Ok((deployer, options))
     }
 
     /// The strongest of the three flags wins, in Helm's order.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::ObjectId;
+use crate::plan::rights::{KindTable, Right};
 use crate::progress::{AppliedChange, ProgressSink};
 use crate::release::{Namespace, ReleaseName, Revision};
 use crate::storage::BoxedError;
@@ -69,6 +70,16 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
 
     /// Creates the default namespace when it does not exist.
     async fn ensure_namespace(&self) -> Result<(), ClusterError>;
+
+    /// Returns those rights that we have not; a target without accounts misses none.
+    async fn missing_rights(&self, _rights: &[Right]) -> Result<Vec<Right>, ClusterError> {
+        Ok(Vec::new())
+    }
+
+    /// Returns how the kinds of objects stand in paths, where the target knows it.
+    async fn kind_names(&self, _ids: &[ObjectId]) -> KindTable {
+        KindTable::new()
+    }
 
     /// Begins a change of a revision. A target that can change everything at once collects the
     /// changes from here on; the Kubernetes API has nothing to do.

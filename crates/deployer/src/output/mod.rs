@@ -5,6 +5,7 @@
 //! here asks a cluster or decides anything.
 
 mod contract;
+mod diff;
 pub mod drift;
 mod failure;
 mod history;
@@ -12,6 +13,7 @@ mod list;
 mod logs;
 mod metadata;
 mod moment;
+mod plan;
 mod printer;
 mod progress;
 mod promotion;
@@ -20,12 +22,14 @@ mod table;
 mod verdict;
 
 pub use contract::{Format, SCHEMA_VERSION};
+pub use diff::{DiffEntry, DiffFormat, DiffView, entries_of_plan, entries_of_sets, print_diff};
 pub use failure::{report_action, report_error};
 pub use history::{HistoryRow, history_rows, print_history};
 pub use list::{ListRow, list_rows, print_list};
 pub use logs::{RevisionLogs, print_logs};
 pub use metadata::print_metadata;
 pub use moment::{ansi_c, go_time};
+pub use plan::print_plan;
 pub use printer::{PrintError, Printer, Style};
 pub use progress::ConsoleProgress;
 pub use promotion::{Change, PromotionView, changes, condition_lines, print_promotion};

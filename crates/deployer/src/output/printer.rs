@@ -2,12 +2,14 @@
 //! pipe.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::contract::Format;
+use crate::plan::sensitive::SensitiveValues;
 use crate::plan::write_yaml;
 
 /// Why something could not be printed.
@@ -71,6 +73,7 @@ pub struct Printer {
     colour_error: bool,
     place_flags: String,
     error: Mutex<io::Stderr>,
+    hidden: RwLock<SensitiveValues>,
 }
 
 impl Printer {
@@ -84,6 +87,7 @@ impl Printer {
             colour_error: decide(io::stderr().is_terminal()),
             place_flags: String::new(),
             error: Mutex::new(io::stderr()),
+            hidden: RwLock::default(),
         }
     }
 
@@ -97,6 +101,33 @@ impl Printer {
     /// Returns the flags that a command in a hint needs; empty where it needs none.
     pub fn place_flags(&self) -> &str {
         &self.place_flags
+    }
+
+    /// Hides values in everything that is printed from here on.
+    pub fn hide(&self, values: &SensitiveValues) {
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        hidden.extend(values);
+    }
+
+    /// Returns a text with what is hidden masked.
+    pub fn masked(&self, text: &str) -> String {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        hidden.mask(text)
+    }
+
+    fn hides_anything(&self) -> bool {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        !hidden.is_empty()
+    }
+
+    /// Masks every text of a value: in its JSON form a secret may be escaped.
+    fn masked_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.masked(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.masked_value(item)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.masked_value(value)),
+            _ => {}
+        }
     }
 
     /// Returns how many characters a line of the terminal on stdout holds; none for a file or pipe.
@@ -129,6 +160,7 @@ impl Printer {
     /// # Errors
     /// [`PrintError::BrokenPipe`] when the reader has gone.
     pub fn data(&self, text: &str) -> Result<(), PrintError> {
+        let text = self.masked(text);
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()?;
@@ -148,6 +180,15 @@ impl Printer {
     /// # Errors
     /// [`PrintError`].
     pub fn value<T: Serialize>(&self, format: Format, value: &T) -> Result<(), PrintError> {
+        if self.hides_anything() {
+            let mut value = serde_json::to_value(value).map_err(PrintError::Json)?;
+            self.masked_value(&mut value);
+            return self.plain_value(format, &value);
+        }
+        self.plain_value(format, value)
+    }
+
+    fn plain_value<T: Serialize>(&self, format: Format, value: &T) -> Result<(), PrintError> {
         match format {
             Format::Json | Format::Table => {
                 self.line(&serde_json::to_string(value).map_err(PrintError::Json)?)
@@ -162,6 +203,7 @@ impl Printer {
 
     /// Says a line on stderr. Where stderr is closed there is nobody to tell.
     pub fn say(&self, text: &str) {
+        let text = self.masked(text);
         let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(error, "{text}");
     }

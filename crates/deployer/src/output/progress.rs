@@ -86,6 +86,10 @@ impl ConsoleProgress {
                     elapsed.as_secs_f64()
                 )
             }
+            ProgressEvent::Sensitive { values } => {
+                printer.hide(values);
+                return None;
+            }
             ProgressEvent::Recorded { .. } => return None,
             ProgressEvent::Warning { text } => {
                 format!("{} {text}", printer.paint_error(Style::Warning, "warning:"))

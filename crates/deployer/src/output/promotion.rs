@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::contract::{Format, SCHEMA_VERSION};
 use super::printer::{PrintError, Printer, Style};
 use crate::environment::Condition;
-use crate::plan::{ObjectAction, Plan, Undo};
+use crate::plan::{ObjectAction, ObjectStep, Plan};
 use crate::release::Revision;
 
 /// A promotion, made or only looked at.
@@ -41,7 +41,7 @@ pub struct PromotionView {
 /// What becomes of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// `create`, `change`, `adopt`, `delete` or `keep`.
+    /// `create`, `change`, `adopt` or `delete`.
     pub action: &'static str,
     /// Its kind.
     pub kind: String,
@@ -56,21 +56,20 @@ impl PromotionView {
 
 /// Lists what a plan changes; what stays as it is is left out.
 pub fn changes(plan: &Plan) -> Vec<Change> {
-    let steps = plan.applies.iter().chain(&plan.removals);
-    steps
-        .filter(|step| step.undo != Undo::Nothing)
-        .map(|step| Change {
+    let change = |step: &ObjectStep| {
+        Some(Change {
             action: match step.action {
                 ObjectAction::Create => "create",
                 ObjectAction::Patch => "change",
                 ObjectAction::Adopt => "adopt",
                 ObjectAction::Delete => "delete",
-                ObjectAction::Keep => "keep",
+                ObjectAction::Unchanged | ObjectAction::Keep => return None,
             },
             kind: step.object.kind.clone(),
             name: step.object.name.clone(),
         })
-        .collect()
+    };
+    plan.object_steps().filter_map(change).collect()
 }
 
 /// Returns the conditions as lines, for people.

@@ -6,9 +6,10 @@ use super::contract::{Format, SCHEMA_VERSION};
 use super::list::status_style;
 use super::logs::provenance_lines;
 use super::moment::ansi_c;
+use super::plan::plan_text;
 use super::printer::{PrintError, Printer};
 use super::verdict::verdict_lines;
-use crate::plan::write_yaml;
+use crate::plan::{SavedPlan, write_yaml};
 use crate::release::{Evidence, GateVerdict, HookEvent, Release, user_labels};
 
 /// A revision with what is known about how it came about.
@@ -24,6 +25,8 @@ pub struct ReleaseView<'a> {
     pub notes: bool,
     /// Whether hooks and manifest are printed, as after a dry run.
     pub manifests: bool,
+    /// What would be done, of a dry run.
+    pub plan: Option<&'a SavedPlan>,
 }
 
 impl<'a> ReleaseView<'a> {
@@ -37,6 +40,7 @@ impl<'a> ReleaseView<'a> {
                 .map(|recorded| &recorded.verdict),
             notes: true,
             manifests: false,
+            plan: None,
         }
     }
 }
@@ -55,6 +59,9 @@ pub fn print_release(
     }
     let mut text = heading(printer, view);
     text.push_str(&tests(view.release));
+    if let Some(plan) = view.plan {
+        text.push_str(&plan_text(printer, plan));
+    }
     if view.manifests {
         text.push_str(&hooks_and_manifest(view.release));
     }
@@ -224,6 +231,9 @@ fn to_json(view: &ReleaseView<'_>) -> Value {
         }
         fields.insert("schema_version".to_owned(), json!(SCHEMA_VERSION));
         fields.insert("verdict".to_owned(), json!(view.verdict));
+        if let Some(plan) = view.plan {
+            fields.insert("plan".to_owned(), json!(plan));
+        }
         if let Some(evidence) = view.evidence {
             fields.insert("provenance".to_owned(), json!(evidence.provenance));
             fields.insert("failure".to_owned(), json!(evidence.failure));

@@ -4,7 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::compare::{
+    CompareOptions, Comparison, FieldOwner, ScaleTarget, compare, is_applied_by_us, scale_targets,
+};
+use super::immutable::refused_change;
 use super::order::{removal_wave, wave};
+use super::saved::Mark;
 use super::{
     HookStep, ManifestObject, ObjectAction, ObjectStep, OwnershipProblem, Plan, PlanError, Undo,
     install_rank, owned_by, ownership_problems, uninstall_rank, with_ownership,
@@ -12,7 +17,7 @@ use super::{
 use crate::action::Operation;
 use crate::cluster::ObjectId;
 use crate::hook::ordered_hooks;
-use crate::release::{Hook, HookEvent, Namespace, ReleaseName, Revision};
+use crate::release::{ApplyMethod, Hook, HookEvent, Namespace, ReleaseName, Revision};
 
 const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
 
@@ -42,6 +47,12 @@ pub struct PlanInput<'a> {
     pub take_ownership: bool,
     /// Whether readiness is awaited.
     pub wait: bool,
+    /// By whom objects are merged.
+    pub method: ApplyMethod,
+    /// How live objects are compared; workloads with an autoscaler in `next` need not be named.
+    pub compare: CompareOptions,
+    /// Whether live objects are marked, so that a saved plan can be checked.
+    pub marks: bool,
 }
 
 /// Plans an install, upgrade or rollback.
@@ -49,12 +60,17 @@ pub struct PlanInput<'a> {
 /// # Errors
 /// [`PlanError::Ownership`] names every object that exists and belongs to somebody else.
 pub fn build(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
+    let mut input = input.clone();
+    let scaled = scale_targets(input.next.iter().map(|object| &object.value));
+    input.compare.autoscaled.extend(scaled);
+    let input = &input;
     let mut plan = empty_plan(input);
     let mut problems = Vec::new();
     let mut wanted: HashMap<ObjectId, usize> = HashMap::new();
     for next in input.next {
         let key = resolved(&next.id, input.namespace);
         let step = apply_step(input, next, &mut problems);
+        plan.warnings.extend(refused_change(&step));
         match wanted.get(&key) {
             Some(index) => {
                 plan.warnings.push(format!(
@@ -130,19 +146,24 @@ fn apply_step(
     next: &ManifestObject,
     problems: &mut Vec<OwnershipProblem>,
 ) -> ObjectStep {
-    let desired = with_ownership(next.value.clone(), input.release, input.namespace);
+    let owned = |value: &Value| with_ownership(value.clone(), input.release, input.namespace);
+    let mut desired = owned(&next.value);
     let previous = find(input.previous, &next.id, input.namespace);
+    let mut original = previous.map(|previous| owned(&previous.value));
     let live = input.live.get(&next.id);
-    let (action, undo) = match (live, previous) {
+    let comparison = live.map(|live| compare(&desired, original.as_ref(), live, &input.compare));
+    let (action, undo) = match (live, &original) {
         (None, _) => (ObjectAction::Create, Undo::Delete),
-        (Some(_), Some(previous)) => {
-            let before = with_ownership(previous.value.clone(), input.release, input.namespace);
-            let undo = if before == desired {
-                Undo::Nothing
+        (Some(live), Some(before)) => {
+            let is_same = comparison.as_ref().is_some_and(Comparison::is_same);
+            if is_same && was_left_so(input, next, &desired, live) {
+                (ObjectAction::Unchanged, Undo::Nothing)
+            } else if *before == desired {
+                (ObjectAction::Patch, Undo::Nothing)
             } else {
-                Undo::Restore { object: before }
-            };
-            (ObjectAction::Patch, undo)
+                let object = before.clone();
+                (ObjectAction::Patch, Undo::Restore { object })
+            }
         }
         (Some(live), None) => {
             let found = ownership_problems(live, input.release, input.namespace);
@@ -170,15 +191,63 @@ fn apply_step(
             )
         }
     };
+    for field in comparison.iter().flat_map(|comparison| &comparison.yielded) {
+        // Left out, the field stays with the autoscaler that owns it; one that is to own it and does
+        // not yet would lose it, so it is applied as it is.
+        if field.owner.as_ref().is_some_and(FieldOwner::is_autoscaler) {
+            field.path.remove_from(&mut desired);
+            if let Some(original) = &mut original {
+                field.path.remove_from(original);
+            }
+        } else if let (Some(place), Some(live)) =
+            (desired.pointer_mut("/spec/replicas"), &field.before)
+        {
+            *place = live.clone();
+        }
+    }
     ObjectStep {
         object: next.id.clone(),
         action,
         wave: wave(&next.id.kind),
         desired: Some(desired),
-        original: previous
-            .map(|previous| with_ownership(previous.value.clone(), input.release, input.namespace)),
+        original,
         undo,
+        comparison,
+        live: live.and_then(|live| mark(input, live)),
     }
+}
+
+fn mark(input: &PlanInput<'_>, live: &Value) -> Option<Mark> {
+    input.marks.then(|| {
+        let mut live = live.clone();
+        let is_scaled = input.compare.autoscaled.contains(&ScaleTarget::of(&live))
+            || super::compare::is_scaled(&live);
+        // What an autoscaler does is no reason to plan anew.
+        if is_scaled && let Some(spec) = live["spec"].as_object_mut() {
+            spec.shift_remove("replicas");
+        }
+        Mark::of(&live, &input.compare)
+    })
+}
+
+/// Tells whether applying would find the object as the last apply left it: nothing else was applied
+/// since (a later revision that failed may have), and the fields are held the way they will be.
+fn was_left_so(
+    input: &PlanInput<'_>,
+    next: &ManifestObject,
+    desired: &Value,
+    live: &Value,
+) -> bool {
+    let mut all = input
+        .previous
+        .iter()
+        .filter(|previous| same(&previous.id, &next.id, input.namespace));
+    let is_alike = all.all(|previous| {
+        with_ownership(previous.value.clone(), input.release, input.namespace) == *desired
+    });
+    is_alike
+        && live.pointer("/metadata/deletionTimestamp").is_none()
+        && (input.method == ApplyMethod::ClientSide || is_applied_by_us(live))
 }
 
 fn removals(input: &PlanInput<'_>) -> Vec<ObjectStep> {
@@ -218,6 +287,8 @@ fn removals(input: &PlanInput<'_>) -> Vec<ObjectStep> {
                     object: without_server_fields(live.clone()),
                 }
             },
+            comparison: None,
+            live: mark(input, live),
         });
     }
     steps.sort_by_key(|step| (step.wave, uninstall_rank(&step.object.kind)));

@@ -6,9 +6,12 @@
 mod build;
 pub mod compare;
 mod error;
+mod immutable;
 mod manifest;
 mod order;
 mod ownership;
+pub mod rights;
+mod saved;
 pub mod sensitive;
 mod step;
 
@@ -17,4 +20,5 @@ pub use error::PlanError;
 pub use manifest::{ManifestError, ManifestObject, read_manifest, read_yaml, write_yaml};
 pub use order::{install_rank, uninstall_rank};
 pub use ownership::{OwnershipProblem, owned_by, ownership_problems, with_ownership};
+pub use saved::{Mark, PLAN_KIND, SavedHook, SavedPlan, SavedStep, Standing};
 pub use step::{HookStep, ObjectAction, ObjectStep, Plan, Undo};

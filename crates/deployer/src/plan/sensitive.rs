@@ -6,6 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::read_manifest;
+use crate::release::Release;
+
 /// What stands where something is not shown.
 pub const MASKED: &str = "(masked)";
 /// Shorter values are masked only where they are all of a text: else every `1` would go.
@@ -131,6 +134,33 @@ impl SensitiveValues {
         for (_, text) in sensitive_entries(values) {
             found.add(&text);
         }
+        found
+    }
+
+    /// Collects what a revision must not show: its values whose keys look secret, and the data of its
+    /// Secrets. What is also a name or a label of an object is no secret.
+    pub fn of_release(release: &Release) -> Self {
+        let mut found = Self::of_values(&Value::Object(release.config.clone()));
+        if let Some(defaults) = release.chart.get("values") {
+            found.extend(&Self::of_values(defaults));
+        }
+        let mut public = vec![
+            release.name.to_string(),
+            release.namespace.to_string(),
+            release.chart_name().to_owned(),
+            release.app_version().to_owned(),
+        ];
+        let hooks = release.hooks.iter().map(|hook| &hook.manifest);
+        for text in hooks.chain([&release.manifest]) {
+            for object in read_manifest(text).unwrap_or_default() {
+                found.add_secret(&object.value);
+                let labels = object.value["metadata"]["labels"].as_object();
+                let labels = labels.into_iter().flatten();
+                public.extend(labels.filter_map(|(_, value)| value.as_str().map(str::to_owned)));
+                public.push(object.id.name);
+            }
+        }
+        found.texts.retain(|text| !public.contains(text));
         found
     }
 

@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::compare::Comparison;
+use super::saved::Mark;
 use crate::action::Operation;
 use crate::cluster::ObjectId;
 use crate::release::{HookEvent, Namespace, ReleaseName, Revision};
 
 /// What an operation will do, in order: pre hooks, applies by wave, removals by wave, the wait,
 /// post hooks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// What is done.
     pub operation: Operation,
@@ -34,17 +36,27 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Tells whether no object would be changed.
+    /// Returns the steps on objects, in the order of their execution.
+    pub fn object_steps(&self) -> impl Iterator<Item = &ObjectStep> {
+        self.applies.iter().chain(&self.removals)
+    }
+
+    /// Tells whether every object stays as it is.
     pub fn changes_nothing(&self) -> bool {
-        self.applies
-            .iter()
-            .chain(&self.removals)
-            .all(|step| step.undo == Undo::Nothing)
+        self.object_steps()
+            .all(|step| matches!(step.action, ObjectAction::Unchanged | ObjectAction::Keep))
+    }
+
+    /// Counts the steps of a kind.
+    pub fn count(&self, action: ObjectAction) -> usize {
+        self.object_steps()
+            .filter(|step| step.action == action)
+            .count()
     }
 }
 
 /// What happens to one object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ObjectStep {
     /// Which.
     pub object: ObjectId,
@@ -58,6 +70,10 @@ pub struct ObjectStep {
     pub original: Option<Value>,
     /// What takes the step back.
     pub undo: Undo,
+    /// How the live object differs from what is wanted, masked; where both are there.
+    pub comparison: Option<Comparison>,
+    /// Stands for the live object when a saved plan is checked; absent where there is none.
+    pub live: Option<Mark>,
 }
 
 /// What happens to an object.
@@ -68,6 +84,8 @@ pub enum ObjectAction {
     Create,
     /// It exists and belongs to the release.
     Patch,
+    /// It exists and is as wanted: no request is sent.
+    Unchanged,
     /// It exists, belonged to somebody else and is taken over.
     Adopt,
     /// The release has it no longer.
@@ -76,9 +94,22 @@ pub enum ObjectAction {
     Keep,
 }
 
+impl ObjectAction {
+    /// Returns its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Patch => "patch",
+            Self::Unchanged => "unchanged",
+            Self::Adopt => "adopt",
+            Self::Delete => "delete",
+            Self::Keep => "keep",
+        }
+    }
+}
+
 /// What takes a step back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "undo", rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Undo {
     /// There is nothing to take back.
     Nothing,
@@ -88,6 +119,18 @@ pub enum Undo {
     Restore { object: Value },
     /// Create again what was deleted.
     Recreate { object: Value },
+}
+
+impl Undo {
+    /// Returns its word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Delete => "delete",
+            Self::Restore { .. } => "restore",
+            Self::Recreate { .. } => "recreate",
+        }
+    }
 }
 
 /// A hook that will run.

@@ -157,6 +157,19 @@ pub struct JournalEntry {
 }
 
 impl Evidence {
+    /// Returns it with every text passed through `hide`, which masks secrets.
+    pub fn masked(&self, hide: impl Fn(&str) -> String) -> Self {
+        let mut masked = self.clone();
+        masked.failure = masked.failure.as_deref().map(&hide);
+        for log in &mut masked.logs {
+            log.text = hide(&log.text);
+        }
+        for entry in &mut masked.journal {
+            entry.text = hide(&entry.text);
+        }
+        masked
+    }
+
     /// The version of the format that is written.
     pub const SCHEMA_VERSION: u32 = 1;
     /// The most lines that a journal keeps.

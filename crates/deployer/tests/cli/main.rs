@@ -5,5 +5,6 @@ mod drift;
 mod environments;
 mod gate;
 mod harness;
+mod planning;
 mod promotion;
 mod readers;

@@ -13,6 +13,7 @@ mod mirror;
 mod pods;
 mod ready;
 mod rest;
+mod rights;
 mod session;
 mod target;
 mod wait;

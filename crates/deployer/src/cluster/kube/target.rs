@@ -13,6 +13,7 @@ use crate::cluster::{
     Applied, ApplyOptions, Capabilities, Cluster, ClusterError, DeleteOptions, Diagnosis, DryRun,
     FIELD_MANAGER, NotReady, ObjectId, Propagation, RevisionScope, WaitOptions, object_id,
 };
+use crate::plan::rights::{KindTable, Right};
 use crate::progress::ProgressSink;
 
 /// Objects that are read at once.
@@ -176,6 +177,16 @@ impl Cluster for KubeCluster {
                 Err(self.explain(error, &id, "create"))
             }
         }
+    }
+
+    async fn missing_rights(&self, rights: &[Right]) -> Result<Vec<Right>, ClusterError> {
+        self.rights_missing(rights)
+            .await
+            .map_err(|error| self.explain_any(error, "asking what this account may do"))
+    }
+
+    async fn kind_names(&self, ids: &[ObjectId]) -> KindTable {
+        self.names_of_kinds(ids).await
     }
 
     async fn begin(&self, _scope: &RevisionScope) -> Result<(), ClusterError> {

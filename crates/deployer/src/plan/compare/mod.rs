@@ -35,6 +35,7 @@ use serde_json::Value;
 
 use self::normal::{is_built_in, stored_form};
 pub use self::owners::FieldOwner;
+pub(super) use self::owners::is_applied_by_us;
 pub use self::path::FieldPath;
 use self::walk::Walk;
 use super::ManifestObject;
@@ -64,7 +65,7 @@ pub struct ScaleTarget {
 }
 
 impl ScaleTarget {
-    fn of(object: &Value) -> Self {
+    pub(super) fn of(object: &Value) -> Self {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
         Self {
             kind: text("/kind").unwrap_or_default().to_owned(),
@@ -90,6 +91,14 @@ pub fn scale_targets<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Vec<Sc
             })
         })
         .collect()
+}
+
+/// Tells whether an autoscaler owns the number of replicas of a live object.
+pub(super) fn is_scaled(live: &Value) -> bool {
+    let path = FieldPath::of_fields(&["spec", "replicas"]);
+    owners::owners(live, &path)
+        .iter()
+        .any(FieldOwner::is_autoscaler)
 }
 
 /// What became of a field.
@@ -224,7 +233,8 @@ fn alone(
     }
 }
 
-fn shown(object: &Value, options: &CompareOptions) -> Value {
+/// Returns an object without what only the server sets, masked unless the options say otherwise.
+pub(super) fn shown(object: &Value, options: &CompareOptions) -> Value {
     let stored = stored_form(object);
     let mut walk = Walk::new(options, &stored, is_built_in(&stored));
     walk.value(&stored, None, &stored)

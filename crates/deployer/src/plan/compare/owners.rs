@@ -65,6 +65,18 @@ pub(super) fn owners(live: &Value, path: &FieldPath) -> Vec<FieldOwner> {
     owners
 }
 
+/// Tells whether server-side apply would find the object as we left it: we applied it, or nobody
+/// keeps accounts (a folder).
+pub(in crate::plan) fn is_applied_by_us(live: &Value) -> bool {
+    let entries = live.pointer("/metadata/managedFields");
+    let Some(entries) = entries.and_then(Value::as_array) else {
+        return true;
+    };
+    entries
+        .iter()
+        .any(|entry| entry["operation"] == "Apply" && owner(entry).is_ours())
+}
+
 fn owner(entry: &Value) -> FieldOwner {
     let text = |name: &str| {
         entry[name]

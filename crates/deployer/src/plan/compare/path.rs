@@ -24,6 +24,11 @@ pub(super) enum Segment {
 }
 
 impl FieldPath {
+    pub(super) fn of_fields(fields: &[&str]) -> Self {
+        let field = |name: &&str| Segment::Field((*name).to_owned());
+        Self(fields.iter().map(field).collect())
+    }
+
     pub(super) fn push(&mut self, segment: Segment) {
         self.0.push(segment);
     }
@@ -37,7 +42,7 @@ impl FieldPath {
     }
 
     /// Returns the keys of a path that leads through maps alone.
-    pub(super) fn fields(&self) -> Option<Vec<&str>> {
+    pub(in crate::plan) fn fields(&self) -> Option<Vec<&str>> {
         self.0
             .iter()
             .map(|segment| match segment {
