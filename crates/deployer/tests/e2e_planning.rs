@@ -331,8 +331,8 @@ async fn e2e_a_hand_edit_is_told_with_its_manager_and_an_autoscaler_is_yielded_t
     assert_eq!(diff.code, 2, "{diff:#?}");
     for words in [
         "-         image: app:hotfix\n+         image: app:1\n",
-        "# changed outside the release: spec.template.spec.containers[name=app].image: \"app:hotfix\" -> \"app:1\"  (set by kubectl-edit, ",
-        "# left to the autoscaler: spec.replicas: 5 -> 2",
+        "# changed outside the release:\n#   spec.template.spec.containers[name=app].image: \"app:hotfix\" -> \"app:1\"  (set by kubectl-edit, ",
+        "# left to the autoscaler:\n#   spec.replicas: 5 -> 2",
     ] {
         assert!(diff.stdout.contains(words), "`{words}`: {diff:#?}");
     }

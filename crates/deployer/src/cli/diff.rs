@@ -359,7 +359,7 @@ impl ShowArgs {
                 .suppress
                 .iter()
                 .any(|other| other.eq_ignore_ascii_case(kind));
-            !suppressed && !(self.suppress_secrets && kind == "Secret")
+            !(suppressed || self.suppress_secrets && kind == "Secret")
         });
         let differs = !entries.is_empty();
         let view = DiffView {

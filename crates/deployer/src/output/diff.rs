@@ -7,11 +7,12 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::contract::SCHEMA_VERSION;
-use super::plan::field_text;
+use super::plan::field_lines;
 use super::printer::{PrintError, Printer, Style};
 use crate::cluster::ObjectId;
 use crate::plan::compare::{
-    CompareOptions, Comparison, Presence, compare_added, compare_removed, compare_sets,
+    CompareOptions, Comparison, FieldDifference, Presence, compare_added, compare_removed,
+    compare_sets,
 };
 use crate::plan::{ManifestObject, ObjectAction, Plan, Undo, write_yaml};
 use crate::release::Namespace;
@@ -219,15 +220,19 @@ fn write_entry(printer: &Printer, view: &DiffView<'_>, entry: &DiffEntry, text: 
     let yaml = |value: &Option<Value>| value.as_ref().map(write_yaml).unwrap_or_default();
     let (before, after) = (yaml(&comparison.before), yaml(&comparison.after));
     write_lines(printer, view.context, &before, &after, text);
-    let notes =
-        |fields: &[crate::plan::compare::FieldDifference], what: &str, text: &mut String| {
-            for field in fields {
-                let field = serde_json::to_value(field).unwrap_or_default();
-                let line = format!("# {what}: {}", field_text(printer, &field));
-                text.push_str(&printer.paint(Style::Dim, &line));
+    let notes = |fields: &[FieldDifference], what: &str, text: &mut String| {
+        if !fields.is_empty() {
+            text.push_str(&printer.paint(Style::Dim, &format!("# {what}:")));
+            text.push('\n');
+        }
+        for field in fields {
+            let field = serde_json::to_value(field).unwrap_or_default();
+            for line in field_lines(printer, &field, "#   ") {
+                text.push_str(&line);
                 text.push('\n');
             }
-        };
+        }
+    };
     let foreign: Vec<_> = comparison
         .differences
         .iter()

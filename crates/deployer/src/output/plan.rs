@@ -10,8 +10,10 @@ use crate::plan::{HookStep, ObjectAction, SavedPlan, SavedStep};
 const FIELDS_SHOWN: usize = 12;
 /// Characters of a value that are shown where there is no terminal.
 const VALUE_WIDTH: usize = 60;
-/// Columns before a value in the narrowest useful layout.
+/// The narrowest terminal that is laid out for.
 const COLUMNS_MIN: usize = 40;
+/// What stands before the fields of an object.
+const FIELD_INDENT: &str = "             ";
 
 /// Prints a plan; the JSON and YAML are what `--save` writes.
 ///
@@ -119,7 +121,7 @@ fn step(printer: &Printer, step: &SavedStep, lines: &mut Vec<String>) {
     };
     lines.push(format!("  {word}  {}{undo}", step.object));
     for field in step.differences.iter().take(FIELDS_SHOWN) {
-        lines.push(format!("             {}", field_text(printer, field)));
+        lines.extend(field_lines(printer, field, FIELD_INDENT));
     }
     if let Some(more) = step
         .differences
@@ -128,50 +130,84 @@ fn step(printer: &Printer, step: &SavedStep, lines: &mut Vec<String>) {
         .filter(|more| *more > 0)
     {
         lines.push(format!(
-            "             and {more} more fields; see `deployer diff`"
+            "{FIELD_INDENT}and {more} more fields; see `deployer diff`"
         ));
     }
+    if !step.yielded.is_empty() {
+        let text = format!("{FIELD_INDENT}left to the autoscaler:");
+        lines.push(printer.paint(Style::Dim, &text));
+    }
     for field in &step.yielded {
-        let text = field_text(printer, field);
-        lines.push(printer.paint(
-            Style::Dim,
-            &format!("             left to the autoscaler: {text}"),
-        ));
+        let indent = format!("{FIELD_INDENT}  ");
+        lines.extend(field_lines(printer, field, &indent));
     }
 }
 
-/// Words a field that differs: `path: before -> after (set by whom)`.
-pub(super) fn field_text(printer: &Printer, field: &Value) -> String {
+/// Words a field that differs, `path: before -> after (set by whom)`; on a terminal that is too
+/// narrow for that, over several lines. Each line begins with `indent`.
+pub(super) fn field_lines(printer: &Printer, field: &Value, indent: &str) -> Vec<String> {
     let path = field["path"].as_str().unwrap_or_default();
-    let width = printer.columns().map_or(VALUE_WIDTH, |columns| {
-        (columns.max(COLUMNS_MIN).saturating_sub(path.len() + 20) / 2).max(12)
-    });
-    let value = |name: &str| shortened(&field[name], width);
-    let told = match (field["change"].as_str(), field["masked"] == true) {
-        (Some("changed"), true) => "changed (masked)".to_owned(),
-        (Some(change), true) => format!("{change} (masked)"),
-        (Some("added"), _) => format!("+ {}", value("after")),
-        (Some("removed"), _) => format!("- {}", value("before")),
-        _ => format!("{} -> {}", value("before"), value("after")),
-    };
     let owner = &field["owner"];
     let manager = owner["manager"]
         .as_str()
         .filter(|manager| *manager != "helm");
-    let owner = manager.map_or(String::new(), |manager| match owner["time"].as_str() {
-        Some(time) => format!("  (set by {manager}, {time})"),
-        None => format!("  (set by {manager})"),
+    let owner = manager.map(|manager| match owner["time"].as_str() {
+        Some(time) => format!("(set by {manager}, {time})"),
+        None => format!("(set by {manager})"),
     });
-    format!("{path}: {told}{}", printer.paint(Style::Dim, &owner))
+    let dim = |text: &str| printer.paint(Style::Dim, text);
+    let wide = |width| {
+        let mut text = format!("{path}: {}", change_text(field, width));
+        if let Some(owner) = &owner {
+            text.push_str("  ");
+            text.push_str(owner);
+        }
+        text
+    };
+    let columns = printer.columns().unwrap_or(usize::MAX);
+    let text = wide(VALUE_WIDTH);
+    if indent.len() + text.chars().count() <= columns || field["masked"] == true {
+        let owner = owner.unwrap_or_default();
+        let plain = text.strip_suffix(owner.as_str()).unwrap_or(&text);
+        return vec![format!("{indent}{plain}{}", dim(&owner))];
+    }
+    let width = columns.max(COLUMNS_MIN) - indent.len().min(COLUMNS_MIN / 2) - 4;
+    let mut lines = vec![format!("{indent}{path}")];
+    for (name, sign) in [("before", '-'), ("after", '+')] {
+        if !field[name].is_null() {
+            lines.push(format!(
+                "{indent}  {sign} {}",
+                shortened(&field[name], width)
+            ));
+        }
+    }
+    lines.extend(owner.map(|owner| format!("{indent}  {}", dim(&owner))));
+    lines
 }
 
-fn shortened(value: &Value, width: usize) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= width {
-        return text;
+fn change_text(field: &Value, width: usize) -> String {
+    let value = |name: &str| shortened(&field[name], width);
+    match (field["change"].as_str(), field["masked"] == true) {
+        (change, true) => format!("{} (masked)", change.unwrap_or("changed")),
+        (Some("added"), _) => format!("+ {}", value("after")),
+        (Some("removed"), _) => format!("- {}", value("before")),
+        _ => format!("{} -> {}", value("before"), value("after")),
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
+}
+
+/// Shortens in the middle: what differs is mostly at the end, as a tag or a number.
+fn shortened(value: &Value, width: usize) -> String {
+    let text: Vec<char> = value.to_string().chars().collect();
+    if text.len() <= width {
+        return text.into_iter().collect();
+    }
+    let head = width / 3;
+    let tail = text.len() - (width - head).saturating_sub(1);
+    text[..head]
+        .iter()
+        .chain(&['…'])
+        .chain(&text[tail..])
+        .collect()
 }
 
 fn summary(plan: &SavedPlan) -> String {
@@ -194,4 +230,35 @@ fn summary(plan: &SavedPlan) -> String {
         return "Plan: no objects.".to_owned();
     }
     format!("Plan: {}.", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn long_values_keep_both_ends() {
+        let value = json!("registry.example.com/ml/model-server:v2.1.0");
+        let text = shortened(&value, 20);
+        assert_eq!(text, "\"regis…erver:v2.1.0\"");
+        assert_eq!(text.chars().count(), 20);
+        assert_eq!(shortened(&json!(12), 20), "12");
+    }
+
+    #[test]
+    fn a_field_is_one_line_unless_the_terminal_is_too_narrow() {
+        let printer = Printer::new(Some(false));
+        let field = json!({"path": "spec.replicas", "change": "changed", "before": 1, "after": 2, "masked": false,
+            "owner": {"manager": "kubectl", "time": "2026-01-01T00:00:00Z"}});
+        assert_eq!(
+            field_lines(&printer, &field, "  "),
+            ["  spec.replicas: 1 -> 2  (set by kubectl, 2026-01-01T00:00:00Z)"]
+        );
+        let hidden = json!({"path": "data.a", "change": "changed", "masked": true});
+        assert_eq!(
+            field_lines(&printer, &hidden, ""),
+            ["data.a: changed (masked)"]
+        );
+    }
 }

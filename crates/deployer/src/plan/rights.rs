@@ -387,6 +387,7 @@ impl Rights {
 
 /// Gathers rights into rules: resources of a group with the same verbs and name stand together.
 fn rules(rights: &[&Right]) -> Vec<Value> {
+    type Alike<'a> = (&'a str, Option<&'a str>, BTreeSet<&'a str>);
     let mut verbs: BTreeMap<(&str, Option<&str>, &str), BTreeSet<&str>> = BTreeMap::new();
     for right in rights {
         let key = (
@@ -396,7 +397,7 @@ fn rules(rights: &[&Right]) -> Vec<Value> {
         );
         verbs.entry(key).or_default().insert(right.verb);
     }
-    let mut grouped: BTreeMap<(&str, Option<&str>, BTreeSet<&str>), Vec<&str>> = BTreeMap::new();
+    let mut grouped: BTreeMap<Alike<'_>, Vec<&str>> = BTreeMap::new();
     for ((group, name, resource), verbs) in verbs {
         grouped
             .entry((group, name, verbs))

@@ -42,6 +42,25 @@ const KEY_WORDS: [&str; 8] = [
     "auth",
     "account",
 ];
+/// Words before a `secret` at the end that make it one; after others it names a Secret.
+const SECRET_OWNERS: [&str; 16] = [
+    "client",
+    "app",
+    "application",
+    "jwt",
+    "session",
+    "cookie",
+    "shared",
+    "webhook",
+    "consumer",
+    "api",
+    "signing",
+    "hmac",
+    "csrf",
+    "encryption",
+    "oauth",
+    "token",
+];
 /// Words at the end that say where a secret is rather than what it is.
 const REFERENCE_WORDS: [&str; 24] = [
     "name",
@@ -71,7 +90,7 @@ const REFERENCE_WORDS: [&str; 24] = [
 ];
 
 /// Tells whether a key looks as if its value were secret: `db.password`, `API_KEY`, `clientSecret`;
-/// not `existingSecret`, `secretName`, `passwordKey`, which only say where it is.
+/// not `existingSecret`, `credentialsSecret`, `secretName`, `passwordKey`, which only say where it is.
 pub fn looks_sensitive(key: &str) -> bool {
     let words = words(key);
     let Some(last) = words.last() else {
@@ -88,6 +107,11 @@ pub fn looks_sensitive(key: &str) -> bool {
         .any(|pair| pair[1] == "key" && KEY_WORDS.contains(&pair[0].as_str()));
     if is_secret_key && last == "key" {
         return true;
+    }
+    if let [.., before, last] = words.as_slice()
+        && matches!(last.as_str(), "secret" | "secrets")
+    {
+        return SECRET_OWNERS.contains(&before.as_str());
     }
     !REFERENCE_WORDS.contains(&last.as_str())
         && words
@@ -333,6 +357,8 @@ mod tests {
         }
         for key in [
             "existingSecret",
+            "credentialsSecret",
+            "tlsSecret",
             "secretName",
             "passwordKey",
             "tokenPath",
