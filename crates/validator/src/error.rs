@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use attest::{AgeError, PlaceError, SignError, StatementError};
 use verdict::auc::MetricError;
 use verdict::exit::ExitCode;
 
-use crate::dataset::{DatasetError, SourceError};
+use crate::dataset::{DatasetError, LocationError, SourceError};
 use crate::evaluate::{EvaluateError, scorer_exit_code};
 use crate::judge::JudgeError;
 use crate::scorer::ScorerError;
@@ -139,6 +140,65 @@ pub enum GateError {
         #[source]
         source: std::io::Error,
     },
+    /// A key cannot be had.
+    #[error("{flag} names no key that can be used")]
+    Key {
+        /// The flag.
+        flag: &'static str,
+        /// Why.
+        #[source]
+        source: PlaceError,
+    },
+    /// A signed verdict without a key.
+    #[error("a signed verdict is asked for, and no key is named")]
+    NoSigningKey,
+    /// A time that is none.
+    #[error("{flag} is no time")]
+    Age {
+        /// The flag.
+        flag: &'static str,
+        /// Why.
+        #[source]
+        source: AgeError,
+    },
+    /// The verdict cannot be signed.
+    #[error("the verdict is `{outcome}`, but it cannot be signed")]
+    Sign {
+        /// What the verdict was.
+        outcome: &'static str,
+        /// Why.
+        #[source]
+        source: SignError,
+    },
+    /// There is nothing to sign.
+    #[error("`{path}` cannot be signed")]
+    Statement {
+        /// The report.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StatementError,
+    },
+    /// A file that was named on the command line.
+    #[error("`{path}` cannot be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is something else.
+    #[error("`{path}` holds no {expected}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Where verdicts are kept cannot be used.
+    #[error("--reuse-verdict names no place")]
+    ReusePlace(#[source] LocationError),
     /// A fault of this program.
     #[error("internal error: {what}")]
     Internal {
@@ -152,7 +212,17 @@ impl GateError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) => ExitCode::Usage,
+            Self::Settings(_)
+            | Self::NoSigningKey
+            | Self::Age { .. }
+            | Self::Statement { .. }
+            | Self::Read { .. }
+            | Self::Content { .. }
+            | Self::ReusePlace(_) => ExitCode::Usage,
+            Self::Key { source, .. } => match source {
+                PlaceError::Program(_) => ExitCode::Infrastructure,
+                _ => ExitCode::Usage,
+            },
             Self::FetchModel { source, .. } => source.exit_code(),
             Self::ModelTooLarge { .. } | Self::OtherModel { .. } => ExitCode::Model,
             Self::LoadModel { source, .. }
@@ -170,6 +240,7 @@ impl GateError {
             Self::StoreModel { .. }
             | Self::Interrupted { .. }
             | Self::Write { .. }
+            | Self::Sign { .. }
             | Self::Internal { .. } => ExitCode::Infrastructure,
         }
     }
@@ -220,7 +291,24 @@ impl GateError {
             Self::OtherModel { .. } => Some(
                 "name the model that was meant, or correct `model.sha256` in the gate file".into(),
             ),
-            Self::ModelTooLarge { .. } | Self::Internal { .. } => None,
+            Self::Key { source, .. } => source.hint(),
+            Self::NoSigningKey => Some("name the key by `--sign-key file:PATH`".into()),
+            Self::Sign {
+                source: SignError::Signer(source),
+                ..
+            } => source.hint(),
+            Self::Content { .. } => {
+                Some("name an envelope (`--attestation`), or a report or brief that carries one".into())
+            }
+            Self::Statement { .. } => {
+                Some("sign the report (`--report`) of a run that ended in a verdict".into())
+            }
+            Self::Read { path, .. } => Some(format!("check the path `{}`", path.display())),
+            Self::ReusePlace(_) => Some("write `s3://BUCKET/PREFIX/` or a folder's path".into()),
+            Self::ModelTooLarge { .. }
+            | Self::Age { .. }
+            | Self::Sign { .. }
+            | Self::Internal { .. } => None,
         };
         let mut hints: Vec<String> = hint.into_iter().collect();
         if let Self::Evaluate {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use verdict::exit::ExitCode;
 use verdict::report::{
     BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, Check, ConfigurationEntry, CurvesSection,
-    DatasetSection, DatasetSummary, Environment, ErrorSection, LatencySection, MetricsSection,
-    ModelSection, ModelSummary, REPORT_KIND, Report, SCHEMA_VERSION, Timings,
+    DatasetSection, DatasetSummary, Environment, ErrorSection, GateSummary, LatencySection,
+    MetricsSection, ModelSection, ModelSummary, REPORT_KIND, Report, Reused, SCHEMA_VERSION,
+    Timings,
 };
 
 use crate::dataset::{Dataset, Evidence};
@@ -45,9 +46,38 @@ pub struct Findings {
     pub timings: Timings,
     /// How many raw outputs were infinite.
     pub scores_infinite: u64,
+    /// The digest of what was asked, once it was known.
+    pub gate_digest: Option<String>,
+    /// Where the verdict comes from, when it is an earlier run's.
+    pub reused: Option<Reused>,
+    /// That run's signed verdict, packed.
+    pub attestation: Option<String>,
 }
 
 impl Findings {
+    /// Takes over what an earlier run found; its times stay in `reused`.
+    #[must_use]
+    pub fn reused(report: Report, reused: Reused) -> Self {
+        Self {
+            model: report.model,
+            champion: report.champion,
+            dataset: report.dataset,
+            metrics: report.metrics,
+            curves: report.curves,
+            latency: report.latency,
+            latency_further: report.latency_further,
+            checks: report.brief.checks,
+            reasons: report.brief.reasons,
+            warnings: report.warnings,
+            environment: report.environment,
+            timings: Timings::default(),
+            scores_infinite: 0,
+            gate_digest: report.brief.gate.map(|gate| gate.digest),
+            reused: Some(reused),
+            attestation: report.brief.attestation,
+        }
+    }
+
     /// Adds what was read.
     pub fn note_evidence(&mut self, evidence: Evidence) {
         if let Some(dataset) = &mut self.dataset {
@@ -68,6 +98,7 @@ pub fn dataset_section(dataset: &Dataset) -> DatasetSection {
     DatasetSection {
         uri: dataset.uri(),
         digest: None,
+        manifest_digest: None,
         files: Vec::new(),
         files_total: dataset.files_total() as u64,
         bytes_total: 0,
@@ -172,12 +203,19 @@ fn brief(findings: &Findings, frame: &Frame<'_>, exit: ExitCode) -> Brief {
         dataset: DatasetSummary {
             uri: configured("dataset"),
             digest: dataset.and_then(|dataset| dataset.digest.clone()),
+            manifest_digest: dataset.and_then(|dataset| dataset.manifest_digest.clone()),
             rows: dataset
                 .filter(|dataset| dataset.digest.is_some())
                 .map(|dataset| dataset.rows_total),
             positives: metrics.map(|metrics| metrics.positives),
             negatives: metrics.map(|metrics| metrics.negatives),
         },
+        gate: findings
+            .gate_digest
+            .clone()
+            .map(|digest| GateSummary { digest }),
+        reused: findings.reused.clone(),
+        attestation: findings.attestation.clone(),
         validator_version: crate::VERSION.to_owned(),
         started_at: frame
             .started_at

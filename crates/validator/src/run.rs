@@ -3,22 +3,26 @@
 mod champion;
 mod expect;
 mod latency;
+mod reused;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use verdict::decision::verdict;
 use verdict::exit::ExitCode;
-use verdict::report::Environment;
+use verdict::report::{DatasetSection, Environment};
 
 use crate::dataset::{Dataset, Evidence, ObjectSource, source_of};
 use crate::error::GateError;
 use crate::evaluate::{Evaluation, RowSample, Scorers, evaluate};
 use crate::findings::{Findings, dataset_section, model_section};
+use crate::gate;
 use crate::judge::{GatherPlan, Gathered, judge};
+use crate::manifest::{self, Contents};
 use crate::model_file::{self, ModelFile};
 use crate::output::progress::Progress;
 use crate::output::reason;
+use crate::reuse::Store;
 use crate::scorer::{Scorer, ScorerProcess, SpawnOptions, find_scorer};
 use crate::settings::{MetricCheck, Settings};
 
@@ -29,6 +33,7 @@ use crate::settings::{MetricCheck, Settings};
 /// are gone.
 pub async fn judge_model(
     settings: &Settings,
+    store: Option<&Store>,
     progress: &Arc<Progress>,
     findings: &mut Findings,
 ) -> Result<ExitCode, GateError> {
@@ -37,8 +42,31 @@ pub async fn judge_model(
     progress.phase("fetching the model");
     let model_file = model_file::fetch(&settings.model, &mut client).await?;
     let source = source_of(&settings.data.root, &mut client).await;
+    let mut listed = None;
+    if let Some(store) = store {
+        progress.phase("looking for a kept verdict");
+        let dataset = open(settings, Arc::clone(&source)).await?;
+        let looked = reused::look(settings, store, (&model_file, &dataset), &mut client).await?;
+        if let Some(verdict) = looked.verdict {
+            *findings = verdict.0;
+            return Ok(verdict.1);
+        }
+        findings.warnings.extend(looked.warning);
+        listed = Some((dataset, looked.manifest_digest));
+    }
     progress.phase("loading the model and listing the dataset");
-    let (scorer, dataset) = tokio::join!(load(settings, &model_file), open(settings, source));
+    let opened = async {
+        match listed {
+            Some((dataset, manifest_digest)) => Ok((dataset, manifest_digest)),
+            None => {
+                let dataset = open(settings, source).await?;
+                let digest = manifest(settings, &dataset, Contents::Leave).await?;
+                Ok((dataset, digest))
+            }
+        }
+    };
+    let (scorer, dataset): (_, Result<_, GateError>) =
+        tokio::join!(load(settings, &model_file), opened);
     let scorer = scorer?;
     refuse_other_model(settings, &scorer)?;
     findings.timings.load_s = Some(loading.elapsed().as_secs_f64());
@@ -49,10 +77,17 @@ pub async fn judge_model(
             "the system lacks the protection `{protection}`: the model ran less confined"
         ));
     }
-    let dataset = dataset?;
-    findings.dataset = Some(dataset_section(&dataset));
+    let (dataset, manifest_digest) = dataset?;
+    findings.dataset = Some(DatasetSection {
+        manifest_digest,
+        ..dataset_section(&dataset)
+    });
     warn_of_skipped(&dataset, findings);
     let champion = champion::load(settings, &mut client, findings).await?;
+    let champion_sha256 = champion
+        .as_ref()
+        .map(|champion| champion.model().sha256.as_str());
+    findings.gate_digest = Some(gate::digest(&settings.effective, champion_sha256));
     let checks = champion::judgeable(settings, champion.is_some());
 
     let scorers = (scorer, champion);
@@ -111,6 +146,19 @@ async fn open(settings: &Settings, source: Arc<dyn ObjectSource>) -> Result<Data
         .map_err(|source| GateError::OpenDataset {
             uri: settings.dataset.to_string(),
             source,
+        })
+}
+
+async fn manifest(
+    settings: &Settings,
+    dataset: &Dataset,
+    contents: Contents,
+) -> Result<Option<String>, GateError> {
+    manifest::digest(dataset, contents)
+        .await
+        .map_err(|source| GateError::OpenDataset {
+            uri: settings.dataset.to_string(),
+            source: source.into(),
         })
 }
 

@@ -25,6 +25,10 @@ Examples:
     validator check gate.yaml
     validator --gate gate.yaml --model model.pt --dataset validation/
 
+  Sign the verdict, and verify it elsewhere:
+    validator --model model.pt --dataset validation/ --sign-key file:gate.pem --attestation v.json
+    validator verify v.json --key file:gate.pub --max-age 7d
+
   Keep the full report and print it too:
     validator --model model.pt --dataset data.parquet --report report.json --output json
 
@@ -115,6 +119,32 @@ pub(super) struct Arguments {
         value_name = "PATH"
     )]
     termination_message: Option<PathBuf>,
+    /// Write the signed verdict to this file
+    #[arg(
+        long,
+        global = true,
+        env = "VALIDATOR_ATTESTATION",
+        value_name = "PATH"
+    )]
+    attestation: Option<PathBuf>,
+    /// Sign the verdict with the key that lies here: file:PATH, env:NAME or exec:PROGRAM
+    #[arg(long, env = "VALIDATOR_SIGN_KEY", value_name = "KEY")]
+    pub(super) sign_key: Option<String>,
+    /// Take the verdict of an earlier run on the same model, dataset and gate from here, a folder
+    /// or s3://BUCKET/PREFIX/, and keep new ones there
+    #[arg(long, env = "VALIDATOR_REUSE_VERDICT", value_name = "PLACE")]
+    pub(super) reuse_verdict: Option<String>,
+    /// Take only verdicts that this public key, or the one of --sign-key, has signed
+    #[arg(
+        long,
+        env = "VALIDATOR_REUSE_KEY",
+        value_name = "KEY",
+        value_delimiter = ','
+    )]
+    pub(super) reuse_key: Vec<String>,
+    /// Take only verdicts that are at most this old, such as 12h or 7d
+    #[arg(long, env = "VALIDATOR_REUSE_MAX_AGE", value_name = "AGE")]
+    pub(super) reuse_max_age: Option<String>,
     /// Run the model in this binary [default: validator-scorer beside this program]
     #[arg(long, global = true, env = "VALIDATOR_SCORER", value_name = "PATH")]
     scorer: Option<String>,
@@ -178,6 +208,39 @@ pub(super) enum Command {
     },
     /// Print the JSON Schema of gate files
     Schema,
+    /// Sign the verdict of a report: an in-toto statement in a DSSE envelope
+    Sign {
+        /// The report [of --report]
+        #[arg(value_name = "REPORT")]
+        report: PathBuf,
+        /// Sign with the key that lies here: file:PATH, env:NAME or exec:PROGRAM
+        #[arg(long, value_name = "KEY")]
+        key: String,
+    },
+    /// Verify a signed verdict, offline: 0 when it is accepted, 1 when it is refused
+    Verify {
+        /// An envelope, or a report or termination message that carries one; - for stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Accept signatures by this public key: file:PATH, env:NAME or exec:PROGRAM; repeatable
+        #[arg(long, required = true, value_name = "KEY")]
+        key: Vec<String>,
+        /// Demand that the run ended at most this long ago, such as 12h or 7d
+        #[arg(long, value_name = "AGE")]
+        max_age: Option<String>,
+        /// Demand a verdict on the model file of this SHA-256
+        #[arg(long, value_name = "HEX")]
+        model_sha256: Option<String>,
+        /// Demand a verdict on the dataset of this digest, of its content or of its listing
+        #[arg(long, value_name = "DIGEST")]
+        dataset_digest: Option<String>,
+        /// Demand a verdict under the gate of this digest
+        #[arg(long, value_name = "DIGEST")]
+        gate_digest: Option<String>,
+        /// Accept verdicts other than a pass, too
+        #[arg(long)]
+        any_outcome: bool,
+    },
 }
 
 /// How the result is printed.
@@ -232,6 +295,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
         html: arguments.html.clone(),
         prometheus: arguments.prometheus.clone(),
         termination_message: arguments.termination_message.clone(),
+        attestation: arguments.attestation.clone(),
     };
     Ok(Asked {
         arguments,
@@ -262,6 +326,7 @@ pub(super) fn destinations_regardless(arguments: &[OsString]) -> Destinations {
         html: or_variable("--html", "VALIDATOR_HTML"),
         prometheus: or_variable("--prometheus", "VALIDATOR_PROMETHEUS"),
         termination_message: or_variable("--termination-message", "VALIDATOR_TERMINATION_MESSAGE"),
+        attestation: or_variable("--attestation", "VALIDATOR_ATTESTATION"),
     }
     .with_defaults()
 }

@@ -85,7 +85,7 @@ pub(super) fn print_schema(printer: &Printer) -> ExitCode {
     print(printer, &(text + "\n"))
 }
 
-fn print(printer: &Printer, text: &str) -> ExitCode {
+pub(super) fn print(printer: &Printer, text: &str) -> ExitCode {
     match printer.data(text) {
         Ok(()) => ExitCode::Pass,
         Err(error) => {

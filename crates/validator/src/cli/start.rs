@@ -8,19 +8,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anstream::ColorChoice;
+use attest::Required;
 use tokio::signal::unix::{SignalKind, signal};
 use verdict::exit::ExitCode;
 use verdict::report::{ConfigurationEntry, Report};
 
 use super::arguments::{Asked, Color, Command, OutputForm, destinations_regardless, parse};
+use super::attestation::{Attestation, prepare};
 use super::check::{check, print_plan, print_schema};
 use super::logging;
+use super::verify::{VerifyRequest, sign, verify};
 use crate::error::GateError;
 use crate::findings::{Findings, Frame, report};
 use crate::gate;
 use crate::judge::Expected;
 use crate::output::progress::Progress;
 use crate::output::{Destinations, Printer, Talk, render_error, render_report};
+use crate::reuse::{self, Store};
 use crate::run::judge_model;
 use crate::settings::{Settings, SettingsError};
 
@@ -52,6 +56,31 @@ pub fn start(arguments: Vec<OsString>) -> ExitCode {
                 print_plan(&asked, file.as_deref(), expected)
             }
             Some(Command::Schema) => print_schema(&printer(&asked)),
+            Some(Command::Sign { report, key }) => sign(&asked, report, key),
+            Some(Command::Verify {
+                file,
+                key,
+                max_age,
+                model_sha256,
+                dataset_digest,
+                gate_digest,
+                any_outcome,
+            }) => {
+                let request = VerifyRequest {
+                    file,
+                    keys: key,
+                    max_age: max_age.as_deref(),
+                    model_sha256: model_sha256.as_deref(),
+                    dataset_digest: dataset_digest.as_deref(),
+                    gate_digest: gate_digest.as_deref(),
+                    outcome: if *any_outcome {
+                        Required::Any
+                    } else {
+                        Required::Pass
+                    },
+                };
+                verify(&asked, &request)
+            }
         },
         Err(error) if !error.use_stderr() => {
             // --help and --version: a reader that has gone is a quiet end.
@@ -163,16 +192,25 @@ fn run(asked: &Asked) -> ExitCode {
     let settings = gate
         .map_err(SettingsError::from)
         .and_then(|gate| Settings::resolve(&asked.request, gate.as_ref()));
-    let outcome = match settings {
-        Ok(settings) => {
+    let prepared = settings.map_err(GateError::from).and_then(|settings| {
+        Ok((
+            settings,
+            prepare(arguments, destinations.attestation.is_some())?,
+        ))
+    });
+    let mut attestation = Attestation::default();
+    let outcome = match prepared {
+        Ok((settings, prepared)) => {
+            attestation = prepared;
+            let store = attestation.store.as_ref();
             configuration.clone_from(&settings.effective);
             // Whatever happens, the verdict's files must say so.
             catch_unwind(AssertUnwindSafe(|| {
-                judge_in_runtime(&settings, &progress, &mut findings)
+                judge_in_runtime(&settings, store, &progress, &mut findings)
             }))
             .unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     progress.finish();
     let ended = Ended {
@@ -181,9 +219,40 @@ fn run(asked: &Asked) -> ExitCode {
         outcome,
         started,
     };
-    let (report, outcome) = ended.into_report();
+    let (mut report, outcome) = ended.into_report();
+    let signed = attestation.sign(&mut report);
+    if let Err(warning) = keep(attestation.store.as_ref(), &report) {
+        report.warnings.push(warning);
+    }
     let exit = tell(&printer, arguments.output, &report, outcome);
-    tell_files(&printer, &destinations, &report, exit)
+    let exit = tell_files(&printer, &destinations, &report, exit);
+    match signed {
+        Ok(()) => exit,
+        Err(error) => {
+            printer.talk(Talk::Plain, &render_error(&error.chain(), &error.hints()));
+            undelivered(exit, error.exit_code())
+        }
+    }
+}
+
+/// Keeps the verdict for later runs; a failure is told and changes nothing.
+fn keep(store: Option<&Store>, report: &Report) -> Result<(), String> {
+    let Some(store) = store else { return Ok(()) };
+    let kept = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| {
+            let kept = runtime.block_on(reuse::keep(store, report, &mut None));
+            kept.map_err(|error| error.to_string())
+        });
+    match kept {
+        Ok(_) => Ok(()),
+        Err(why) => Err(format!(
+            "the verdict is not kept for later runs in `{}`: {why}",
+            store.place
+        )),
+    }
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> GateError {
@@ -196,6 +265,7 @@ fn panicked(payload: &(dyn Any + Send)) -> GateError {
 
 fn judge_in_runtime(
     settings: &Settings,
+    store: Option<&Store>,
     progress: &Arc<Progress>,
     findings: &mut Findings,
 ) -> Result<ExitCode, GateError> {
@@ -209,7 +279,7 @@ fn judge_in_runtime(
         let mut terminated = signal(SignalKind::terminate()).map_err(no_signals)?;
         let mut interrupted = signal(SignalKind::interrupt()).map_err(no_signals)?;
         tokio::select! {
-            outcome = judge_model(settings, progress, findings) => outcome,
+            outcome = judge_model(settings, store, progress, findings) => outcome,
             _ = terminated.recv() => Err(GateError::Interrupted { signal: "SIGTERM" }),
             _ = interrupted.recv() => Err(GateError::Interrupted { signal: "SIGINT" }),
         }

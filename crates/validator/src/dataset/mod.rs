@@ -10,6 +10,7 @@ mod error;
 mod local;
 mod location;
 mod partition;
+mod put;
 mod ranges;
 mod reader;
 mod s3;
@@ -28,6 +29,7 @@ pub use error::DatasetError;
 pub use local::LocalSource;
 pub use location::{Location, LocationError};
 pub use partition::{Comparison, FileFilter, Relation, split_pattern};
+pub use put::put;
 pub use s3::S3Source;
 pub use s3_client::S3Client;
 pub use source::{Cause, Object, ObjectSource, SourceError, is_hidden};
@@ -108,6 +110,18 @@ impl Dataset {
     #[must_use]
     pub fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// Returns the files that will be read, as they were listed.
+    #[must_use]
+    pub fn files(&self) -> &[Arc<Object>] {
+        &self.files
+    }
+
+    /// Returns where they are read from.
+    #[must_use]
+    pub fn source(&self) -> &Arc<dyn ObjectSource> {
+        &self.source
     }
 
     /// Returns how many files will be read.

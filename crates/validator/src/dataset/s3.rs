@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use super::ranges::RequestPlan;
 use super::s3_client::S3Client;
 use super::s3_error::classify;
-use super::source::{FILES_MAX, Object, ObjectSource, SourceError, check_ranges, is_hidden};
+use super::source::{ETAG, FILES_MAX, Object, ObjectSource, SourceError, check_ranges, is_hidden};
 
 /// Requests of one call that are under way at a time.
 const REQUESTS_CONCURRENT_MAX: usize = 8;
@@ -228,8 +228,6 @@ fn next_page(
     }
 }
 
-/// Marks a pin that is an ETag.
-const ETAG: &str = "etag ";
 /// Marks a pin that is a time of change, in seconds: what is left where a listing has no ETags.
 const MODIFIED: &str = "modified ";
 

@@ -50,6 +50,17 @@ pub struct Object {
     pub pin: String,
 }
 
+/// Marks a pin that is an ETag.
+pub(super) const ETAG: &str = "etag ";
+
+impl Object {
+    /// Returns the ETag, where the store gave one.
+    #[must_use]
+    pub fn etag(&self) -> Option<&str> {
+        self.pin.strip_prefix(ETAG)
+    }
+}
+
 /// Tells whether a relative name is hidden from datasets, as `_SUCCESS` and `.crc` files are.
 #[must_use]
 pub fn is_hidden(name: &str) -> bool {

@@ -440,4 +440,7 @@ pub struct ReportPart {
     /// The brief verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_message: Option<String>,
+    /// The signed verdict, where `--sign-key` names a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! What the parts mean together with flags and variables is decided in [`crate::settings`].
 //! Nothing here reads data, models or the network.
 
+mod digest;
 pub mod file;
 mod scalar;
 mod schema;
@@ -11,6 +12,7 @@ mod schema;
 mod tests;
 
 pub use config_file::FileError as GateFileError;
+pub use digest::digest;
 pub use file::GateFile;
 pub use scalar::{Count, Number};
 pub use schema::schema;

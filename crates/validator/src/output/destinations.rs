@@ -25,10 +25,12 @@ pub struct Destinations {
     pub prometheus: Option<PathBuf>,
     /// The brief verdict.
     pub termination_message: Option<PathBuf>,
+    /// The signed verdict.
+    pub attestation: Option<PathBuf>,
 }
 
-/// Makes a file's content from a report.
-type Render = fn(&Report) -> String;
+/// Makes a file's content from a report; nothing where there is none to write.
+type Render = fn(&Report) -> Option<String>;
 
 impl Destinations {
     /// Fills in Kubernetes' own place for termination messages where it exists.
@@ -58,16 +60,18 @@ impl Destinations {
             &mut self.termination_message,
             part.termination_message.as_ref(),
         );
+        fill(&mut self.attestation, part.attestation.as_ref());
     }
 
     /// Returns the files that are replaced as a whole, and what they are made by.
     fn files(&self) -> impl Iterator<Item = (&Path, Render)> {
-        let all: [(&Option<PathBuf>, Render); 5] = [
-            (&self.report, render_json),
-            (&self.junit, render_junit),
-            (&self.markdown, render_markdown),
-            (&self.html, render_html),
-            (&self.prometheus, render_prometheus),
+        let all: [(&Option<PathBuf>, Render); 6] = [
+            (&self.report, |report| Some(render_json(report))),
+            (&self.junit, |report| Some(render_junit(report))),
+            (&self.markdown, |report| Some(render_markdown(report))),
+            (&self.html, |report| Some(render_html(report))),
+            (&self.prometheus, |report| Some(render_prometheus(report))),
+            (&self.attestation, render_attestation),
         ];
         all.into_iter()
             .filter_map(|(path, render)| Some((path.as_deref()?, render)))
@@ -108,11 +112,17 @@ impl Destinations {
             None => Ok(()),
         };
         self.files()
-            .map(|(path, render)| {
-                write_beside(path, &render(report)).map_err(|source| failed(path, source))
-            })
+            .filter_map(|(path, render)| Some((path, render(report)?)))
+            .map(|(path, text)| write_beside(path, &text).map_err(|source| failed(path, source)))
             .fold(message, Result::and)
     }
+}
+
+fn render_attestation(report: &Report) -> Option<String> {
+    let packed = report.brief.attestation.as_deref()?;
+    attest::unpack(packed)
+        .ok()
+        .map(|envelope| envelope.to_json())
 }
 
 fn render_json(report: &Report) -> String {
@@ -121,7 +131,7 @@ fn render_json(report: &Report) -> String {
 }
 
 /// Writes a file so that a reader sees none or the whole one.
-fn write_beside(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_beside(path: &Path, text: &str) -> io::Result<()> {
     if !std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.partial", std::process::id()));

@@ -15,8 +15,10 @@ mod prometheus;
 pub mod reason;
 mod settings;
 mod text;
+mod verification;
 
 pub use destinations::Destinations;
+pub(crate) use destinations::write_beside;
 pub use html::render_html;
 pub use junit::render_junit;
 pub use markdown::render_markdown;
@@ -25,3 +27,4 @@ pub use printer::{Printer, Talk};
 pub use prometheus::render_prometheus;
 pub use settings::render_settings;
 pub use text::{render_error, render_report};
+pub use verification::{Verification, render_verification};

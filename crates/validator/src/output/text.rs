@@ -34,6 +34,14 @@ pub fn render_report(report: &Report) -> String {
     // Writing to a string cannot fail.
     let _ = render_subjects(&mut text, report);
     let _ = render_checks(&mut text, &report.brief);
+    if let Some(reused) = &report.brief.reused {
+        let _ = writeln!(
+            text,
+            "{}   the verdict of the run of {}, for the same model, dataset and gate; no row was scored and no call timed now\n",
+            paint(BOLD, "reused"),
+            reused.started_at
+        );
+    }
     if let Some(latency) = &report.latency {
         let _ = render_latency(&mut text, latency);
     }

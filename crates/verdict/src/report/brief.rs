@@ -98,12 +98,37 @@ pub struct DatasetSummary {
     pub uri: Option<String>,
     /// `sha256:` and the digest over names, sizes and contents' identities of all files.
     pub digest: Option<String>,
+    /// `sha256:` and the digest over names, sizes and ETags (of local files SHA-256) as they
+    /// were listed: known before a row is read. Absent where it was not needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_digest: Option<String>,
     /// How many rows were scored.
     pub rows: Option<u64>,
     /// How many rows carry the positive label.
     pub positives: Option<u64>,
     /// How many rows carry the negative label.
     pub negatives: Option<u64>,
+}
+
+/// What was asked of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateSummary {
+    /// `sha256:` and the digest over all settings that can change the verdict.
+    pub digest: String,
+}
+
+/// Where a verdict comes from that no model was run for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reused {
+    /// Where the verdict was kept.
+    pub from: String,
+    /// When the run that judged started, RFC 3339 in UTC.
+    pub started_at: String,
+    /// How long that run took, in seconds.
+    pub duration_s: f64,
+    /// The id of the key that signed the verdict; absent where no signature was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
 }
 
 /// The verdict as it goes into the termination message and into the full report.
@@ -128,6 +153,15 @@ pub struct Brief {
     pub model: ModelSummary,
     /// The dataset that it was judged on.
     pub dataset: DatasetSummary,
+    /// What was asked of it; absent when the run did not get that far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateSummary>,
+    /// Where the verdict comes from, when this run did not judge itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<Reused>,
+    /// The signed verdict, packed (crate `attest`, `unpack`); absent where none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<String>,
     /// The version of the validator that wrote this.
     pub validator_version: String,
     /// When the run started, RFC 3339 in UTC.
@@ -186,7 +220,8 @@ impl Brief {
     /// Returns compact JSON of at most [`TERMINATION_MESSAGE_BYTES_MAX`] bytes.
     ///
     /// What does not fit is shortened in this order: reasons after the first, hints, long
-    /// texts, and at last the checks; the verdict itself always stays readable.
+    /// texts, then the signed verdict, and at last the checks; the verdict itself always stays
+    /// readable.
     #[must_use]
     pub fn to_termination_message(&self) -> String {
         let mut brief = self.clone();
@@ -201,6 +236,13 @@ impl Brief {
     #[must_use]
     pub fn check(&self, metric: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.metric == metric)
+    }
+
+    /// Returns when the model was judged: of a reused verdict the start of the run that did.
+    #[must_use]
+    pub fn judged_at(&self) -> &str {
+        let reused = self.reused.as_ref();
+        reused.map_or(&self.started_at, |reused| &reused.started_at)
     }
 
     fn to_json(&self) -> String {
@@ -229,6 +271,9 @@ impl Brief {
             }
             text.truncate(end);
             text.push('…');
+            return true;
+        }
+        if self.attestation.take().is_some() {
             return true;
         }
         self.checks.pop().is_some()
@@ -270,10 +315,14 @@ mod tests {
             dataset: DatasetSummary {
                 uri: Some("s3://data/validation/".to_owned()),
                 digest: Some(format!("sha256:{}", "cd".repeat(32))),
+                manifest_digest: None,
                 rows: Some(4000),
                 positives: Some(400),
                 negatives: Some(3600),
             },
+            gate: None,
+            reused: None,
+            attestation: None,
             validator_version: "0.1.0".to_owned(),
             started_at: "2026-01-02T03:04:05Z".to_owned(),
             duration_s: 1.5,
@@ -339,6 +388,7 @@ mod tests {
         brief.hints = vec!["hint".repeat(500)];
         brief.model.uri = Some("s3://bucket/".to_owned() + &"long/".repeat(2000));
         brief.dataset.uri = brief.model.uri.clone();
+        brief.attestation = Some("A".repeat(5000));
         let text = brief.to_termination_message();
         assert!(
             text.len() <= TERMINATION_MESSAGE_BYTES_MAX,

@@ -213,6 +213,9 @@ pub struct DatasetSection {
     pub uri: String,
     /// `sha256:` over names, sizes and identities, in name order.
     pub digest: Option<String>,
+    /// `sha256:` over names, sizes and ETags (of local files SHA-256) as they were listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_digest: Option<String>,
     /// All files, in name order; at most 1,000 are listed.
     pub files: Vec<DatasetFile>,
     /// How many files there are.

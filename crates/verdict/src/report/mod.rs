@@ -8,8 +8,8 @@ mod brief;
 mod full;
 
 pub use brief::{
-    BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, BriefError, Check, DatasetSummary, ModelSummary,
-    Outcome, TERMINATION_MESSAGE_BYTES_MAX,
+    BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, BriefError, Check, DatasetSummary, GateSummary,
+    ModelSummary, Outcome, Reused, TERMINATION_MESSAGE_BYTES_MAX,
 };
 pub use full::{
     AucSection, ConfigurationEntry, ConfigurationSource, CurvesSection, DatasetFile,
