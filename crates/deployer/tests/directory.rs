@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deployer::action::{self, ActionError, Aftermath, Deployer, ExitCode};
-use deployer::clock::SystemClock;
-use deployer::cluster::DirectoryCluster;
+use deployer::clock::{Clock, ManualClock, SystemClock};
+use deployer::cluster::{DirectoryCluster, Fault, FaultPlan, FaultyCluster};
 use deployer::hook::{LocalHooks, LocalOptions};
 use deployer::progress::SilentProgress;
 use deployer::release::{HookPhase, Revision, Status};
-use deployer::storage::DirectoryStore;
+use deployer::storage::{DirectoryStore, FaultyStore};
 use serde_json::{Value, json};
 use support::{ScriptedChart, install, name, namespace, uninstall, upgrade};
 use tokio_util::sync::CancellationToken;
@@ -271,6 +271,104 @@ async fn a_name_that_is_taken_and_one_that_is_not_there_are_told_apart() {
         "{:?}",
         unknown.hints()
     );
+}
+
+/// Every process that works on the folder of a world, with faults.
+fn faulty(folder: &Path, clock: &Arc<ManualClock>, plan: &FaultPlan) -> Deployer {
+    let cluster = DirectoryCluster::new(folder, namespace());
+    let store = DirectoryStore::new(folder, namespace());
+    Deployer {
+        cluster: Arc::new(FaultyCluster::new(cluster, plan.clone())),
+        store: Arc::new(FaultyStore::new(store, plan.clone())),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        cancel: plan.cancel(),
+        operator: format!("process {}", plan.calls()),
+        ..process(folder)
+    }
+}
+
+/// Breaks one operation at one call; returns whether it made that many calls.
+async fn survives(operation: &str, fault: Fault, at: u64) -> bool {
+    let of = |content| ScriptedChart::of(&[("settings", content)]);
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2026-03-01T10:00:00Z".parse().unwrap()));
+    let mut healthy = faulty(folder.path(), &clock, &FaultPlan::new(0, Fault::Reset));
+    healthy.operator = "healthy".into();
+    if operation != "install" {
+        let first = install(of("one"), false);
+        action::install(&healthy, &first).await.unwrap();
+    }
+    if operation == "rollback" {
+        let second = upgrade(of("two"), false);
+        action::upgrade(&healthy, &second).await.unwrap();
+    }
+    let plan = FaultPlan::new(at, fault);
+    let deployer = faulty(folder.path(), &clock, &plan);
+    let outcome = match operation {
+        "install" => action::install(&deployer, &install(of("one"), true))
+            .await
+            .map(drop),
+        "upgrade" => action::upgrade(&deployer, &upgrade(of("two"), true))
+            .await
+            .map(drop),
+        "rollback" => action::rollback(&deployer, &support::rollback(1))
+            .await
+            .map(drop),
+        _ => action::uninstall(&deployer, &uninstall(false))
+            .await
+            .map(drop),
+    };
+    if plan.calls() < at {
+        return false;
+    }
+    action::recover(&healthy, Some(&name()), false)
+        .await
+        .unwrap();
+    let records = healthy.store.history(&name()).await.unwrap();
+    let pending = |status: Status| status.is_pending() || status == Status::Uninstalling;
+    let is_settled = !records
+        .iter()
+        .any(|record| pending(record.release.info.status));
+    let good: Vec<_> = records
+        .iter()
+        .filter(|record| record.release.info.status == Status::Deployed)
+        .map(|record| &record.release.manifest)
+        .collect();
+    let live = deployed(folder.path());
+    let is_live = match (good.as_slice(), &live) {
+        ([manifest], Some(live)) => manifest.contains(&live.to_string()),
+        ([], None) => true,
+        // A failure that is survived and not undone leaves what it did, as with Helm.
+        ([], Some(_)) => {
+            operation == "uninstall" && matches!(fault, Fault::Reset | Fault::AnswerLost)
+        }
+        _ => false,
+    };
+    assert!(
+        is_settled && is_live,
+        "{operation} {fault:?} at call {at}: {outcome:?}, live {live:?}, {records:?}"
+    );
+    true
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_survives_every_fault_at_every_call() {
+    let mut points = 0;
+    for operation in ["install", "upgrade", "rollback", "uninstall"] {
+        for fault in [
+            Fault::DiesBefore,
+            Fault::DiesAfter,
+            Fault::AnswerLost,
+            Fault::Interrupts,
+        ] {
+            let mut at = 1;
+            while survives(operation, fault, at).await {
+                points += 1;
+                at += 1;
+            }
+        }
+    }
+    assert!(points > 200, "only {points} faults were injected");
 }
 
 fn action_text(failure: &action::OperationFailure) -> String {

@@ -22,6 +22,11 @@ const READS_AT_ONCE: usize = 24;
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 const LOOK_LONGEST: Duration = Duration::from_millis(800);
 
+/// How often an object is tried to be created while others are in the way.
+const RACES_MAX: u32 = 5;
+/// The pause after the first such race; the later ones are longer.
+const RACE_PAUSE: Duration = Duration::from_millis(50);
+
 #[async_trait]
 impl Cluster for KubeCluster {
     fn describe(&self) -> String {
@@ -77,9 +82,17 @@ impl Cluster for KubeCluster {
         if dry_run == DryRun::Server {
             path.push_str("&dryRun=All");
         }
-        match self.rest.post(&path, object).await {
-            Ok(created) => Ok(created),
-            Err(error) => self.after_failed_create(error, &id, object).await,
+        let mut attempt = 1;
+        loop {
+            match self.rest.post(&path, object).await {
+                Ok(created) => return Ok(created),
+                // So answers a quota that others draw on at the same time; nothing was made.
+                Err(error) if error.is_conflict() && attempt < RACES_MAX => {
+                    tokio::time::sleep(RACE_PAUSE * attempt).await;
+                    attempt += 1;
+                }
+                Err(error) => return self.after_failed_create(error, &id, object).await,
+            }
         }
     }
 
