@@ -264,3 +264,73 @@ fn the_watching_charts_command_line_works() {
         "{arguments:?}"
     );
 }
+
+/// A watching process; ended when dropped.
+struct Watching {
+    child: std::process::Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Watching {
+    fn start(place: &Place) -> Self {
+        use std::io::BufRead;
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_deployer"))
+            .args(["drift", "--watch=50ms"])
+            .current_dir(place.path(""))
+            .env("NO_COLOR", "1")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        let out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+        let (sender, lines) = std::sync::mpsc::channel();
+        // Ends with the pipe, and so with the process.
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits for a line with these words, and returns those before it.
+    #[track_caller]
+    fn until(&self, words: &str) -> Vec<String> {
+        let mut before = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(std::time::Duration::from_secs(60));
+            let line = line.unwrap_or_else(|error| panic!("no `{words}`: {error}: {before:#?}"));
+            if line.contains(words) {
+                return before;
+            }
+            before.push(line);
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // One that has ended already is fine.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+#[test]
+fn watching_tells_again_only_when_something_else_is_to_be_told() {
+    let (place, _) = three();
+    let watching = Watching::start(&place);
+    watching.until("no drift");
+    let manifest = "deployed/prod/team-prod/web/manifests/configmap-web.yaml";
+    let text = std::fs::read_to_string(place.path(manifest)).expect("a manifest");
+    place.write(manifest, &text.replace("first", "by hand"));
+    let between = watching.until("record: first  live: by hand");
+    assert!(
+        !between.iter().any(|line| line == "no drift"),
+        "{between:#?}"
+    );
+    place.write(manifest, &text);
+    watching.until("no drift");
+}
