@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use attest::{KeyPlace, PlaceError, PublicKey, parse_age};
 use chrono::Utc;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -24,7 +25,7 @@ use crate::action::{
 use crate::environment::drift::{Drift, EnvironmentState, compare};
 use crate::environment::{
     Asked, Candidate, Condition, Environments, Resolved, VERDICT_AGE_MAX, conditions, deployed,
-    origin, parse_age, pick, variable,
+    origin, pick, signed_by, variable,
 };
 use crate::output::drift::sentence;
 use crate::output::{PromotionView, changes, print_promotion};
@@ -429,8 +430,15 @@ fn model_now(source: &Source) -> Option<String> {
 }
 
 /// Checks the signatures of the verdicts where the next environment names keys.
-fn signature(_goal: &Goal, _verdicts: &[GateVerdict]) -> Option<Result<String, String>> {
-    None
+fn signature(goal: &Goal, verdicts: &[GateVerdict]) -> Option<Result<String, String>> {
+    let rules = &goal.session.chosen.as_ref()?.rules;
+    rules.demands.signed_verdict.as_ref()?;
+    let key = |text: &String| KeyPlace::parse(text)?.public_key();
+    let keys: Result<Vec<PublicKey>, PlaceError> = rules.verdict_keys.iter().map(key).collect();
+    Some(match keys {
+        Ok(keys) => signed_by(verdicts, &keys),
+        Err(error) => Err(format!("no signature can be checked: {}", chain(&error))),
+    })
 }
 
 fn refused(view: &PromotionView) -> CliError {

@@ -120,7 +120,7 @@ pub struct DemandsPart {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignedVerdictPart {
-    /// Files of public keys (PEM), relative to this file.
+    /// Public keys in PEM: files, relative to this one, or `env:NAME`.
     pub keys: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use attest::parse_age;
 use config_file::{FileError, closest};
 use thiserror::Error;
 
@@ -262,7 +263,7 @@ impl Environments {
                 };
                 if let Some(text) = &verdict.age_max {
                     parse_age(text)
-                        .map_err(|message| self.wrong(key(".verdict.age_max"), message))?;
+                        .map_err(|error| self.wrong(key(".verdict.age_max"), error.to_string()))?;
                 }
                 self.check_digest(
                     &key(".verdict.dataset_digest"),
@@ -303,17 +304,4 @@ impl Environments {
 
 fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Reads an age such as `7d`, `12h` or `90m`.
-///
-/// # Errors
-/// A sentence with an example.
-pub fn parse_age(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || format!("`{text}` is no age: write it as `7d`, `12h` or `30m`");
-    if let Some(days) = text.strip_suffix('d') {
-        let days: u32 = days.parse().map_err(|_| wrong())?;
-        return Ok(std::time::Duration::from_secs(u64::from(days) * 86_400));
-    }
-    crate::duration::parse_duration(text).map_err(|_| wrong())
 }

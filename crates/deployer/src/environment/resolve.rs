@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use attest::parse_age;
 use serde_json::{Map, Value};
 
 use super::file::{DemandsPart, HooksName, VerdictPart};
 use super::glob::FieldGlob;
-use super::read::{EnvironmentError, Environments, PROMOTED_VALUES, parse_age};
+use super::read::{EnvironmentError, Environments, PROMOTED_VALUES};
 use crate::duration::parse_timeout;
 use crate::release::{Namespace, ReleaseName};
 
@@ -47,8 +48,8 @@ pub struct Rules {
     pub timeout: Option<Duration>,
     /// What every change has to keep to.
     pub demands: DemandsPart,
-    /// Files of the public keys whose signature counts.
-    pub verdict_keys: Vec<PathBuf>,
+    /// Where the public keys lie whose signature counts: `file:PATH` or `env:NAME`.
+    pub verdict_keys: Vec<String>,
 }
 
 /// A release in an environment.
@@ -130,7 +131,7 @@ impl Environments {
                 .as_deref()
                 .and_then(|text| parse_timeout(text).ok()),
             demands: part.demands.clone(),
-            verdict_keys: keys.map(|key| self.beside(key)).collect(),
+            verdict_keys: keys.map(|key| self.key(key)).collect(),
         })
     }
 
@@ -201,6 +202,15 @@ impl Environments {
             return PathBuf::from(path);
         }
         folder.join(path)
+    }
+
+    /// A key in a file lies beside this one.
+    fn key(&self, text: &str) -> String {
+        if text.starts_with("env:") {
+            return text.to_owned();
+        }
+        let path = text.strip_prefix("file:").unwrap_or(text);
+        format!("file:{}", self.beside(path).display())
     }
 
     /// A chart is a path where there is one of that name beside the file.

@@ -84,10 +84,7 @@ fn a_release_in_an_environment_has_the_values_of_all_levels() {
         prod.chart
             .ends_with(&format!("fraud-model@sha256:{}", "a".repeat(64)))
     );
-    assert_eq!(
-        prod.rules.verdict_keys,
-        [std::path::PathBuf::from("repo/keys/gate.pub")]
-    );
+    assert_eq!(prod.rules.verdict_keys, ["file:repo/keys/gate.pub"]);
     assert_eq!(
         prod.place,
         Place {

@@ -121,3 +121,72 @@ fn each_place_where_a_candidate_can_be_stopped_stops_it() {
         ["signature"]
     );
 }
+
+/// A verdict as a gate wrote and signed it.
+fn signed(change: impl Fn(&mut serde_json::Value)) -> GateVerdict {
+    use attest::{KeyPlace, Statement, pack, sign};
+    let text = include_str!("../../../../verdict/tests/fixtures/report-v1.json");
+    let mut report: verdict::report::Report = serde_json::from_str(text).expect("a report");
+    report.brief.gate = Some(verdict::report::GateSummary {
+        digest: format!("sha256:{}", "9".repeat(64)),
+    });
+    let key = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../attest/tests/keys/ed25519.pem"
+    );
+    let signer = KeyPlace::File(key.into()).signer().expect("a key");
+    let statement = Statement::of_report(&report).expect("a statement");
+    let envelope = sign(&statement, &signer).expect("signed");
+    let mut json = serde_json::to_value(&report.brief).expect("JSON");
+    json["attestation"] = pack(&envelope).expect("packed").into();
+    change(&mut json);
+    GateVerdict::parse(&json.to_string()).expect("a verdict")
+}
+
+fn public(name: &str) -> attest::PublicKey {
+    let path = format!("{}/../attest/tests/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("a key");
+    attest::PublicKey::from_pem(&text).expect("a key")
+}
+
+#[test]
+fn a_signature_counts_only_for_what_was_signed() {
+    let keys = [public("p256.pub"), public("ed25519.pub")];
+    let key = signed_by(&[signed(|_| {})], &keys).expect("signed");
+    assert_eq!(key, public("ed25519.pub").id());
+    let unknown = signed_by(&[signed(|_| {})], &[public("p256.pub")]);
+    assert!(unknown.is_err_and(|text| text.contains("does not count")));
+    let refused = |change: fn(&mut serde_json::Value), words: &str| {
+        let problem = signed_by(&[signed(|_| {}), signed(change)], &keys).expect_err(words);
+        assert!(problem.contains(words), "{problem}");
+    };
+    refused(
+        |json| drop(json.as_object_mut().map(|map| map.remove("attestation"))),
+        "is not signed",
+    );
+    refused(|json| json["attestation"] = "AAAA".into(), "does not count");
+    refused(
+        |json| json["model"]["sha256"] = "ab".repeat(32).into(),
+        "another model",
+    );
+    refused(
+        |json| json["dataset"]["digest"] = "sha256:00".into(),
+        "another dataset",
+    );
+    refused(
+        |json| json["started_at"] = "2030-01-01T00:00:00Z".into(),
+        "another time",
+    );
+    refused(
+        |json| {
+            json["outcome"] = (if json["outcome"] == "pass" {
+                "fail"
+            } else {
+                "pass"
+            })
+            .into()
+        },
+        "another outcome",
+    );
+    assert!(signed_by(&[], &keys).is_err());
+}
