@@ -39,6 +39,10 @@ impl Play {
         for model in ["champion", "better", "degraded"] {
             std::fs::copy(datasets::model(model)?, play.model(model))?;
         }
+        for (name, key) in [("gate.pem", "ed25519.pem"), ("gate.pub", "ed25519.pub")] {
+            let keys = workspace::root().join("crates/attest/tests/keys");
+            std::fs::copy(keys.join(key), play.folder.path().join(name))?;
+        }
         play.write_file("dev: {set: {exporter.enabled: false}}")?;
         play.write("values.yaml", &play.values("champion")?)?;
         Ok(Some(play))
@@ -63,9 +67,10 @@ impl Play {
     /// The values of every environment, as they are committed beside the file.
     fn values(&self, model: &str) -> Result<String> {
         Ok(format!(
-            "model: {{path: \"{}\"}}\ngate: {{dataset: \"{}\"}}\n",
+            "model: {{path: \"{}\"}}\ngate: {{dataset: \"{}\", signKey: \"file:{}\"}}\n",
             self.model(model).display(),
-            datasets::validation()?.display()
+            datasets::validation()?.display(),
+            self.folder.path().join("gate.pem").display()
         ))
     }
 
@@ -79,7 +84,7 @@ impl Play {
             ));
             if *name == "prod" {
                 environments.push_str(
-                    ", demands: {atomic: true, gate: true, promotion: true, no_secret_values: true}",
+                    ", demands: {atomic: true, gate: true, promotion: true, no_secret_values: true, signed_verdict: {keys: [gate.pub]}}",
                 );
             }
             environments.push_str("}\n");
@@ -340,6 +345,18 @@ fn a_bad_model_is_stopped_at_each_place(play: &Play) -> Result<()> {
     demand(refused.stdout.contains("at most 0 s is allowed"), || {
         refused.describe()
     })?;
+    // Not signed, where prod demands it.
+    let unsigned = play.values("champion")?.replace("signKey", "note");
+    play.write("values.yaml", &unsigned)?;
+    play.run(0, &["apply", "--env", "dev"])?;
+    play.run(0, &["promote", RELEASE, "--to", "staging"])?;
+    let refused = play.run(1, &["promote", RELEASE, "--to", "prod"])?;
+    demand(
+        refused.stdout.contains("✗ the verdict is not signed"),
+        || refused.describe(),
+    )?;
+    play.write("values.yaml", &play.values("champion")?)?;
+    play.run(0, &["apply", "--env", "dev"])?;
     // Good enough for staging, not for prod's own gate; and around it there is no way.
     play.run(0, &["promote", RELEASE, "--to", "staging"])?;
     let refused = play.run(3, &["promote", RELEASE, "--to", "prod"])?;
@@ -367,6 +384,7 @@ fn helm_reads_who_promoted_what(play: &Play) -> Result<()> {
     let row = &rows[0]["provenance"]["promotion"];
     demand(
         row["from"] == "staging"
+            && row["signed"] == true
             && row["values"].to_string().contains("better.pt")
             && row["model_sha256"].is_string(),
         || format!("{rows:#}"),
