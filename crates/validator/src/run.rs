@@ -120,6 +120,7 @@ async fn load_from(
     let scorer = find_scorer(settings.scorer.as_deref()).map_err(load_error)?;
     let mut options = SpawnOptions::new(scorer, model.path());
     options.threads = settings.threads;
+    options.denied.clone_from(&settings.denied);
     options.selection = settings.model_settings.selection.clone();
     let spawned = tokio::task::spawn_blocking(move || ScorerProcess::spawn(options)).await;
     spawned

@@ -291,6 +291,8 @@ fn every_faulty_model_ends_refused_and_never_takes_the_gate_down() {
         ("nan.pt", &["returned NaN for row"]),
         ("state_dict.pt", &["weights alone"]),
         ("exported.pt2", &["torch.export"]),
+        ("reads_file.pt", &["`aten::from_file`, which is denied"]),
+        ("writes_file.pt", &["`aten::from_file`, which is denied"]),
     ] {
         let path = model(&format!("hostile/models/{file}"));
         assert!(Path::new(&path).exists(), "{path}");

@@ -8,13 +8,21 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use ndarray::ArrayView2;
 use verdict::decision::Estimate;
+use verdict::latency::independence::{independence, quantile_allowing_runs};
 use verdict::latency::{QuantileQuestion, autocorrelation, exceedances_maximum, quantile};
 use verdict::report::{LatencyQuantile, LatencySection, Throttling};
 
 use crate::scorer::{Arrivals, LatencyPlan, LatencySamples, Scorer, ScorerError, StopAfter};
 
 /// The quantiles of the report.
-const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+/// Blocks between which the order of calls is compared.
+const BLOCKS: usize = 10;
+/// From this share of unanswered calls on, an open loop was overloaded: a stall at its end
+/// leaves fewer.
+const BACKLOG_SHARE: f64 = 0.1;
+/// Fewer unanswered calls are no overload, whatever their share.
+const BACKLOG_CALLS_MIN: usize = 10;
 /// Significant decimal figures of the report's histogram.
 const HISTOGRAM_FIGURES: u8 = 3;
 /// At most this many histogram buckets go into the report.
@@ -116,6 +124,10 @@ pub fn summarise(
             samples: sorted.len() as u64,
         });
     let mean_ns = sorted.iter().map(|&ns| ns as f64).sum::<f64>() / (sorted.len().max(1) as f64);
+    let order = independence(&samples.nanoseconds, question, BLOCKS);
+    let effective = order.map(|order| order.effective_samples);
+    let allowing_runs =
+        effective.and_then(|effective| quantile_allowing_runs(&sorted, question, effective));
     let section = LatencySection {
         scenario: match plan.arrivals {
             Arrivals::Closed => "closed",
@@ -136,6 +148,12 @@ pub fn summarise(
         confidence,
         quantiles,
         autocorrelation: autocorrelation(&samples.nanoseconds),
+        effective_samples: effective,
+        upper_bound_allowing_runs_ms: allowing_runs
+            .and_then(|estimate| estimate.upper_ns)
+            .map(milliseconds),
+        backlog_calls: (plan.arrivals != Arrivals::Closed).then_some(samples.backlog as u64),
+        overloaded: is_overloaded(samples.backlog, sorted.len()),
         histogram_us: histogram(&sorted),
         throttling: samples
             .throttling
@@ -151,6 +169,11 @@ pub fn summarise(
         scorer_resident_bytes_max: samples.peak_memory_bytes,
         budget_exhausted: samples.budget_exhausted,
     }
+}
+
+/// Tells whether too many calls were due and not made when the run ended.
+fn is_overloaded(backlog: usize, made: usize) -> bool {
+    backlog > BACKLOG_CALLS_MIN && backlog as f64 > BACKLOG_SHARE * (backlog + made) as f64
 }
 
 fn milliseconds(nanoseconds: u64) -> f64 {
@@ -223,7 +246,7 @@ mod tests {
         let p99 = found.asked.expect("2,000 samples");
         assert_eq!(p99.value, 1980.0 * 1.000_003);
         assert_eq!(p99.upper, Some(1988.0 * 1.000_003));
-        assert_eq!(found.section.quantiles.len(), 4);
+        assert_eq!(found.section.quantiles.len(), 5);
         assert_eq!(found.section.distinct_rows, 7);
         let counted: u64 = found
             .section
@@ -270,6 +293,42 @@ mod tests {
         );
         let p99 = slow.asked.expect("samples");
         assert!(p99.lower.is_some_and(|lower| lower > 200.0));
+    }
+
+    #[test]
+    fn a_stall_at_the_end_is_no_overload_and_a_growing_queue_is() {
+        assert!(!is_overloaded(0, 2_000));
+        assert!(!is_overloaded(10, 10));
+        assert!(!is_overloaded(150, 2_000));
+        assert!(is_overloaded(400, 2_000));
+    }
+
+    #[test]
+    fn calls_that_are_slow_in_runs_tell_less_than_their_number() {
+        // 25 slow calls in a row, four times in 10,000.
+        let in_runs = |call: u64| {
+            if call % 2_500 < 25 {
+                90_000_000
+            } else {
+                1_000_000 + call
+            }
+        };
+        let nanoseconds: Vec<u64> = (0..10_000).map(in_runs).collect();
+        let plan = LatencyPlan::default();
+        let found = summarise(&samples(nanoseconds), &plan, 1, QuantileQuestion::P99);
+        let effective = found.section.effective_samples.expect("samples");
+        assert!(effective < 2_000, "{effective}");
+        let scattered = |call: u64| {
+            if call % 97 == 0 {
+                90_000_000
+            } else {
+                1_000_000 + call
+            }
+        };
+        let nanoseconds: Vec<u64> = (0..10_000).map(scattered).collect();
+        let found = summarise(&samples(nanoseconds), &plan, 1, QuantileQuestion::P99);
+        let effective = found.section.effective_samples.expect("samples");
+        assert!(effective > 5_000, "{effective}");
     }
 
     #[test]

@@ -111,6 +111,14 @@ pub(super) struct Arguments {
     /// Write metrics for Prometheus' textfile collector to this file
     #[arg(long, global = true, env = "VALIDATOR_PROMETHEUS", value_name = "PATH")]
     prometheus: Option<PathBuf>,
+    /// Write the latency as a percentile distribution (.hgrm) to this file
+    #[arg(
+        long,
+        global = true,
+        env = "VALIDATOR_LATENCY_HISTOGRAM",
+        value_name = "PATH"
+    )]
+    latency_histogram: Option<PathBuf>,
     /// Write the brief verdict as JSON to this file [default: /dev/termination-log where it exists]
     #[arg(
         long,
@@ -148,6 +156,14 @@ pub(super) struct Arguments {
     /// Run the model in this binary [default: validator-scorer beside this program]
     #[arg(long, global = true, env = "VALIDATOR_SCORER", value_name = "PATH")]
     scorer: Option<String>,
+    /// Refuse models whose code calls these operators [default: aten::from_file,aten::save,rpc::*]
+    #[arg(
+        long,
+        global = true,
+        env = "VALIDATOR_DENY_OPERATORS",
+        value_name = "A,B,C"
+    )]
+    deny_operators: Option<String>,
     /// Let one call of the model use this many threads [default: 1]
     #[arg(long, global = true, env = "VALIDATOR_THREADS", value_name = "COUNT")]
     threads: Option<String>,
@@ -294,6 +310,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
         markdown: arguments.markdown.clone(),
         html: arguments.html.clone(),
         prometheus: arguments.prometheus.clone(),
+        latency_histogram: arguments.latency_histogram.clone(),
         termination_message: arguments.termination_message.clone(),
         attestation: arguments.attestation.clone(),
     };
@@ -325,6 +342,7 @@ pub(super) fn destinations_regardless(arguments: &[OsString]) -> Destinations {
         markdown: or_variable("--markdown", "VALIDATOR_MARKDOWN"),
         html: or_variable("--html", "VALIDATOR_HTML"),
         prometheus: or_variable("--prometheus", "VALIDATOR_PROMETHEUS"),
+        latency_histogram: or_variable("--latency-histogram", "VALIDATOR_LATENCY_HISTOGRAM"),
         termination_message: or_variable("--termination-message", "VALIDATOR_TERMINATION_MESSAGE"),
         attestation: or_variable("--attestation", "VALIDATOR_ATTESTATION"),
     }
@@ -362,6 +380,7 @@ fn request(matches: &ArgMatches) -> Request {
         scorer: given("scorer"),
         threads: given("threads"),
         time_budget: given("time_budget"),
+        deny_operators: given("deny_operators"),
     }
 }
 

@@ -437,6 +437,9 @@ pub struct ReportPart {
     /// A file for the textfile collector of Prometheus' node exporter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<String>,
+    /// The latency as a percentile distribution (`.hgrm`), for HdrHistogram's plotters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_histogram: Option<String>,
     /// The brief verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_message: Option<String>,

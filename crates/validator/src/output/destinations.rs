@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use verdict::report::Report;
 
-use super::{render_html, render_junit, render_markdown, render_prometheus};
+use super::{render_hgrm, render_html, render_junit, render_markdown, render_prometheus};
 use crate::error::GateError;
 use crate::gate::file::ReportPart;
 use crate::settings::TERMINATION_MESSAGE_DEFAULT;
@@ -23,6 +23,8 @@ pub struct Destinations {
     pub html: Option<PathBuf>,
     /// The metrics for Prometheus' textfile collector.
     pub prometheus: Option<PathBuf>,
+    /// The latency for HdrHistogram's plotters.
+    pub latency_histogram: Option<PathBuf>,
     /// The brief verdict.
     pub termination_message: Option<PathBuf>,
     /// The signed verdict.
@@ -56,6 +58,7 @@ impl Destinations {
         fill(&mut self.markdown, part.markdown.as_ref());
         fill(&mut self.html, part.html.as_ref());
         fill(&mut self.prometheus, part.prometheus.as_ref());
+        fill(&mut self.latency_histogram, part.latency_histogram.as_ref());
         fill(
             &mut self.termination_message,
             part.termination_message.as_ref(),
@@ -65,12 +68,13 @@ impl Destinations {
 
     /// Returns the files that are replaced as a whole, and what they are made by.
     fn files(&self) -> impl Iterator<Item = (&Path, Render)> {
-        let all: [(&Option<PathBuf>, Render); 6] = [
+        let all: [(&Option<PathBuf>, Render); 7] = [
             (&self.report, |report| Some(render_json(report))),
             (&self.junit, |report| Some(render_junit(report))),
             (&self.markdown, |report| Some(render_markdown(report))),
             (&self.html, |report| Some(render_html(report))),
             (&self.prometheus, |report| Some(render_prometheus(report))),
+            (&self.latency_histogram, render_hgrm),
             (&self.attestation, render_attestation),
         ];
         all.into_iter()

@@ -4,6 +4,7 @@
 
 mod destinations;
 mod escape;
+mod hgrm;
 mod html;
 mod junit;
 mod markdown;
@@ -19,6 +20,7 @@ mod verification;
 
 pub use destinations::Destinations;
 pub(crate) use destinations::write_beside;
+pub use hgrm::render_hgrm;
 pub use html::render_html;
 pub use junit::render_junit;
 pub use markdown::render_markdown;

@@ -100,6 +100,11 @@ fn latency(check: &Check) -> String {
     };
     let near = |value| milliseconds_beside(value, maximum);
     let (value_text, maximum_text) = (near(value), limit_ms(maximum));
+    if check.settled_by.as_deref() == Some("overload") {
+        return format!(
+            "{percentile} latency{how} has no bound: the model was in overload, more calls fell due than it answers ({value_text} when {samples} were made)"
+        );
+    }
     match (check.outcome, check.upper_bound, check.lower_bound) {
         (Outcome::Pass, Some(upper), _) => format!(
             "{percentile} latency{how} {value_text} meets the maximum {maximum_text}: at most {} with {confidence} confidence (n={samples})",

@@ -18,8 +18,11 @@ use crate::gate::file::{DecideOnName, OnInconclusiveName};
 use crate::scorer::{LatencyPlan, ScorerProcess};
 use crate::settings::{CONFIDENCE, LatencyCheck, Settings};
 
-/// From this autocorrelation on, latency bounds are too narrow to go without a word.
-const AUTOCORRELATION_NOTABLE: f64 = 0.3;
+/// Where the calls tell as much as this share of them, latency bounds are too narrow to go
+/// without a word.
+const EFFECTIVE_SHARE_NOTABLE: f64 = 0.5;
+/// What settles the check of an overloaded run.
+const OVERLOAD: &str = "overload";
 
 /// Measures every latency check one after the other and adds checks and evidence.
 pub(super) async fn measure_all(
@@ -61,7 +64,12 @@ pub(super) async fn measure_all(
     for (check, found) in measured {
         findings.environment.scorer_resident_bytes_max = found.scorer_resident_bytes_max;
         warn_of_timings(&check, &found, findings);
-        let (judged, note) = judged(&check, &found);
+        let (mut judged, note) = judged(&check, &found);
+        if found.section.overloaded {
+            // The quantiles of a growing queue depend on how long the run was.
+            judged.outcome = Outcome::Fail;
+            judged.settled_by = Some(OVERLOAD.to_owned());
+        }
         findings.checks.push(judged);
         findings.warnings.extend(note);
         // The first is the one that reports have always shown.
@@ -189,12 +197,25 @@ fn warn_of_timings(check: &LatencyCheck, measured: &Measurement, findings: &mut 
             "the container's processor quota throttled {periods} periods while latency was measured: raise the limit or read p99 with care"
         ));
     }
-    if let Some(correlation) = section
-        .autocorrelation
-        .filter(|&found| found > AUTOCORRELATION_NOTABLE)
+    if let Some(effective) = section
+        .effective_samples
+        .filter(|&effective| (effective as f64) < EFFECTIVE_SHARE_NOTABLE * section.samples as f64)
     {
+        let bound = section.upper_bound_allowing_runs_ms.map_or_else(
+            || "they support no upper bound".to_owned(),
+            |upper| format!("allowing for that it is at most {upper:.3} ms"),
+        );
         findings.warnings.push(format!(
-            "slow calls came in runs (autocorrelation {correlation:.2}): the bounds of p99 may be too narrow"
+            "slow calls of `{}` came in runs: the {} calls tell as much as {effective} independent ones, and its bounds are too narrow; {bound}",
+            check.name, section.samples
+        ));
+    }
+    if section.overloaded {
+        findings.warnings.push(format!(
+            "`{}`: more calls fell due than the model answers; {} were not made when the run ended, {} were",
+            check.name,
+            section.backlog_calls.unwrap_or_default(),
+            section.samples
         ));
     }
 }

@@ -159,6 +159,8 @@ pub enum UnloadableReason {
     NotTorchScript { missing: String },
     #[error("its archive is refused: {what}")]
     Refused { what: String },
+    #[error("its code calls the operator `{operator}`, which is denied (`{file}`)")]
+    Denied { operator: String, file: String },
     #[error("libtorch says: {message}")]
     Runtime { message: String },
 }
@@ -175,6 +177,10 @@ impl UnloadableReason {
             }
             Self::StateDict => {
                 "build the model in Python, load the weights, then `torch.jit.script(model).save(\"model.pt\")`"
+                    .into()
+            }
+            Self::Denied { .. } => {
+                "take the call out of `forward`, or allow it by leaving it out of `--deny-operators`"
                     .into()
             }
             Self::Refused { .. } | Self::Runtime { .. } => return None,

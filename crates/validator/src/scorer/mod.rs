@@ -20,6 +20,7 @@ mod error;
 mod interface;
 mod limits;
 pub mod memory;
+pub mod operators;
 mod process;
 pub mod protocol;
 pub mod sandbox;

@@ -18,6 +18,7 @@ use super::transport::{Deadlined, send_files};
 use super::{
     LatencyPlan, LatencySamples, ModelInfo, OutputKind, OutputSelection, RawScores, Scorer,
     ScorerError, ThrottleEvidence, UnloadableReason, archive,
+    operators::{self, Denied},
 };
 
 /// Name of the scorer's binary.
@@ -43,6 +44,8 @@ pub struct SpawnOptions {
     pub memory_limit: MemoryLimit,
     /// Which part of the output is the score.
     pub selection: OutputSelection,
+    /// Operators that its code may not call; the scorer itself denies none.
+    pub denied: Vec<Denied>,
     /// Whether the child gives up files, network and processes before it loads the model.
     pub sandbox: bool,
 }
@@ -59,6 +62,7 @@ impl SpawnOptions {
             call_timeout: Duration::from_secs(60),
             memory_limit: MemoryLimit::Automatic,
             selection: OutputSelection::default(),
+            denied: Vec::new(),
             sandbox: true,
         }
     }
@@ -111,10 +115,12 @@ impl ScorerProcess {
         };
         let model_file = open_model(&options.model).map_err(unreadable)?;
         let bytes = model_file.metadata().map_err(unreadable)?.len();
-        archive::inspect(&model_file).map_err(|reason| ScorerError::DoesNotLoad {
-            path: options.model.clone(),
-            reason,
-        })?;
+        archive::inspect(&model_file)
+            .and_then(|()| operators::inspect(&model_file, &options.denied))
+            .map_err(|reason| ScorerError::DoesNotLoad {
+                path: options.model.clone(),
+                reason,
+            })?;
         let digest_file = model_file.try_clone().map_err(unreadable)?;
         let digest = std::thread::spawn(move || model_digest(&digest_file));
 

@@ -18,6 +18,7 @@ use verdict::threshold::ThresholdError;
 use crate::dataset::{ColumnSelection, Location, LocationError};
 use crate::gate::{GateFile, GateFileError};
 use crate::judge::GatherPlan;
+use crate::scorer::operators::Denied;
 
 pub use checks::{Bar, MetricCheck, Slice, Subject};
 pub use data::{DataSettings, Expectations};
@@ -75,6 +76,8 @@ pub struct Request {
     pub threads: Option<Given>,
     /// `--time-budget`, seconds.
     pub time_budget: Option<Given>,
+    /// `--deny-operators`, comma-separated.
+    pub deny_operators: Option<Given>,
 }
 
 /// Settings that make sense.
@@ -102,6 +105,8 @@ pub struct Settings {
     pub scorer: Option<PathBuf>,
     /// Threads of one call of the model.
     pub threads: usize,
+    /// Operators that no model may call.
+    pub denied: Vec<Denied>,
     /// The same for the report.
     pub effective: BTreeMap<String, ConfigurationEntry>,
 }
@@ -233,6 +238,7 @@ impl Settings {
         let mut selection = reader.selection(request, &data_part)?;
         let threads = reader.threads(request, model_part.threads)?;
         let time_budget = reader.time_budget(request)?;
+        let denied = reader.denied(request)?;
         let (checks, minimum) = checks::checks(
             file.and_then(|file| file.checks.as_deref()),
             request.minimum_auc.as_ref(),
@@ -280,6 +286,7 @@ impl Settings {
                 .as_ref()
                 .map(|given| given.text.clone().into()),
             threads,
+            denied,
             effective: reader.effective,
         };
         settings.selection.along = GatherPlan::of(&settings).columns();

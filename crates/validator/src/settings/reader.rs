@@ -14,6 +14,7 @@ use super::{
 use crate::dataset::{ColumnSelection, FeatureSelection, Location};
 use crate::gate::file::DatasetPart;
 use crate::gate::{Count, GateFile};
+use crate::scorer::operators::{self, Denied};
 
 /// Gathers entries for the report while values are read.
 #[derive(Debug, Default)]
@@ -100,6 +101,19 @@ impl Reader {
         let threads = count(given.as_ref(), 1..=1024, expected)?.unwrap_or(THREADS_DEFAULT as u64);
         self.note("threads", threads.into(), given.as_ref());
         Ok(threads as usize)
+    }
+
+    /// Reads which operators no model may call.
+    pub(super) fn denied(&mut self, request: &Request) -> Result<Vec<Denied>, SettingsError> {
+        let given = request.deny_operators.as_ref();
+        let text = given.map_or(operators::DENIED, |given| given.text.as_str());
+        let denied = operators::parse(text).ok_or_else(|| SettingsError::Number {
+            name: given.map_or_else(String::new, |given| given.name.clone()),
+            text: text.to_owned(),
+            expected: "operators such as `aten::from_file` or `rpc::*`, separated by commas",
+        })?;
+        self.note("deny_operators", text.into(), given);
+        Ok(denied)
     }
 
     /// Reads what a flag or variable says about the time for timed calls.

@@ -171,10 +171,25 @@ pub struct LatencySection {
     pub maximum_ms: f64,
     /// The confidence of the quantiles' bounds.
     pub confidence: f64,
-    /// p50, p90, p99 and p99.9.
+    /// p50, p90, p99, p99.9 and p99.99, and the one that is judged.
     pub quantiles: Vec<LatencyQuantile>,
     /// Lag-1 autocorrelation; the bounds assume about 0.
     pub autocorrelation: Option<f64>,
+    /// How many independent calls tell as much about the judged quantile as these, of which
+    /// slow ones may have come in runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_samples: Option<u64>,
+    /// The upper bound of the judged quantile from that many calls, in milliseconds; absent
+    /// when they support none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper_bound_allowing_runs_ms: Option<f64>,
+    /// Calls of an open loop that were due at the end and had not been made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog_calls: Option<u64>,
+    /// Whether more calls fell due than the model answers: the quantiles then are those of a
+    /// growing queue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overloaded: bool,
     /// The samples as `[lower_us, upper_us, count]` buckets of a high-dynamic-range
     /// histogram with three significant figures, in microseconds.
     pub histogram_us: Vec<(f64, f64, u64)>,
