@@ -118,6 +118,7 @@ impl PromoteCommand {
         let seen = self.upgrade(&source, &goal, &release, true).await?;
         view.changes = changes(&seen.plan);
         if self.dry_run {
+            view.plan = seen.shown;
             return Ok(print_promotion(
                 &session.printer,
                 self.output.output.format(),
@@ -318,6 +319,7 @@ impl PromoteCommand {
             chart_digest: goal.chart.as_ref().ok().map(LoadedChart::digest),
             values: goal.values.clone(),
             changes: Vec::new(),
+            plan: None,
             revision: None,
         }
     }

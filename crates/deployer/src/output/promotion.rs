@@ -4,8 +4,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::contract::{Format, SCHEMA_VERSION};
+use super::plan::plan_text;
 use super::printer::{PrintError, Printer, Style};
 use crate::environment::Condition;
+use crate::plan::SavedPlan;
 use crate::plan::{ObjectAction, ObjectStep, Plan};
 use crate::release::Revision;
 
@@ -34,6 +36,9 @@ pub struct PromotionView {
     pub values: Map<String, Value>,
     /// What changes; empty where a condition is not met.
     pub changes: Vec<Change>,
+    /// The plan of the upgrade, field by field; of a dry run whose conditions are all met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<SavedPlan>,
     /// The revision that it became.
     pub revision: Option<Revision>,
 }
@@ -103,11 +108,11 @@ pub fn print_promotion(
     lines.extend(condition_lines(printer, &view.conditions));
     if view.allowed {
         lines.extend(values_lines(&view.values));
-        let verb = if view.dry_run { "would" } else { "did" };
-        match view.changes.as_slice() {
-            [] => lines.push(format!("{verb} change no object")),
-            changes => {
-                lines.push(format!("{verb} change {} objects:", changes.len()));
+        match (&view.plan, view.changes.as_slice()) {
+            (Some(plan), _) => lines.push(plan_text(printer, plan).trim_end().to_owned()),
+            (None, []) => lines.push("no object had to be changed".to_owned()),
+            (None, changes) => {
+                lines.push(format!("changed {} objects:", changes.len()));
                 let line = |change: &Change| {
                     format!("  {} {} {}", change.action, change.kind, change.name)
                 };

@@ -110,7 +110,8 @@ fn a_good_model_goes_from_dev_to_prod_with_its_image_and_is_kept_there() {
         "✓ staging comes after dev",
         "✓ dev does not drift",
         "image.tag=v2",
-        "create ConfigMap web",
+        "PLAN: install `web`",
+        "create     ConfigMap `web`",
     ] {
         assert!(looked.stdout.contains(words), "{words}: {looked:?}");
     }
