@@ -17,18 +17,29 @@ use crate::lint_charts::lay_out;
 /// A folder of its own for each test, in which both programs run.
 struct Bench {
     helm: Program,
+    compat: &'static str,
     folder: TempDir,
 }
 
 impl Bench {
     /// `None` where there is no Helm, which is said aloud.
     fn new() -> Result<Option<Self>> {
-        let Some(helm) = Helm::V3.program() else {
-            skip::aloud("E2E_BIN has no `helm3`")?;
+        Self::beside(Helm::V3)
+    }
+
+    /// As [`Self::new`], with ours in the ways of that Helm.
+    fn beside(version: Helm) -> Result<Option<Self>> {
+        let Some(helm) = version.program() else {
+            skip::aloud(&format!("E2E_BIN has no `{}`", version.name()))?;
             return Ok(None);
         };
         Ok(Some(Self {
             helm,
+            compat: if version == Helm::V4 {
+                "helm4"
+            } else {
+                "helm3"
+            },
             folder: tempfile::tempdir()?,
         }))
     }
@@ -38,7 +49,8 @@ impl Bench {
     }
 
     fn ours(&self) -> Result<Program> {
-        Ok(Program::new(binaries::path("deployer")?))
+        let program = Program::new(binaries::path("deployer")?);
+        Ok(program.env("DEPLOYER_COMPAT", self.compat))
     }
 
     fn run<A: AsRef<str>>(&self, program: Program, arguments: &[A]) -> Result<Output> {
@@ -182,7 +194,16 @@ fn busy_chart(folder: &Path) -> Result<()> {
 
 #[test]
 fn lint_says_of_good_and_broken_charts_what_helm_3_says() -> Result<()> {
-    let Some(bench) = Bench::new()? else {
+    lint_as(Helm::V3)
+}
+
+#[test]
+fn lint_says_of_good_and_broken_charts_what_helm_4_says() -> Result<()> {
+    lint_as(Helm::V4)
+}
+
+fn lint_as(version: Helm) -> Result<()> {
+    let Some(bench) = Bench::beside(version)? else {
         return Ok(());
     };
     let names = lay_out(bench.path())?;

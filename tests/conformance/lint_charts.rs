@@ -18,6 +18,31 @@ const VARIANTS: &[Variant] = &[
         &[("Chart.yaml", "apiVersion: v2\nname: demo\nversion: 0.1.0\n")],
     ),
     ("no-values", &[("values.yaml", "")]),
+    ("no-templates", &[("templates/config.yaml", "")]),
+    (
+        "unknown-field",
+        &[(
+            "Chart.yaml",
+            "apiVersion: v2\nname: demo\nversion: 0.1.0\nzone: a\nengine: gotpl\n",
+        )],
+    ),
+    (
+        "version-short",
+        &[("Chart.yaml", "apiVersion: v2\nname: demo\nversion: v1.2\n")],
+    ),
+    ("crds-a-file", &[("crds", "x\n")]),
+    ("crds-not-yaml", &[("crds/a.yaml", "a: {{ .Values.a }}\n")]),
+    (
+        "crds-of-other-kinds",
+        &[(
+            "crds/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\n---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n",
+        )],
+    ),
+    (
+        "template-yml",
+        &[("templates/bad.yml", "apiVersion: v1\nkind: Deployment\n")],
+    ),
     ("no-chart-file", &[("Chart.yaml", "")]),
     ("chart-not-yaml", &[("Chart.yaml", "name: demo\n bad: [\n")]),
     ("chart-is-a-list", &[("Chart.yaml", "- name: demo\n")]),

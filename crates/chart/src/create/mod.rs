@@ -137,7 +137,7 @@ fn check_name(name: &str) -> Result<(), CreateError> {
 mod tests {
     use super::*;
     use crate::lint;
-    use template::Map;
+    use template::{Compat, Map};
 
     fn written(files: &[File], name: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -154,16 +154,19 @@ mod tests {
         let name = "credit-risk";
         let folder = written(&create(name).unwrap(), name);
         let path = folder.path().join(name).display().to_string();
-        let sources = lint::Sources::read(&path).unwrap();
-        let options = lint::LintOptions {
-            namespace: "default".into(),
-            kube_version: None,
-            skip_schema_validation: false,
-            limits: template::Limits::default(),
-        };
-        let findings = lint::lint(&sources, &Map::default(), &options);
-        let lines: Vec<String> = findings.messages.iter().map(ToString::to_string).collect();
-        assert_eq!(lines, ["[INFO] Chart.yaml: icon is recommended"]);
+        for compat in [Compat::Helm3, Compat::Helm4] {
+            let sources = lint::Sources::read(&path, compat).unwrap();
+            let options = lint::LintOptions {
+                namespace: "default".into(),
+                kube_version: None,
+                skip_schema_validation: false,
+                limits: template::Limits::default(),
+                compat,
+            };
+            let findings = lint::lint(&sources, &Map::default(), &options);
+            let lines: Vec<String> = findings.messages.iter().map(ToString::to_string).collect();
+            assert_eq!(lines, ["[INFO] Chart.yaml: icon is recommended"]);
+        }
     }
 
     #[test]

@@ -3,17 +3,17 @@
 //! Source: Helm v3.22 pkg/lint/rules/chartfile.go.
 
 use template::{
-    quoted,
+    Compat, quoted,
     semver::Version,
     yaml::{self, Data},
 };
 
-use super::{ChartFile, Findings, Severity, addresses};
+use super::{ChartFile, Findings, Severity, addresses, strict};
 use crate::metadata::Metadata;
 
 const PATH: &str = "Chart.yaml";
 
-pub(super) fn check(file: &ChartFile, findings: &mut Findings) {
+pub(super) fn check(file: &ChartFile, compat: Compat, findings: &mut Findings) {
     let mut error = |text: String| findings.add(Severity::Error, PATH, text);
     let unreadable = |problem: &str| format!("unable to parse YAML\n\t{problem}");
     let text = match file {
@@ -34,6 +34,11 @@ pub(super) fn check(file: &ChartFile, findings: &mut Findings) {
         return;
     }
     let data = yaml::parse_data(text).unwrap_or_default();
+    let is_helm4 = compat == Compat::Helm4;
+    if let Some(problem) = strict::problem(&data).filter(|_| is_helm4) {
+        let text = format!("failed to strictly parse chart metadata file\n\t{problem}");
+        findings.add(Severity::Warning, PATH, text);
+    }
     let rules = [
         (Severity::Error, name(&metadata)),
         (Severity::Error, api_version(&metadata)),
@@ -49,6 +54,11 @@ pub(super) fn check(file: &ChartFile, findings: &mut Findings) {
     ];
     for (severity, result) in rules {
         findings.check(severity, PATH, result);
+    }
+    let version = &metadata.version;
+    if is_helm4 && Version::parse_strict(version).is_err() {
+        let text = format!("version '{version}' is not a valid SemVerV2");
+        findings.add(Severity::Warning, PATH, text);
     }
 }
 

@@ -2,23 +2,25 @@
 //!
 //! [`Sources::read`] does the reading, [`lint()`] judges. Nothing here prints.
 //!
-//! Source: Helm v3.22 pkg/lint and pkg/action/lint.go.
+//! Source: Helm v3.22 pkg/lint and pkg/action/lint.go; Helm v4.3 pkg/chart/v2/lint where it differs.
 
 mod addresses;
 mod chart_file;
+mod crds;
 mod dependencies;
 mod deprecations;
 mod documents;
 mod names;
 mod sources;
+mod strict;
 mod templates;
 mod values;
 
 use std::fmt;
 
-use template::{Limits, Map};
+use template::{Compat, Limits, Map};
 
-pub use sources::{ChartFile, LintError, Sources};
+pub use sources::{ChartFile, Entry, LintError, Sources};
 
 use crate::capabilities::KubeVersion;
 
@@ -71,9 +73,11 @@ pub struct LintOptions {
     /// that is assumed without a cluster.
     pub kube_version: Option<KubeVersion>,
     /// Values are not checked against schemas while templates are judged. (Those of the chart's
-    /// own values.yaml are checked all the same, as in Helm.)
+    /// own values.yaml are checked all the same by Helm v3.)
     pub skip_schema_validation: bool,
     pub limits: Limits,
+    /// The version of Helm whose rules hold.
+    pub compat: Compat,
 }
 
 /// Everything that was found.
@@ -109,9 +113,12 @@ impl Findings {
 /// Judges a chart with the user's values.
 pub fn lint(sources: &Sources, values: &Map, options: &LintOptions) -> Findings {
     let mut findings = Findings::default();
-    chart_file::check(&sources.chart_file, &mut findings);
-    values::check(sources, values, &mut findings);
+    chart_file::check(&sources.chart_file, options.compat, &mut findings);
+    values::check(sources, values, options, &mut findings);
     templates::check(sources, values, options, &mut findings);
     dependencies::check(sources, &mut findings);
+    if options.compat == Compat::Helm4 {
+        crds::check(sources, &mut findings);
+    }
     findings
 }

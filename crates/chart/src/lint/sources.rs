@@ -5,6 +5,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use template::Compat;
+
 use crate::{
     load::{self, IgnoreRules},
     metadata::Metadata,
@@ -24,6 +26,35 @@ pub enum ChartFile {
     Unreadable(String),
 }
 
+/// What stands where a folder is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    Missing,
+    File,
+    Folder,
+}
+
+impl Entry {
+    fn of(path: &Path) -> Self {
+        match std::fs::metadata(path) {
+            Ok(data) if data.is_dir() => Self::Folder,
+            Ok(_) => Self::File,
+            Err(_) => Self::Missing,
+        }
+    }
+
+    fn in_archive(files: &BTreeMap<&str, &File>, name: &str) -> Self {
+        let folder = format!("{name}/");
+        if files.contains_key(name) {
+            Self::File
+        } else if files.keys().any(|path| path.starts_with(&folder)) {
+            Self::Folder
+        } else {
+            Self::Missing
+        }
+    }
+}
+
 /// What the rules judge.
 #[derive(Debug, Clone)]
 pub struct Sources {
@@ -34,8 +65,8 @@ pub struct Sources {
     pub values: Option<Result<String, String>>,
     /// The bytes of values.schema.json.
     pub schema: Option<Vec<u8>>,
-    /// `templates` is a file.
-    pub templates_is_file: bool,
+    pub templates: Entry,
+    pub crds: Entry,
     /// The loaded chart, or why it cannot be loaded.
     pub chart: Result<Chart, String>,
 }
@@ -56,9 +87,9 @@ impl Sources {
     ///
     /// # Errors
     /// [`LintError`]: nothing there that could be a chart.
-    pub fn read(path: &str) -> Result<Self, LintError> {
+    pub fn read(path: &str, compat: Compat) -> Result<Self, LintError> {
         if path.ends_with(".tgz") || path.ends_with(".tar.gz") {
-            return Self::read_archive(path);
+            return Self::read_archive(path, compat);
         }
         let chart_file = joined(path, "Chart.yaml");
         if let Err(error) = std::fs::metadata(&chart_file) {
@@ -91,13 +122,14 @@ impl Sources {
                 .exists()
                 .then(|| read("values.yaml").map(text)),
             schema: read("values.schema.json").ok(),
-            templates_is_file: inside("templates").is_file(),
-            chart: load::load(&folder).map_err(|error| error.to_string()),
+            templates: Entry::of(&inside("templates")),
+            crds: Entry::of(&inside("crds")),
+            chart: load::load_as(&folder, compat).map_err(|error| error.to_string()),
             folder: folder.display().to_string(),
         })
     }
 
-    fn read_archive(path: &str) -> Result<Self, LintError> {
+    fn read_archive(path: &str, compat: Compat) -> Result<Self, LintError> {
         let bytes = std::fs::read(path).map_err(|error| LintError::Open {
             path: path.to_owned(),
             problem: go_problem(&error),
@@ -131,15 +163,16 @@ impl Sources {
             schema: by_name
                 .get("values.schema.json")
                 .map(|file| file.data.to_vec()),
-            templates_is_file: by_name.contains_key("templates"),
-            chart: unpacked(&files),
+            templates: Entry::in_archive(&by_name, "templates"),
+            crds: Entry::in_archive(&by_name, "crds"),
+            chart: unpacked(&files, compat),
         })
     }
 }
 
 /// Loads the files as Helm loads the folder into which it unpacks them: in the order of their names
 /// and without what .helmignore names.
-fn unpacked(files: &[File]) -> Result<Chart, String> {
+fn unpacked(files: &[File], compat: Compat) -> Result<Chart, String> {
     let rules = match files.iter().find(|file| file.name == ".helmignore") {
         Some(file) => IgnoreRules::parse(&file.text())?,
         None => IgnoreRules::default(),
@@ -157,7 +190,7 @@ fn unpacked(files: &[File]) -> Result<Chart, String> {
         .cloned()
         .collect();
     kept.sort_by(|left, right| left.name.split('/').cmp(right.name.split('/')));
-    load::from_files(kept).map_err(|error| error.to_string())
+    load::from_files_as(kept, compat).map_err(|error| error.to_string())
 }
 
 fn check_name(files: &[File]) -> Result<(), String> {
@@ -244,12 +277,12 @@ mod tests {
 
     #[test]
     fn what_is_no_chart_is_an_error_in_helms_words() {
-        let error = Sources::read("/no/such").unwrap_err();
+        let error = Sources::read("/no/such", Compat::Helm3).unwrap_err();
         assert_eq!(
             error.to_string(),
             "unable to check Chart.yaml file in chart: stat /no/such/Chart.yaml: no such file or directory"
         );
-        let error = Sources::read("/no/such.tgz").unwrap_err();
+        let error = Sources::read("/no/such.tgz", Compat::Helm3).unwrap_err();
         assert_eq!(
             error.to_string(),
             "unable to open tarball: open /no/such.tgz: no such file or directory"

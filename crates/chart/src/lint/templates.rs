@@ -1,6 +1,6 @@
 //! The rules for templates: they are rendered, and what they give is looked at.
 //!
-//! Source: Helm v3.22 pkg/lint/rules/template.go.
+//! Source: Helm v3.22 pkg/lint/rules/template.go, Helm v4.3 pkg/chart/v2/lint/rules/template.go.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use template::{
 };
 
 use super::{
-    Findings, LintOptions, Severity, Sources, deprecations,
+    Entry, Findings, LintOptions, Severity, Sources, deprecations,
     documents::{Documents, Head},
     names,
 };
@@ -25,8 +25,6 @@ use crate::{
 };
 
 const FOLDER: &str = "templates/";
-/// The rules are those of Helm v3.
-const COMPAT: Compat = Compat::Helm3;
 /// The most bytes of a line that Go's scanner reads.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -41,9 +39,23 @@ pub(super) fn check(
     options: &LintOptions,
     findings: &mut Findings,
 ) {
-    if sources.templates_is_file {
-        findings.add(Severity::Warning, FOLDER, "not a directory");
-        return;
+    let compat = options.compat;
+    let is_helm4 = compat == Compat::Helm4;
+    match sources.templates {
+        Entry::Missing if is_helm4 => {
+            findings.add(Severity::Warning, FOLDER, "directory does not exist");
+            return;
+        }
+        Entry::File => {
+            let severity = if is_helm4 {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            findings.add(severity, FOLDER, "not a directory");
+            return;
+        }
+        Entry::Missing | Entry::Folder => {}
     }
     let mut chart = match &sources.chart {
         Ok(chart) => chart.clone(),
@@ -54,14 +66,19 @@ pub(super) fn check(
     };
     // What these two refuse, Helm's linter passes over in silence.
     let warnings = &mut findings.warnings;
-    if dependencies::process(&mut chart, values, Mode::Merge, COMPAT, warnings).is_err() {
+    let mode = if is_helm4 {
+        Mode::Coalesce
+    } else {
+        Mode::Merge
+    };
+    if dependencies::process(&mut chart, values, mode, compat, warnings).is_err() {
         return;
     }
-    let Ok(once) = coalesce_values(&chart, values, Mode::Coalesce, COMPAT, warnings) else {
+    let Ok(once) = coalesce_values(&chart, values, Mode::Coalesce, compat, warnings) else {
         return;
     };
     // Helm's linter does it twice, and the second time drops what the chart itself sets to null.
-    let all = match coalesce_values(&chart, &once, Mode::Coalesce, COMPAT, warnings) {
+    let all = match coalesce_values(&chart, &once, Mode::Coalesce, compat, warnings) {
         Ok(all) => all,
         Err(problem) => {
             findings.add(Severity::Error, FOLDER, problem);
@@ -88,6 +105,7 @@ pub(super) fn check(
         capabilities,
         lint: true,
         limits: options.limits,
+        compat,
         ..RenderOptions::default()
     };
     let rendered = match render_files(&chart, &all, &render) {
@@ -98,12 +116,14 @@ pub(super) fn check(
         }
     };
     for file in &chart.templates {
-        let source = file.text();
         let path = file.name.as_str();
         findings.check(Severity::Error, path, extension(path));
-        findings.check(Severity::Warning, path, no_crd_hook(&source));
-        findings.check(Severity::Error, path, no_release_time(&source));
-        if go_extension(path) != ".yaml" {
+        if !is_helm4 {
+            let source = file.text();
+            findings.check(Severity::Warning, path, no_crd_hook(&source));
+            findings.check(Severity::Error, path, no_release_time(&source));
+        }
+        if !is_yaml(path, compat) {
             continue;
         }
         let text = rendered.get(&format!("{}/{path}", chart.name()));
@@ -145,7 +165,7 @@ fn objects(path: &str, text: &str, kube: &KubeVersion, findings: &mut Findings) 
     true
 }
 
-fn unparsable(problem: &str) -> String {
+pub(super) fn unparsable(problem: &str) -> String {
     format!("unable to parse YAML: {problem}")
 }
 
@@ -153,6 +173,15 @@ fn unparsable(problem: &str) -> String {
 fn go_extension(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rfind('.').map_or("", |at| &name[at..])
+}
+
+/// Whether what a template gives is looked at.
+fn is_yaml(path: &str, compat: Compat) -> bool {
+    let extension = go_extension(path);
+    match compat {
+        Compat::Helm3 => extension == ".yaml",
+        Compat::Helm4 => matches!(extension.to_lowercase().as_str(), ".yaml" | ".yml"),
+    }
 }
 
 fn extension(path: &str) -> Result<(), String> {

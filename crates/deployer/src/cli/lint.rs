@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chart::lint::{Findings, LintOptions, Severity, Sources, lint};
 use clap::Args;
 
-use super::arguments::ValueArgs;
+use super::arguments::{CompatChoice, ValueArgs};
 use super::chart_source::values_options;
 use super::error::CliError;
 use super::session::Session;
@@ -38,15 +38,25 @@ pub(crate) struct LintCommand {
     /// Version of Kubernetes that templates are told, and whose deprecations count
     #[arg(long, value_name = "VERSION")]
     kube_version: Option<String>,
+    /// Version of Helm whose rules hold where they differ
+    #[arg(
+        long,
+        value_enum,
+        default_value = "helm3",
+        env = "DEPLOYER_COMPAT",
+        value_name = "HELM"
+    )]
+    compat: CompatChoice,
     #[command(flatten)]
     values: ValueArgs,
 }
 
 impl LintCommand {
     pub(crate) fn run(&self, session: &Session) -> Result<(), CliError> {
+        let compat = chart::Compat::from(self.compat);
         let kube_version = match self.kube_version.as_deref() {
             None | Some("") => None,
-            Some(text) => Some(parse_kube_version(text, chart::Compat::default())?),
+            Some(text) => Some(parse_kube_version(text, compat)?),
         };
         let namespace = session.namespace_flag()?;
         let options = LintOptions {
@@ -54,8 +64,9 @@ impl LintCommand {
             kube_version,
             skip_schema_validation: self.skip_schema_validation,
             limits: chart::RenderOptions::default().limits,
+            compat,
         };
-        let values = values_options(&self.values, chart::Compat::default())?;
+        let values = values_options(&self.values, compat)?;
         let mut charts = self.charts.clone();
         if self.with_subcharts {
             for chart in &self.charts {
@@ -69,7 +80,7 @@ impl LintCommand {
             let merged = values
                 .merge()
                 .map_err(|error| CliError::usage(error.to_string()))?;
-            let outcome = Sources::read(chart)
+            let outcome = Sources::read(chart, compat)
                 .map(|sources| lint(&sources, &merged, &options))
                 .map_err(|error| error.to_string());
             let outcome = Outcome::of(outcome, self.strict);

@@ -74,6 +74,14 @@ impl YamlError {
         }
     }
 
+    /// A field that the Go type does not have, where such are refused.
+    pub fn unknown_field(name: &str) -> Self {
+        Self {
+            stage: Stage::UnmarshalingJson,
+            message: format!("json: unknown field {}", crate::quote::quoted(name)),
+        }
+    }
+
     /// Returns the text without the step, `yaml: line 3: …`.
     pub fn message(&self) -> &str {
         &self.message
