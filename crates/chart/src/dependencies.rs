@@ -5,11 +5,11 @@
 use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
-use template::{Compat, Map, Value, yaml::Data};
+use template::{Compat, Map, Value};
 
 use crate::{
     model::Chart,
-    values::{Mode, coalesce_tables, coalesce_values, deep_copy_map, path_value, table},
+    values::{Defaults, Mode, coalesce_tables, coalesce_with, deep_copy_map, path_value, table},
     version::is_compatible,
 };
 
@@ -27,11 +27,24 @@ pub fn process(
     compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
-    enable(chart, values, "", compat, warnings)?;
-    import(chart, mode, compat, warnings)
+    process_with(&Defaults::default(), chart, values, mode, compat, warnings)
+}
+
+/// As [`process`], with what is known of the charts' defaults.
+pub(crate) fn process_with(
+    defaults: &Defaults,
+    chart: &mut Chart,
+    values: &Map,
+    mode: Mode,
+    compat: Compat,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    enable(defaults, chart, values, "", compat, warnings)?;
+    import(defaults, chart, mode, compat, warnings)
 }
 
 fn enable(
+    defaults: &Defaults,
     chart: &mut Chart,
     values: &Map,
     path: &str,
@@ -48,7 +61,7 @@ fn enable(
         }
         dependency.enabled = true;
     }
-    let all = coalesce_values(chart, values, Mode::Coalesce, compat, warnings)?;
+    let all = coalesce_with(defaults, chart, values, Mode::Coalesce, compat, warnings)?;
     apply_tags(chart, &all, warnings);
     apply_conditions(chart, &all, path, warnings);
     let disabled: Vec<String> = chart
@@ -67,7 +80,7 @@ fn enable(
     chart.metadata.lists_dependencies = !chart.metadata.dependencies.is_empty();
     for child in &mut chart.dependencies {
         let path = format!("{path}{}.", child.name());
-        enable(child, &all, &path, compat, warnings)?;
+        enable(defaults, child, &all, &path, compat, warnings)?;
     }
     Ok(())
 }
@@ -150,18 +163,19 @@ fn apply_conditions(chart: &mut Chart, values: &Map, path: &str, warnings: &mut 
 
 /// Imports values from subcharts into their parents, the deepest first.
 fn import(
+    defaults: &Defaults,
     chart: &mut Chart,
     mode: Mode,
     compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
     for child in &mut chart.dependencies {
-        import(child, mode, compat, warnings)?;
+        import(defaults, child, mode, compat, warnings)?;
     }
     if !chart.metadata.lists_dependencies {
         return Ok(());
     }
-    let all = coalesce_values(chart, &Map::default(), mode, compat, warnings)?;
+    let all = coalesce_with(defaults, chart, &Map::default(), mode, compat, warnings)?;
     let imported = Map::default();
     for dependency in &mut chart.metadata.dependencies {
         let name = dependency.name.clone();
@@ -192,7 +206,7 @@ fn import(
         Mode::Coalesce => without_nulls(&all),
     };
     coalesce_tables(&own, &imported, mode, warnings);
-    chart.values = Some(Data::from_value(&Value::Map(own)));
+    chart.values = Some(defaults.keep(own));
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 //!
 //! Source: Helm v3 pkg/engine/files.go; its globs are those of github.com/gobwas/glob.
 
-use std::{any::Any, collections::BTreeMap, rc::Rc};
+use std::{any::Any, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use template::{Map, Object, Value, yaml};
+use template::{Kind, Map, Object, Value, yaml};
 
 use crate::{
     capabilities::{wrong_count, wrong_type},
@@ -15,20 +15,20 @@ use crate::{
 /// The files of a chart, or those that a glob chose.
 #[derive(Debug)]
 pub(crate) struct FilesObject {
-    files: BTreeMap<Rc<str>, Rc<[u8]>>,
+    files: BTreeMap<Rc<str>, Arc<[u8]>>,
 }
 
 impl FilesObject {
     pub(crate) fn value(files: &[File]) -> Value {
         let files = files
             .iter()
-            .map(|file| (Rc::from(file.name.as_str()), Rc::from(file.data.as_ref())))
+            .map(|file| (Rc::from(file.name.as_str()), Arc::clone(&file.data)))
             .collect();
         Value::Object(Rc::new(Self { files }))
     }
 
-    fn get(&self, name: &str) -> Rc<[u8]> {
-        self.files.get(name).cloned().unwrap_or_default()
+    fn get(&self, name: &str) -> &[u8] {
+        self.files.get(name).map_or(&[], |data| data)
     }
 
     fn glob(&self, pattern: &str) -> Self {
@@ -39,7 +39,7 @@ impl FilesObject {
                 .files
                 .iter()
                 .filter(|(name, _)| chosen(name))
-                .map(|(name, data)| (Rc::clone(name), Rc::clone(data)))
+                .map(|(name, data)| (Rc::clone(name), Arc::clone(data)))
                 .collect(),
         }
     }
@@ -63,7 +63,7 @@ impl FilesObject {
         if data.is_empty() {
             return Value::strings(Vec::<String>::new());
         }
-        let text = String::from_utf8_lossy(&data).into_owned();
+        let text = String::from_utf8_lossy(data).into_owned();
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Value::strings(text.split('\n').map(str::to_owned).collect::<Vec<_>>())
     }
@@ -95,17 +95,21 @@ impl Object for FilesObject {
             _ => return Some(Err(wrong_count(name, 1, arguments.len()))),
         };
         Some(Ok(match name {
-            "Get" => Value::string(String::from_utf8_lossy(&self.get(argument)).into_owned()),
-            "GetBytes" => Value::Bytes(self.get(argument)),
+            "Get" => Value::string(String::from_utf8_lossy(self.get(argument)).into_owned()),
+            "GetBytes" => Value::Bytes(Rc::from(self.get(argument))),
             "Glob" => Value::Object(Rc::new(self.glob(argument))),
             _ => self.lines(argument),
         }))
+    }
+    /// Without making the map.
+    fn kind(&self) -> Kind {
+        Kind::Map
     }
     fn as_map(&self) -> Option<Map> {
         let entries = self
             .files
             .iter()
-            .map(|(name, data)| (Rc::clone(name), Value::Bytes(Rc::clone(data))))
+            .map(|(name, data)| (Rc::clone(name), Value::Bytes(Rc::from(data.as_ref()))))
             .collect();
         Some(Rc::new(std::cell::RefCell::new(entries)))
     }

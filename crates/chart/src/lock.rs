@@ -11,22 +11,15 @@ use template::yaml;
 use crate::go;
 use crate::metadata::{Dependency, Lock};
 
-/// Returns the digest of what a chart asks for and what it is given.
-pub fn digest(wanted: &[Dependency], locked: &[Dependency]) -> String {
-    sha256(&go::json(&(or_null(wanted), or_null(locked))))
+/// Returns the digest of what a chart asks for and what it is given; a list that is not there is
+/// another than an empty one.
+pub fn digest(wanted: Option<&[Dependency]>, locked: Option<&[Dependency]>) -> String {
+    sha256(&go::json(&(wanted, locked)))
 }
 
 /// Returns the digest that Helm 2 wrote into a `requirements.lock`.
-pub fn digest_of_helm2(wanted: &[Dependency]) -> String {
-    sha256(&go::json(&BTreeMap::from([(
-        "dependencies",
-        or_null(wanted),
-    )])))
-}
-
-/// A list that Go never made is `null` in its JSON.
-fn or_null(dependencies: &[Dependency]) -> Option<&[Dependency]> {
-    (!dependencies.is_empty()).then_some(dependencies)
+pub fn digest_of_helm2(wanted: Option<&[Dependency]>) -> String {
+    sha256(&go::json(&BTreeMap::from([("dependencies", wanted)])))
 }
 
 /// Returns the text of the lock file.
@@ -68,13 +61,13 @@ mod tests {
             "0.1.0",
             "http://localhost:8879/charts",
         )];
-        assert_eq!(digest(&wanted, &locked), expected);
+        assert_eq!(digest(Some(&wanted), Some(&locked)), expected);
         let other = [dependency(
             "alpine",
             "0.1.1",
             "http://localhost:8879/charts",
         )];
-        assert_ne!(digest(&other, &locked), expected);
+        assert_ne!(digest(Some(&other), Some(&locked)), expected);
         assert_eq!(
             go::json(&[dependency("a", ">=1", "")]),
             r#"[{"name":"a","version":"\u003e=1","repository":""}]"#

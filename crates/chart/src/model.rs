@@ -28,6 +28,8 @@ impl File {
 /// A file of `crds/`, of the chart or of a subchart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomResource {
+    /// The path within its own chart, `crds/thing.yaml`.
+    pub name: String,
     /// The path from the root chart, `parent/charts/child/crds/thing.yaml`.
     pub path: String,
     pub text: String,
@@ -41,7 +43,7 @@ pub struct Chart {
     /// What stands under `templates/`.
     pub templates: Vec<File>,
     /// The chart's values.yaml; `None` where the chart has none.
-    pub values: Option<Data>,
+    pub values: Option<Arc<Data>>,
     /// The bytes of values.schema.json.
     pub schema: Option<Arc<[u8]>>,
     /// Every other file, such as README.md and `crds/`.
@@ -106,6 +108,7 @@ impl Chart {
         for file in &self.files {
             if file.name.starts_with("crds/") && is_manifest(&file.name) {
                 found.push(CustomResource {
+                    name: file.name.clone(),
                     path: format!("{path}/{}", file.name),
                     text: file.text(),
                 });

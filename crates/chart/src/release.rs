@@ -10,7 +10,7 @@ use crate::{
     model::{Chart, MissingDependencies},
     render::{RenderError, RenderOptions, Rendered, render, render_files},
     schema::{self, SchemaError},
-    values::{Mode, ValuesError, ValuesOptions, coalesce_values},
+    values::{Defaults, Mode, ValuesError, ValuesOptions, coalesce_with},
 };
 
 /// A chart that cannot become a release; nothing was changed anywhere.
@@ -121,9 +121,10 @@ fn prepare(
         })?;
     let config = to_json(&Value::Map(Rc::clone(&given)));
     let mut chart = chart.clone();
-    dependencies::process(&mut chart, &given, Mode::Merge, options.compat, warnings)
+    let (defaults, compat) = (Defaults::default(), options.compat);
+    dependencies::process_with(&defaults, &mut chart, &given, Mode::Merge, compat, warnings)
         .map_err(Error::Coalesce)?;
-    let all = coalesce_values(&chart, &given, Mode::Coalesce, options.compat, warnings)
+    let all = coalesce_with(&defaults, &chart, &given, Mode::Coalesce, compat, warnings)
         .map_err(Error::Coalesce)?;
     if !options.skip_schema_validation {
         schema::validate(&chart, &all)?;

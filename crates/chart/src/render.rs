@@ -224,7 +224,12 @@ pub fn render_files(
             .borrow_mut()
             .insert(Rc::from("Template"), Value::map(about.into()));
         let text = templates.execute(&source.path, &Value::Map(Rc::clone(&source.data)))?;
-        rendered.insert(source.path.clone(), text.replace("<no value>", ""));
+        let text = if text.contains("<no value>") {
+            text.replace("<no value>", "")
+        } else {
+            text
+        };
+        rendered.insert(source.path.clone(), text);
     }
     Ok(rendered)
 }

@@ -67,7 +67,8 @@ fn chart_of(json: &Json) -> Chart {
     let mut chart = Chart::default();
     chart.metadata = metadata;
     if !json["values"].is_null() {
-        chart.values = Some(Data::from_value(&yaml::from_json(&json["values"])));
+        let values = Data::from_value(&yaml::from_json(&json["values"]));
+        chart.values = Some(values.into());
     }
     if let Json::Array(children) = &json["dependencies"] {
         chart.dependencies = children.iter().map(chart_of).collect();

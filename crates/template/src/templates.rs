@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     fmt,
     rc::Rc,
     time::Duration,
@@ -12,6 +11,7 @@ use crate::{
     error::Error,
     execute,
     functions::{FunctionSet, Vocabulary},
+    hash::HashMap,
     syntax::{self, ParseLimits, node::Tree},
     value::Value,
 };
@@ -157,7 +157,7 @@ impl Templates {
             options,
             scope: Rc::new(Scope {
                 parent: None,
-                trees: HashMap::new(),
+                trees: HashMap::default(),
             }),
             tpl_cache: RefCell::default(),
             tpl_cache_bytes: Cell::new(0),
@@ -268,7 +268,7 @@ impl Templates {
         };
         let mut overlay = Scope {
             parent: Some(Rc::clone(scope)),
-            trees: HashMap::new(),
+            trees: HashMap::default(),
         };
         overlay.add(&trees);
         Ok((Rc::new(overlay), Rc::clone(root)))

@@ -173,6 +173,6 @@ fn chart_of(name: &str, values: Data) -> Chart {
     let mut chart = Chart::default();
     chart.metadata.name = name.to_owned();
     chart.metadata.version = "1.0.0".to_owned();
-    chart.values = Some(values);
+    chart.values = Some(values.into());
     chart
 }

@@ -127,7 +127,7 @@ pub fn read_archive(reader: impl Read) -> Result<Vec<File>, LoadError> {
                 "decompressed chart file {path:?} is larger than the maximum file size {FILE_BYTES_MAX}"
             )));
         }
-        let mut data = Vec::new();
+        let mut data = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         (&mut entry)
             .take(remaining)
             .read_to_end(&mut data)

@@ -105,7 +105,12 @@ pub fn load_as(path: &Path, compat: Compat) -> Result<Chart, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn from_files(files: Vec<File>) -> Result<Chart, LoadError> {
-    build(files, Compat::Helm3, 0)
+    from_files_as(files, Compat::Helm3)
+}
+
+/// As [`from_files`], in the ways of a version of Helm.
+pub(crate) fn from_files_as(files: Vec<File>, compat: Compat) -> Result<Chart, LoadError> {
+    build(files, compat, 0)
 }
 
 fn build(files: Vec<File>, compat: Compat, depth: usize) -> Result<Chart, LoadError> {
@@ -174,7 +179,7 @@ fn place(
     match file.name.as_str() {
         "Chart.yaml" => {}
         "Chart.lock" => chart.lock = Some(parse_lock(&file, "Chart.lock")?),
-        "values.yaml" => chart.values = Some(parse_values(&file, compat)?),
+        "values.yaml" => chart.values = Some(Arc::new(parse_values(&file, compat)?)),
         "values.schema.json" => chart.schema = Some(Arc::clone(&file.data)),
         "requirements.yaml" => {
             if chart.metadata.api_version != "v1" {

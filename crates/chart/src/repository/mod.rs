@@ -10,4 +10,4 @@ mod urls;
 pub use index::{ChartVersion, Index, IndexError, NotFound, ParsedIndex};
 pub use list::{Repository, RepositoryList};
 pub use search::{Found, SearchError, Term, search};
-pub use urls::{equal, file_name, join, resolve};
+pub use urls::{below, equal, file_name, join, resolve};

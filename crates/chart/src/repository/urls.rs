@@ -81,6 +81,25 @@ pub fn resolve(base: &str, reference: &str) -> Result<String, url::ParseError> {
     Ok(resolved.to_string())
 }
 
+/// Puts the address of a chart below that of its repository, as Helm does for dependencies: a
+/// leading slash and `..` count from the repository, and what is whole stays as it is.
+///
+/// Source: Helm 3.22 `pkg/downloader/manager.go` (normalizeURL).
+///
+/// # Errors
+/// A repository whose address is none.
+pub fn below(base: &str, reference: &str) -> Result<String, url::ParseError> {
+    match Url::parse(reference) {
+        Ok(_) => return Ok(reference.to_owned()),
+        Err(url::ParseError::RelativeUrlWithoutBase) => {}
+        Err(error) => return Err(error),
+    }
+    let mut base = Url::parse(base)?;
+    let path = clean(&format!("{}/{reference}", base.path()));
+    base.set_path(&path);
+    Ok(base.to_string())
+}
+
 /// Returns the name under which what an address points at is stored.
 ///
 /// `None` where its path names no file.
@@ -164,6 +183,40 @@ mod tests {
             ),
         ] {
             assert_eq!(resolve(base, reference).as_deref(), Ok(expected));
+        }
+    }
+
+    /// The first three are those of Helm 3.22 `pkg/downloader/manager_test.go`, TestNormalizeURL.
+    #[test]
+    fn a_chart_of_a_dependency_is_found_below_its_repository() {
+        for (base, reference, expected) in [
+            (
+                "https://example.com",
+                "http://helm.sh/foo",
+                "http://helm.sh/foo",
+            ),
+            (
+                "https://helm.sh/charts",
+                "foo",
+                "https://helm.sh/charts/foo",
+            ),
+            (
+                "https://helm.sh/a%2Fb/charts",
+                "foo",
+                "https://helm.sh/a%2Fb/charts/foo",
+            ),
+            (
+                "http://example.com/foo/",
+                "/charts/../a.tgz",
+                "http://example.com/foo/a.tgz",
+            ),
+            (
+                "http://example.com/foo?k=1",
+                "./a.tgz",
+                "http://example.com/foo/a.tgz?k=1",
+            ),
+        ] {
+            assert_eq!(below(base, reference).as_deref(), Ok(expected));
         }
     }
 

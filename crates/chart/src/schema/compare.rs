@@ -7,6 +7,21 @@ use super::words::kind_of;
 /// Searches for anchors end here.
 const DEPTH_MAX: usize = 100;
 
+/// Looks a keyword up: most schemas have so few that to compare them is faster than to hash one.
+pub(super) fn lookup<'json>(
+    entries: &'json JsonMap<String, Json>,
+    name: &str,
+) -> Option<&'json Json> {
+    const FEW: usize = 8;
+    if entries.len() > FEW {
+        return entries.get(name);
+    }
+    let mut entries = entries.iter();
+    entries
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
 pub(super) fn missing(required: &[Json], object: &JsonMap<String, Json>) -> Vec<String> {
     let names = required.iter().filter_map(Json::as_str);
     names

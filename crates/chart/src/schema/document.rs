@@ -7,7 +7,11 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::{compare::find_anchor, meta};
+use super::{
+    compare::{find_anchor, lookup},
+    meta,
+    place::{Key, Location},
+};
 
 /// The address under which Helm compiles values.schema.json.
 const URL: &str = "file:///values.schema.json#";
@@ -18,53 +22,51 @@ pub(super) struct Schema<'schema> {
     pub(super) json: &'schema Json,
     /// The document that `#` means.
     pub(super) root: &'schema Json,
-    /// The JSON pointer, as it stands in an address.
-    pub(super) location: String,
+    pub(super) location: Location<'schema>,
 }
 
 impl<'schema> Schema<'schema> {
-    fn below(&self, json: &'schema Json, parts: &[&str]) -> Self {
-        // Most of the time of a validation went into these places, of which few are ever shown.
-        let bytes: usize = parts.iter().map(|part| part.len() + 1).sum();
-        let mut location = String::with_capacity(self.location.len() + bytes);
-        location.push_str(&self.location);
-        for part in parts {
-            location.push('/');
-            if part.bytes().all(is_plain) {
-                location.push_str(part);
-            } else {
-                location.push_str(&encode(&part.replace('~', "~0").replace('/', "~1")));
-            }
-        }
+    fn below(&self, json: &'schema Json, keyword: &'static str, key: Key<'schema>) -> Self {
         Self {
             json,
             root: self.root,
-            location,
+            location: self.location.below(keyword, key),
         }
     }
 
+    fn get(&self, keyword: &str) -> Option<&'schema Json> {
+        lookup(self.json.as_object()?, keyword)
+    }
+
     /// The schema under a keyword.
-    pub(super) fn keyword(&self, name: &str) -> Option<Self> {
-        let json = self.json.get(name)?;
-        Some(self.below(json, &[name]))
+    pub(super) fn keyword(&self, name: &'static str) -> Option<Self> {
+        let json = self.get(name)?;
+        Some(self.below(json, name, Key::None))
     }
 
     /// The schemas of a list under a keyword.
-    pub(super) fn list(&self, name: &str) -> Vec<Self> {
-        let items = self.json.get(name).and_then(Json::as_array);
+    pub(super) fn list(&self, name: &'static str) -> Vec<Self> {
+        let items = self.get(name).and_then(Json::as_array);
         let items = items.into_iter().flatten().enumerate();
         items
-            .map(|(index, json)| self.below(json, &[name, &index.to_string()]))
+            .map(|(index, json)| self.below(json, name, Key::Index(index)))
             .collect()
     }
 
     /// The schemas of a map under a keyword.
-    pub(super) fn map(&self, name: &str) -> Vec<(&'schema str, Self)> {
-        let entries = self.json.get(name).and_then(Json::as_object);
+    pub(super) fn map(&self, name: &'static str) -> Vec<(&'schema str, Self)> {
+        let entries = self.get(name).and_then(Json::as_object);
         let entries = entries.into_iter().flatten();
         entries
-            .map(|(key, json)| (key.as_str(), self.below(json, &[name, key])))
+            .map(|(key, json)| (key.as_str(), self.below(json, name, Key::Name(key))))
             .collect()
+    }
+
+    /// The schema under one name of a map under a keyword.
+    pub(super) fn entry(&self, keyword: &'static str, name: &str) -> Option<Self> {
+        let entries = self.get(keyword).and_then(Json::as_object)?;
+        let (key, json) = entries.get_key_value(name)?;
+        Some(self.below(json, keyword, Key::Name(key)))
     }
 }
 
@@ -98,13 +100,13 @@ impl<'schema> Document<'schema> {
         Schema {
             json: self.root,
             root: self.root,
-            location: String::new(),
+            location: Location::top(),
         }
     }
 
     /// The address of a place in the document.
-    pub(super) fn url(&self, location: &str) -> String {
-        format!("{URL}{location}")
+    pub(super) fn url(&self, location: &Location<'_>) -> String {
+        format!("{URL}{}", location.text())
     }
 
     /// Finds the target of a reference.
@@ -128,7 +130,7 @@ impl<'schema> Document<'schema> {
             return Ok(Schema {
                 json: root.pointer(&fragment).ok_or_else(missing)?,
                 root,
-                location: encode(&fragment),
+                location: Location::At(encode(&fragment).into()),
             });
         }
         let json = find_anchor(root, &fragment, 0).ok_or_else(|| {
@@ -140,7 +142,7 @@ impl<'schema> Document<'schema> {
         Ok(Schema {
             json,
             root,
-            location: format!("/{fragment}"),
+            location: Location::At(format!("/{fragment}").into()),
         })
     }
 
@@ -175,11 +177,11 @@ impl<'schema> Document<'schema> {
                     "$recursiveRef" => self.draft == 2019,
                     _ => true,
                 };
-                if let (true, Some(to)) = (known, schema.json.get(keyword).and_then(Json::as_str)) {
+                if let (true, Some(to)) = (known, schema.get(keyword).and_then(Json::as_str)) {
                     queue.push(self.find(&schema, to)?);
                 }
             }
-            if self.draft < 2019 && schema.json.get("$ref").is_some_and(Json::is_string) {
+            if self.draft < 2019 && schema.get("$ref").is_some_and(Json::is_string) {
                 continue;
             }
             queue.extend(self.subschemas(&schema));
@@ -204,7 +206,7 @@ impl<'schema> Document<'schema> {
             ("unevaluatedProperties", 2019),
         ]);
         found.extend(single.iter().filter_map(|name| schema.keyword(name)));
-        if draft >= 7 && schema.json.get("if").is_some() {
+        if draft >= 7 && schema.get("if").is_some() {
             found.extend(
                 ["then", "else"]
                     .iter()
@@ -219,7 +221,7 @@ impl<'schema> Document<'schema> {
         ]) {
             found.extend(schema.list(name));
         }
-        match schema.json.get("items") {
+        match schema.get("items") {
             Some(Json::Array(_)) if draft < 2020 => {
                 found.extend(schema.list("items"));
                 found.extend(schema.keyword("additionalItems"));
@@ -281,7 +283,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// Escapes what Go escapes in the fragment of an address.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if is_plain(byte) || matches!(byte, b'~' | b'/') {

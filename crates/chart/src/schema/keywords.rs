@@ -3,7 +3,7 @@
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::{
-    compare::{duplicates, equal, has_type, matches, missing},
+    compare::{duplicates, equal, has_type, lookup, matches, missing},
     formats,
     mistake::Mistake,
     validate::{Visit, validate},
@@ -14,13 +14,15 @@ impl<'schema> Visit<'_, 'schema> {
     /// Type, const, enum and format: the first that does not fit ends the check.
     pub(super) fn first_of_basics(&self) -> Option<String> {
         let (value, draft) = (self.value, self.document.draft);
-        if let Some(types) = self.keywords.get("type") {
-            let wanted: Vec<&str> = match types {
-                Json::String(one) => vec![one],
-                Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
-                _ => Vec::new(),
+        if let Some(types) = self.get("type") {
+            let wanted = match types {
+                Json::String(_) => std::slice::from_ref(types),
+                Json::Array(several) => several,
+                _ => &[],
             };
-            if !wanted.is_empty() && !wanted.iter().any(|wanted| has_type(value, wanted)) {
+            let names = || wanted.iter().filter_map(Json::as_str);
+            if names().next().is_some() && !names().any(|wanted| has_type(value, wanted)) {
+                let wanted: Vec<&str> = names().collect();
                 // The library keeps types as a set with an order of its own.
                 let order = [
                     "null", "boolean", "number", "integer", "string", "array", "object",
@@ -39,7 +41,7 @@ impl<'schema> Visit<'_, 'schema> {
         if let Some(words) = self.unlike_constant() {
             return Some(words);
         }
-        if let Some(Json::Array(wanted)) = self.keywords.get("enum")
+        if let Some(Json::Array(wanted)) = self.get("enum")
             && !wanted.iter().any(|wanted| equal(wanted, value))
         {
             let shown: Vec<String> = wanted.iter().map(display).collect();
@@ -82,7 +84,7 @@ impl<'schema> Visit<'_, 'schema> {
     }
 
     pub(super) fn unlike_constant(&self) -> Option<String> {
-        let constant = self.keywords.get("const");
+        let constant = self.get("const");
         let wanted = constant.filter(|_| self.document.draft >= 6)?;
         if equal(wanted, self.value) {
             return None;
@@ -105,7 +107,7 @@ impl<'schema> Visit<'_, 'schema> {
 
     fn object(&mut self, object: &JsonMap<String, Json>) {
         self.bounds("minProperties", "maxProperties", object.len());
-        if let Some(Json::Array(required)) = self.keywords.get("required") {
+        if let Some(Json::Array(required)) = self.get("required") {
             match missing(required, object).as_slice() {
                 [] => {}
                 [one] => self.fail(format!("missing property {}", quote(one))),
@@ -133,7 +135,7 @@ impl<'schema> Visit<'_, 'schema> {
         }
     }
 
-    fn dependent(&mut self, keyword: &str, object: &JsonMap<String, Json>) {
+    fn dependent(&mut self, keyword: &'static str, object: &JsonMap<String, Json>) {
         for (name, dependency) in self.schema.map(keyword) {
             if !object.contains_key(name) {
                 continue;
@@ -155,17 +157,16 @@ impl<'schema> Visit<'_, 'schema> {
     }
 
     fn properties(&mut self, object: &JsonMap<String, Json>) {
-        let properties = self.schema.map("properties");
         let patterns = self.schema.map("patternProperties");
         let additional = self.schema.keyword("additionalProperties");
         let mut not_allowed = Vec::new();
         for (name, value) in object {
-            let own = properties.iter().filter(|(known, _)| known == name);
+            let own = self.schema.entry("properties", name);
             let by_pattern = patterns
                 .iter()
                 .filter(|(pattern, _)| matches(pattern, name));
             let mut known = false;
-            for (_, schema) in own.chain(by_pattern) {
+            for schema in own.iter().chain(by_pattern.map(|(_, schema)| schema)) {
                 known = true;
                 let mistake = self.inner(schema, value, name);
                 self.mistakes.extend(mistake);
@@ -191,7 +192,7 @@ impl<'schema> Visit<'_, 'schema> {
 
     fn array(&mut self, items: &[Json]) {
         self.bounds("minItems", "maxItems", items.len());
-        if self.keywords.get("uniqueItems") == Some(&Json::Bool(true))
+        if self.get("uniqueItems") == Some(&Json::Bool(true))
             && let Some((first, second)) = duplicates(items)
         {
             self.fail(format!("items at {first} and {second} are equal"));
@@ -201,7 +202,7 @@ impl<'schema> Visit<'_, 'schema> {
                 self.schema.list("prefixItems"),
                 self.schema.keyword("items"),
             )
-        } else if self.keywords.get("items").is_some_and(Json::is_array) {
+        } else if self.get("items").is_some_and(Json::is_array) {
             (
                 self.schema.list("items"),
                 self.schema.keyword("additionalItems"),
@@ -316,7 +317,7 @@ impl<'schema> Visit<'_, 'schema> {
             }
         };
         // In draft 4 the exclusive bounds are flags of the others.
-        let flag = |name: &str| keywords.get(name) == Some(&Json::Bool(true));
+        let flag = |name: &str| lookup(keywords, name) == Some(&Json::Bool(true));
         let bounds = [
             ("minimum", "exclusiveMinimum", true),
             ("maximum", "exclusiveMaximum", false),
@@ -330,17 +331,17 @@ impl<'schema> Visit<'_, 'schema> {
         };
         let reached = |limit: f64, lower: bool| beyond(limit, lower) || got_value == limit;
         for (keyword, exclusive, lower) in bounds {
-            if let Some(limit) = keywords.get(keyword).filter(|_| !flag(exclusive)) {
+            if let Some(limit) = lookup(keywords, keyword).filter(|_| !flag(exclusive)) {
                 compare(keyword, limit, &|limit| beyond(limit, lower));
             }
         }
         for (keyword, exclusive, lower) in bounds {
             let name = if flag(exclusive) { keyword } else { exclusive };
-            if let Some(limit) = keywords.get(name) {
+            if let Some(limit) = lookup(keywords, name) {
                 compare(exclusive, limit, &|limit| reached(limit, lower));
             }
         }
-        if let Some(divisor) = keywords.get("multipleOf") {
+        if let Some(divisor) = lookup(keywords, "multipleOf") {
             let alone = serde_json::json!({ "multipleOf": divisor });
             let fits = jsonschema::is_valid(&alone, value);
             compare("multipleOf", divisor, &|_| !fits);
@@ -350,7 +351,7 @@ impl<'schema> Visit<'_, 'schema> {
     fn bounds(&mut self, lower: &str, upper: &str, got: usize) {
         // A whole number may be written as a float.
         let keywords = self.keywords;
-        let limit = |name: &str| keywords.get(name).and_then(Json::as_f64);
+        let limit = |name: &str| lookup(keywords, name).and_then(Json::as_f64);
         #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
         let size = got as f64;
         let shown = |limit: f64| {

@@ -1,6 +1,6 @@
 //! The tree of what is wrong with a value, and its text.
 
-use super::words::pointer;
+use super::{place::Place, words::pointer};
 
 /// What a mistake says of its place.
 #[derive(Debug)]
@@ -21,20 +21,20 @@ pub(super) struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn words(place: &[String], words: impl Into<String>) -> Self {
+    pub(super) fn words(place: &Place<'_>, words: impl Into<String>) -> Self {
         Self {
-            place: place.to_vec(),
+            place: place.parts(),
             kind: Kind::Words(words.into()),
             causes: Vec::new(),
         }
     }
 
     /// One mistake stands for itself, several become a group.
-    pub(super) fn of_several(place: &[String], mut mistakes: Vec<Self>) -> Option<Self> {
+    pub(super) fn of_several(place: &Place<'_>, mut mistakes: Vec<Self>) -> Option<Self> {
         match mistakes.len() {
             0 | 1 => mistakes.pop(),
             _ => Some(Self {
-                place: place.to_vec(),
+                place: place.parts(),
                 kind: Kind::Group,
                 causes: mistakes,
             }),

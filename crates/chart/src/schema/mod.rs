@@ -9,6 +9,7 @@ mod formats;
 mod keywords;
 mod meta;
 mod mistake;
+mod place;
 mod validate;
 mod words;
 

@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::{
+    compare::lookup,
     document::{Document, Schema},
     mistake::{Kind, Mistake},
+    place::Place,
 };
 
 /// Values and schemas that nest deeper are taken to fit.
@@ -24,12 +26,12 @@ pub(super) struct Unevaluated {
 }
 
 impl Unevaluated {
-    fn of(value: &Json, schema: Schema<'_>, draft: u32, is_asked: bool) -> Self {
+    fn of(value: &Json, schema: &Schema<'_>, draft: u32, is_asked: bool) -> Self {
         let mut own = Self::default();
         let Json::Object(keywords) = schema.json else {
             return own;
         };
-        let has = |name: &str| keywords.contains_key(name);
+        let has = |name: &str| lookup(keywords, name).is_some();
         match value {
             Json::Object(object) => {
                 let wanted = is_asked || draft >= 2019 && has("unevaluatedProperties");
@@ -79,8 +81,7 @@ fn evaluated_items(keywords: &JsonMap<String, Json>, draft: u32) -> (bool, usize
 
 /// The schemas that led here, innermost first.
 pub(super) struct Scope<'scope> {
-    schema: *const Json,
-    location: String,
+    schema: &'scope Schema<'scope>,
     /// The keyword of a reference that was followed.
     reference: Option<&'static str>,
     /// Two scopes with one number look at the same value.
@@ -92,7 +93,7 @@ impl Scope<'_> {
     fn cycle(&self) -> Option<&Self> {
         let mut scope = self.parent;
         while let Some(found) = scope.filter(|scope| scope.value == self.value) {
-            if found.schema == self.schema {
+            if std::ptr::eq(found.schema.json, self.schema.json) {
                 return Some(found);
             }
             scope = found.parent;
@@ -107,8 +108,9 @@ impl Scope<'_> {
             location = match scope.reference {
                 Some(keyword) => format!("/{keyword}{location}"),
                 None => {
-                    let own = scope.location.get(parent.location.len()..);
-                    format!("{}{location}", own.unwrap_or_default())
+                    let (own, above) =
+                        (scope.schema.location.text(), parent.schema.location.text());
+                    format!("{}{location}", own.get(above.len()..).unwrap_or_default())
                 }
             };
             scope = parent;
@@ -127,14 +129,13 @@ pub(super) fn validate(
     value: &Json,
 ) -> Result<(), Mistake> {
     let scope = Scope {
-        schema: schema.json,
-        location: schema.location.clone(),
+        schema: &schema,
         reference: None,
         value: 0,
         parent: None,
     };
-    let unevaluated = Unevaluated::of(value, schema.clone(), document.draft, false);
-    check(document, &schema, value, &[], &scope, unevaluated).map(|_| ())
+    let unevaluated = Unevaluated::of(value, &schema, document.draft, false);
+    check(document, &schema, value, &Place::TOP, &scope, unevaluated).map(|_| ())
 }
 
 /// One schema at one value.
@@ -143,7 +144,7 @@ pub(super) struct Visit<'visit, 'schema> {
     pub(super) schema: &'visit Schema<'schema>,
     pub(super) keywords: &'schema JsonMap<String, Json>,
     pub(super) value: &'visit Json,
-    pub(super) place: &'visit [String],
+    pub(super) place: &'visit Place<'visit>,
     scope: &'visit Scope<'visit>,
     pub(super) unevaluated: Unevaluated,
     pub(super) mistakes: Vec<Mistake>,
@@ -153,7 +154,7 @@ fn check<'schema>(
     document: &Document<'schema>,
     schema: &Schema<'schema>,
     value: &Json,
-    place: &[String],
+    place: &Place<'_>,
     scope: &Scope<'_>,
     unevaluated: Unevaluated,
 ) -> Result<Unevaluated, Mistake> {
@@ -218,8 +219,12 @@ fn check<'schema>(
 }
 
 impl<'schema> Visit<'_, 'schema> {
+    pub(super) fn get(&self, name: &str) -> Option<&'schema Json> {
+        lookup(self.keywords, name)
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<&'schema str> {
-        self.keywords.get(name).and_then(Json::as_str)
+        self.get(name).and_then(Json::as_str)
     }
 
     pub(super) fn fail(&mut self, words: impl Into<String>) {
@@ -239,14 +244,13 @@ impl<'schema> Visit<'_, 'schema> {
         reference: Option<&'static str>,
     ) -> Option<Mistake> {
         let scope = Scope {
-            schema: schema.json,
-            location: schema.location.clone(),
+            schema,
             reference,
             value: self.scope.value,
             parent: Some(self.scope),
         };
         let is_asked = !self.unevaluated.is_empty();
-        let own = Unevaluated::of(self.value, schema.clone(), self.document.draft, is_asked);
+        let own = Unevaluated::of(self.value, schema, self.document.draft, is_asked);
         match check(self.document, schema, self.value, self.place, &scope, own) {
             Ok(rest) => {
                 self.unevaluated.merge(&rest);
@@ -263,23 +267,21 @@ impl<'schema> Visit<'_, 'schema> {
         value: &Json,
         part: &str,
     ) -> Option<Mistake> {
-        let mut place = self.place.to_vec();
-        place.push(part.to_owned());
+        let place = self.place.below(part);
         let scope = Scope {
-            schema: schema.json,
-            location: schema.location.clone(),
+            schema,
             reference: None,
             value: self.scope.value + 1,
             parent: Some(self.scope),
         };
-        let own = Unevaluated::of(value, schema.clone(), self.document.draft, false);
+        let own = Unevaluated::of(value, schema, self.document.draft, false);
         check(self.document, schema, value, &place, &scope, own).err()
     }
 
     fn reference(&mut self, target: &Schema<'schema>, keyword: &'static str) -> Option<Mistake> {
         let mistake = self.same(target, Some(keyword))?;
         Some(Mistake {
-            place: self.place.to_vec(),
+            place: self.place.parts(),
             kind: Kind::Reference,
             causes: mistake.into_causes(),
         })

@@ -7,7 +7,7 @@ use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use template::{Compat, Map, Value};
 
-use super::{deep_copy_map, go_text};
+use super::{Defaults, deep_copy_map, go_text};
 use crate::model::Chart;
 
 const GLOBAL: &str = "global";
@@ -33,8 +33,25 @@ pub fn coalesce_values(
     compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Result<Map, String> {
+    coalesce_with(&Defaults::default(), chart, values, mode, compat, warnings)
+}
+
+/// As [`coalesce_values`], with what is known of the charts' defaults.
+pub(crate) fn coalesce_with(
+    defaults: &Defaults,
+    chart: &Chart,
+    values: &Map,
+    mode: Mode,
+    compat: Compat,
+    warnings: &mut Vec<String>,
+) -> Result<Map, String> {
     let destination = deep_copy_map(values);
-    Coalescer { warnings, compat }.chart(chart, &destination, "", mode)?;
+    let mut coalescer = Coalescer {
+        defaults,
+        warnings,
+        compat,
+    };
+    coalescer.chart(chart, &destination, "", mode)?;
     Ok(destination)
 }
 
@@ -42,11 +59,17 @@ pub fn coalesce_values(
 pub fn coalesce_tables(destination: &Map, source: &Map, mode: Mode, warnings: &mut Vec<String>) {
     // Where tables alone meet both versions of Helm do the same.
     let compat = Compat::default();
-    Coalescer { warnings, compat }.tables(destination, source, "", mode);
+    let mut coalescer = Coalescer {
+        defaults: &Defaults::default(),
+        warnings,
+        compat,
+    };
+    coalescer.tables(destination, source, "", mode);
 }
 
-struct Coalescer<'warnings> {
-    warnings: &'warnings mut Vec<String>,
+struct Coalescer<'call> {
+    defaults: &'call Defaults,
+    warnings: &'call mut Vec<String>,
     /// Helm v4 lets no null of a chart's defaults through.
     compat: Compat,
 }
@@ -131,8 +154,8 @@ impl Coalescer<'_> {
 
     /// Fills in the defaults of one chart.
     fn own_values(&mut self, chart: &Chart, destination: &Map, prefix: &str, mode: Mode) {
-        let Some(Value::Map(defaults)) = chart.values.as_ref().map(|values| values.to_value())
-        else {
+        let known = chart.values.as_ref();
+        let Some(defaults) = known.and_then(|values| self.defaults.of(values)) else {
             return;
         };
         let prefix = join(prefix, chart.name());

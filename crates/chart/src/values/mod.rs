@@ -1,6 +1,7 @@
 //! The values of a release: files, `--set` and its family, and how they meet those of the charts.
 
 mod coalesce;
+mod defaults;
 mod documents;
 mod lookup;
 mod set;
@@ -11,7 +12,9 @@ use std::{collections::BTreeMap, rc::Rc};
 use serde_json::Value as Json;
 use template::{Compat, Map, Value, yaml};
 
+pub(crate) use coalesce::coalesce_with;
 pub use coalesce::{Mode, coalesce_tables, coalesce_values};
+pub(crate) use defaults::Defaults;
 pub(crate) use documents::parse_documents;
 pub use lookup::{path_value, table};
 pub use set::{SetError, SetKind, set};
@@ -206,11 +209,12 @@ pub(crate) fn deep_copy(value: &Value) -> Value {
 
 /// As [`deep_copy`], of a map.
 pub(crate) fn deep_copy_map(map: &Map) -> Map {
-    let copy = map
-        .borrow()
-        .iter()
-        .map(|(key, value)| (Rc::clone(key), deep_copy(value)))
-        .collect();
+    let mut copy = map.borrow().clone();
+    for value in copy.values_mut() {
+        if matches!(value, Value::Map(_) | Value::List(_)) {
+            *value = deep_copy(value);
+        }
+    }
     Rc::new(std::cell::RefCell::new(copy))
 }
 

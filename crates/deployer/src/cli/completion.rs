@@ -21,7 +21,7 @@ pub(crate) struct CompletionCommand {
 impl CompletionCommand {
     pub(crate) fn run(self, session: &Session) -> Result<(), CliError> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "deployer", &mut script);
+        clap_complete::generate(self.shell, &mut <Cli>::command(), "deployer", &mut script);
         session.printer.data(&String::from_utf8_lossy(&script))?;
         Ok(())
     }

@@ -72,11 +72,28 @@ pub use run::main;
     disable_help_subcommand = true,
     after_help = "Examples:\n  deployer upgrade --install fraud-model ./charts/fraud-model -n prod --atomic -f values-prod.yaml\n  deployer history fraud-model -n prod\n  deployer upgrade fraud-model ./charts/fraud-model --target dir:./deployed --hooks local"
 )]
-pub(crate) struct Cli {
+pub(crate) struct Cli<C: Subcommand = Command> {
     #[command(flatten)]
     pub(crate) global: global::GlobalArgs,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: C,
+}
+
+/// The commands that scripts run over and over. Describing all the others to the parser of the
+/// command line takes as long as a small chart takes to render.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Frequent {
+    Template(Box<template::TemplateCommand>),
+    Version(version::VersionCommand),
+}
+
+impl From<Frequent> for Command {
+    fn from(command: Frequent) -> Self {
+        match command {
+            Frequent::Template(command) => Self::Template(command),
+            Frequent::Version(command) => Self::Version(command),
+        }
+    }
 }
 
 /// The commands.

@@ -14,20 +14,17 @@ use super::environment::{Given, choose, guard};
 use super::error::CliError;
 use super::global::{ColorChoice, GlobalArgs, LogFormat};
 use super::session::Session;
-use super::{Cli, Command};
+use super::{Cli, Command, Frequent};
 use crate::action::ExitCode;
 use crate::output::{ConsoleProgress, Printer};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ProcessExitCode {
-    let flags = switches(&Cli::command());
-    let arguments = std::env::args_os().filter_map(|argument| plain_switch(argument, &flags));
-    let parsed = Cli::command()
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Ok((Given::of(&matches), Cli::from_arg_matches(&matches)?)));
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let parsed = parse_frequent(&arguments).map_or_else(|| parse(arguments), Ok);
     let (given, mut cli) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return refuse(&error.format(&mut Cli::command())),
+        Err(error) => return refuse(&error.format(&mut <Cli>::command())),
     };
     let colour = match cli.global.color {
         ColorChoice::Auto => None,
@@ -58,6 +55,37 @@ pub fn main() -> ProcessExitCode {
         }
     };
     ProcessExitCode::from(u8::from(code))
+}
+
+/// Reads a command line of one of the frequent commands; none where it is another, or is not well
+/// formed, which the whole parser then tells.
+fn parse_frequent(arguments: &[OsString]) -> Option<(Given, Cli)> {
+    if !arguments
+        .iter()
+        .any(|word| word == "template" || word == "version")
+    {
+        return None;
+    }
+    // What parses with fewer commands parses the same with more: a word that names another command
+    // is refused here.
+    let parser = Cli::<Frequent>::command();
+    let matches = parser.try_get_matches_from(arguments).ok()?;
+    let Cli { global, command } = Cli::<Frequent>::from_arg_matches(&matches).ok()?;
+    let command = command.into();
+    Some((Given::of(&matches), Cli { global, command }))
+}
+
+fn parse(mut arguments: Vec<OsString>) -> Result<(Given, Cli), clap::Error> {
+    let has_value = |argument: &OsString| argument.as_encoded_bytes().contains(&b'=');
+    if arguments.iter().any(has_value) {
+        let flags = switches(&<Cli>::command());
+        arguments = arguments
+            .into_iter()
+            .filter_map(|argument| plain_switch(argument, &flags))
+            .collect();
+    }
+    let matches = <Cli>::command().try_get_matches_from(arguments)?;
+    Ok((Given::of(&matches), Cli::from_arg_matches(&matches)?))
 }
 
 /// Returns the names of all flags that stand alone.
@@ -143,8 +171,17 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
         Command::Version(command) => return command.run(session),
         _ => {}
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let mut builder = match &command {
+        Command::Template(command) if !command.needs_cluster() => {
+            tokio::runtime::Builder::new_current_thread()
+        }
+        _ => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(2);
+            builder
+        }
+    };
+    let runtime = builder
         .enable_all()
         .build()
         .map_err(|source| CliError::File {
@@ -194,8 +231,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_frequent_command_is_read_as_among_all_others() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for line in [
+            "deployer template rel ./chart -f a.yaml --set a=b,c=d -n prod --include-crds",
+            "deployer -n prod template ./chart --kube-version 1.34.0 -vv",
+            "deployer version",
+        ] {
+            let (_, frequent) = parse_frequent(&words(line)).expect(line);
+            let (_, among_all) = parse(words(line)).expect(line);
+            assert_eq!(format!("{frequent:?}"), format!("{among_all:?}"));
+        }
+        for line in [
+            "deployer -n template install ./chart",
+            "deployer install template ./chart",
+            "deployer template --help",
+            "deployer template rel ./chart --validate=true",
+        ] {
+            assert!(parse_frequent(&words(line)).is_none(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_switch_may_be_given_as_go_gives_it() {
-        let switches = switches(&Cli::command());
+        let switches = switches(&<Cli>::command());
         let plain = |text: &str| plain_switch(text.into(), &switches);
         assert_eq!(plain("--strict=true"), Some("--strict".into()));
         assert_eq!(plain("--create-namespace=false"), None);

@@ -105,6 +105,11 @@ impl TemplateCommand {
             .map_err(CliError::into_helms_words)
     }
 
+    /// Whether a cluster is asked while templates render, which blocks a thread.
+    pub(crate) fn needs_cluster(&self) -> bool {
+        self.validate || self.dry_run.as_deref() == Some("server")
+    }
+
     async fn print(self, session: &Session) -> Result<(), CliError> {
         let (release, reference) = match (self.names.as_slice(), &session.chosen) {
             ([name], Some(_)) if !self.generate_name && self.name_template.is_none() => {
@@ -120,7 +125,7 @@ impl TemplateCommand {
             Some(namespace) => namespace,
             None => Namespace::new("default")?,
         };
-        let needs_cluster = self.validate || self.dry_run.as_deref() == Some("server");
+        let needs_cluster = self.needs_cluster();
         let target = if needs_cluster {
             Some(session.target().await?)
         } else {

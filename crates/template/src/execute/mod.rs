@@ -8,11 +8,12 @@ mod call;
 mod evaluate;
 mod walk;
 
-use std::{cell::RefCell, collections::HashMap, fmt, rc::Rc};
+use std::{cell::RefCell, fmt, rc::Rc};
 
 pub(crate) use budget::Budget;
 
 use crate::{
+    hash::HashMap,
     quote::quoted,
     stack,
     syntax::node::{Action, Command, Node, Operand, Pipe, TemplateCall, Tree},

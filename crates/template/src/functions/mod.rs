@@ -24,13 +24,14 @@ mod urls;
 mod versions;
 mod words;
 
-pub use regexes::regex_matches;
+pub use regexes::{expression, regex_matches};
 pub use urls::UrlParts;
 
-use std::{collections::HashMap, fmt, rc::Rc, sync::OnceLock};
+use std::{fmt, rc::Rc, sync::OnceLock};
 
 use crate::{
     execute::Runtime,
+    hash::HashMap,
     templates::{Compat, Scope},
     value::{Kind, Value},
 };
@@ -146,7 +147,7 @@ impl Context<'_> {
         if count < NESTING_MAX {
             return Ok(());
         }
-        let mut known = HashMap::new();
+        let mut known = HashMap::default();
         let is_deep = |item: &Value| height(item, &mut known).is_none();
         if items.iter().any(is_deep) {
             return Err(format!(

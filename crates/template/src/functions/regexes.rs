@@ -2,9 +2,10 @@
 
 mod translate;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, rc::Rc, thread::LocalKey};
 
 use regex::{Captures, Regex, RegexBuilder};
+use regex_automata::meta::{Config as MatcherConfig, Regex as Matcher};
 
 use super::{
     Context, Function, Returned,
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     bytes,
+    hash::HashMap,
     quote::{can_backquote, quoted},
     value::{TypedList, Value},
 };
@@ -71,6 +73,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
+/// Compiles a Go regular expression.
+///
+/// # Errors
+/// Go's text for an expression that is not well formed.
+pub fn expression(text: &str) -> Result<Regex, String> {
+    compiled(text).map(|regex| (*regex).clone())
+}
+
 type Compile = fn(&str) -> Result<Rc<Regex>, String>;
 
 /// How many expressions are remembered in compiled form.
@@ -78,13 +88,28 @@ const CACHE_MAX: usize = 512;
 /// How large a compiled expression may become, in bytes.
 const SIZE_MAX: usize = 8 << 20;
 
+type Cache<T> = RefCell<HashMap<String, Rc<T>>>;
+
 thread_local! {
-    static CACHE: RefCell<HashMap<String, Rc<Regex>>> = RefCell::default();
+    static CACHE: Cache<Regex> = RefCell::default();
+    static MATCHERS: Cache<Matcher> = RefCell::default();
 }
 
 /// Compiles an expression; the text of an error is Go's.
 fn compiled(expression: &str) -> Result<Rc<Regex>, String> {
-    if let Some(regex) = CACHE.with_borrow(|cache| cache.get(expression).cloned()) {
+    cached(&CACHE, expression, |translated| {
+        let mut builder = RegexBuilder::new(translated);
+        builder.size_limit(SIZE_MAX).build().ok()
+    })
+}
+
+/// Remembers what `build` makes of an expression in the syntax of the crate `regex`.
+fn cached<T>(
+    cache: &'static LocalKey<Cache<T>>,
+    expression: &str,
+    build: impl FnOnce(&str) -> Option<T>,
+) -> Result<Rc<T>, String> {
+    if let Some(regex) = cache.with_borrow(|cache| cache.get(expression).cloned()) {
         return Ok(regex);
     }
     if let Some(start) = expression.find(|next| bytes::carried(next).is_some()) {
@@ -93,12 +118,10 @@ fn compiled(expression: &str) -> Result<Rc<Regex>, String> {
     }
     let translated = translate::translate(expression)
         .map_err(|message| format!("error parsing regexp: {message}"))?;
-    let regex = RegexBuilder::new(&translated)
-        .size_limit(SIZE_MAX)
-        .build()
-        .map_err(|_| format!("error parsing regexp: expression too large: `{expression}`"))?;
+    let regex = build(&translated)
+        .ok_or_else(|| format!("error parsing regexp: expression too large: `{expression}`"))?;
     let regex = Rc::new(regex);
-    CACHE.with_borrow_mut(|cache| {
+    cache.with_borrow_mut(|cache| {
         if cache.len() >= CACHE_MAX {
             cache.clear();
         }
@@ -112,7 +135,16 @@ fn compiled(expression: &str) -> Result<Rc<Regex>, String> {
 /// # Errors
 /// Go's text for an expression that is not well formed.
 pub fn regex_matches(expression: &str, text: &str) -> Result<bool, String> {
-    Ok(compiled(expression)?.is_match(text))
+    let matcher = cached(&MATCHERS, expression, |translated| {
+        // For a match or two the tables that make long searches fast take longer than they save.
+        let config = MatcherConfig::new()
+            .dfa(false)
+            .onepass(false)
+            .nfa_size_limit(Some(SIZE_MAX));
+        let mut builder = Matcher::builder();
+        builder.configure(config).build(translated).ok()
+    })?;
+    Ok(matcher.is_match(text))
 }
 
 /// As [`compiled`], with what Go says where it panics.

@@ -2,6 +2,8 @@
 //!
 //! Source of the token rules: `text/template/parse/lex.go` of Go 1.26.
 
+use std::borrow::Cow;
+
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
@@ -42,17 +44,17 @@ pub(super) enum TokenKind {
 
 /// A piece of the template's text.
 #[derive(Clone, Debug)]
-pub(super) struct Token {
+pub(super) struct Token<'t> {
     pub(super) kind: TokenKind,
     /// Byte offset in the text.
     pub(super) position: usize,
     /// The text of the token; of an error, its message.
-    pub(super) text: String,
+    pub(super) text: Cow<'t, str>,
     /// Line of the token's start, from 1.
     pub(super) line: usize,
 }
 
-impl Token {
+impl Token<'_> {
     fn is_keyword(&self) -> bool {
         use TokenKind::{
             Block, Break, Continue, Define, Dot, Else, End, If, Nil, Range, Template, With,
@@ -78,7 +80,7 @@ impl Token {
     pub(super) fn described(&self) -> String {
         match self.kind {
             TokenKind::Eof => "EOF".to_owned(),
-            TokenKind::Error => self.text.clone(),
+            TokenKind::Error => self.text.to_string(),
             _ if self.is_keyword() => format!("<{}>", self.text),
             _ if self.text.len() > 10 => {
                 let start: String = self.text.chars().take(10).collect();
@@ -94,7 +96,7 @@ const RIGHT: &str = "}}";
 const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// Returns all tokens of `text`; the last is the end or an error.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut lexer = Lexer {
         input: text,
         position: 0,
@@ -115,7 +117,7 @@ struct Lexer<'t> {
     line: usize,
     start_line: usize,
     paren_depth: usize,
-    tokens: Vec<Token>,
+    tokens: Vec<Token<'t>>,
 }
 
 /// An error token was emitted: lexing is over.
@@ -148,7 +150,7 @@ impl Lexer<'_> {
         self.tokens.push(Token {
             kind,
             position: self.start,
-            text: self.input[self.start..self.position].to_owned(),
+            text: Cow::Borrowed(&self.input[self.start..self.position]),
             line: self.start_line,
         });
         self.start = self.position;
@@ -170,7 +172,7 @@ impl Lexer<'_> {
         self.tokens.push(Token {
             kind: TokenKind::Error,
             position: self.start,
-            text: message.into(),
+            text: Cow::Owned(message.into()),
             line: self.start_line,
         });
         Err(Stop)

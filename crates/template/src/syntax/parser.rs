@@ -2,14 +2,14 @@
 //!
 //! Source of the grammar and of the error texts: `text/template/parse/parse.go` of Go 1.26.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
 
 use super::{
     lexer::{self, Token, TokenKind},
     node::{Action, Branch, Command, Node, Operand, OperandKind, Pipe, TemplateCall, Tree},
     number,
 };
-use crate::{functions::Vocabulary, quote};
+use crate::{functions::Vocabulary, hash::HashMap, quote};
 
 /// What a text may nest; Go's own limit on parentheses is 10,000, it has none on blocks.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub(crate) fn parse(
         furthest: 0,
         functions,
         limits,
-        trees: HashMap::new(),
+        trees: HashMap::default(),
         scope: Scope::new(),
         paren_depth: 0,
         block_depth: 0,
@@ -73,10 +73,10 @@ impl Scope {
     }
 }
 
-struct Parser {
+struct Parser<'t> {
     name: Rc<str>,
     text: Rc<str>,
-    tokens: Vec<Token>,
+    tokens: Vec<Token<'t>>,
     /// The next token.
     index: usize,
     /// The last token that was looked at: errors name its line.
@@ -112,8 +112,8 @@ impl ListEnd {
     }
 }
 
-impl Parser {
-    fn next(&mut self) -> Token {
+impl<'t> Parser<'t> {
+    fn next(&mut self) -> Token<'t> {
         let index = self.index.min(self.tokens.len() - 1);
         self.furthest = self.furthest.max(index);
         self.index = index + 1;
@@ -136,7 +136,7 @@ impl Parser {
         }
     }
 
-    fn next_non_space(&mut self) -> Token {
+    fn next_non_space(&mut self) -> Token<'t> {
         self.skip_spaces();
         self.next()
     }
@@ -161,7 +161,7 @@ impl Parser {
         ))
     }
 
-    fn unexpected<T>(&self, token: &Token, context: &str) -> Parsed<T> {
+    fn unexpected<T>(&self, token: &Token<'_>, context: &str) -> Parsed<T> {
         if token.kind != TokenKind::Error {
             return self.fail(format!("unexpected {} in {context}", token.described()));
         }
@@ -178,7 +178,7 @@ impl Parser {
         self.fail(format!("{}{extra}", token.text))
     }
 
-    fn expect(&mut self, kind: TokenKind, context: &str) -> Parsed<Token> {
+    fn expect(&mut self, kind: TokenKind, context: &str) -> Parsed<Token<'t>> {
         let token = self.next_non_space();
         if token.kind == kind {
             Ok(token)
@@ -430,14 +430,14 @@ impl Parser {
         }))
     }
 
-    fn template_name(&self, token: &Token, context: &str) -> Parsed<Rc<str>> {
+    fn template_name(&self, token: &Token<'_>, context: &str) -> Parsed<Rc<str>> {
         match token.kind {
             TokenKind::String | TokenKind::RawString => self.unquoted(token),
             _ => self.unexpected(token, context),
         }
     }
 
-    fn unquoted(&self, token: &Token) -> Parsed<Rc<str>> {
+    fn unquoted(&self, token: &Token<'_>) -> Parsed<Rc<str>> {
         match quote::unquoted(&token.text) {
             Some(text) => Ok(Rc::from(text)),
             None => self.fail("invalid syntax"),
@@ -619,7 +619,7 @@ impl Parser {
                     let name = quote::quoted(&token.text);
                     return self.fail(format!("undefined variable {name}"));
                 }
-                OperandKind::Variable(vec![Rc::from(token.text.as_str())])
+                OperandKind::Variable(vec![Rc::from(&*token.text)])
             }
             TokenKind::Field => OperandKind::Field(vec![Rc::from(&token.text[1..])]),
             TokenKind::Bool => OperandKind::Bool(token.text == "true"),
@@ -631,7 +631,7 @@ impl Parser {
             }
             TokenKind::LeftParen => OperandKind::Pipe(Box::new(self.parenthesized()?)),
             TokenKind::String | TokenKind::RawString => OperandKind::Str {
-                quoted: Rc::from(token.text.as_str()),
+                quoted: Rc::from(&*token.text),
                 text: self.unquoted(&token)?,
             },
             _ => {

@@ -1,12 +1,13 @@
 //! Tokens to a tree of nodes, one document at a time; aliases point to the nodes of their anchors.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
 
 use super::{
     error::YamlError,
     scanner::Scanner,
     token::{Kind, Token},
 };
+use crate::hash::HashMap;
 
 /// Deeper documents are refused, so that recursion over them cannot exhaust a stack.
 pub(super) const DEPTH_MAX: usize = 500;
@@ -69,8 +70,8 @@ impl<'text> Stream<'text> {
         Ok(Self {
             scanner: Scanner::new(text),
             is_first: true,
-            tag_prefixes: HashMap::new(),
-            anchors: HashMap::new(),
+            tag_prefixes: HashMap::default(),
+            anchors: HashMap::default(),
             open_anchors: Vec::new(),
             contains_itself: None,
         })

@@ -3,7 +3,7 @@
 //! Follows libyaml's algorithm as go-yaml v2 carries it, because that decides which texts Helm takes
 //! and which line an error names. Every index is checked; no text makes it panic.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{
     cursor::{Cursor, Mark},
@@ -12,6 +12,7 @@ use super::{
     scan_tag::{anchor, directive, tag},
     token::{Kind, Token},
 };
+use crate::hash::HashMap;
 
 /// A key must fit on one line and in this many characters.
 const SIMPLE_KEY_MAX: usize = 1024;
@@ -56,7 +57,7 @@ impl<'text> Scanner<'text> {
             flow_level: 0,
             simple_key_allowed: true,
             simple_keys: vec![SimpleKey::default()],
-            simple_keys_by_token: HashMap::new(),
+            simple_keys_by_token: HashMap::default(),
         }
     }
 
