@@ -196,6 +196,54 @@ fn update_and_build_leave_what_helm_leaves() -> Result<()> {
 }
 
 #[test]
+fn an_emptied_list_takes_out_what_it_had_brought() -> Result<()> {
+    let Some(stage) = Stage::new()? else {
+        return Ok(());
+    };
+    let (url, lock) = (stage.server.url(""), "Chart.lock");
+    for folder in ["ours", "theirs"] {
+        stage.chart(folder, &url, "^0", false)?;
+    }
+    if !stage.same(Helm::V3, "update", lock)? {
+        return Ok(());
+    }
+    let rewrite = |list: &str| -> Result<()> {
+        for folder in ["ours", "theirs"] {
+            let text = format!("apiVersion: v2\nname: parent\nversion: 0.1.0\n{list}");
+            fs::write(stage.home.path(&format!("{folder}/Chart.yaml")), text)?;
+        }
+        Ok(())
+    };
+    // Without a list Helm looks at nothing.
+    for list in ["", "dependencies:\n", "dependencies: []\n"] {
+        rewrite(list)?;
+        stage.same(Helm::V3, "update", lock)?;
+        stage.same(Helm::V3, "build", lock)?;
+    }
+    let left = stage.home.names("ours/charts")?;
+    ensure!(left == ["vendored"], "{left:?}");
+    Ok(())
+}
+
+#[test]
+fn archives_are_checked_where_they_can_be() -> Result<()> {
+    let Some(stage) = Stage::new()? else {
+        return Ok(());
+    };
+    let (url, lock) = (stage.server.url(""), "Chart.lock");
+    for folder in ["ours", "theirs"] {
+        stage.chart(folder, &url, "^0", false)?;
+    }
+    // None of the charts is signed: those of the repository and of the registry are told alike.
+    stage.same(Helm::V3, "update", lock)?;
+    stage.same(Helm::V3, "build --verify", lock)?;
+    let built = stage.home.run("dependency build ours --verify")?;
+    let warned = built.stdout.matches("WARNING: Verification not found for ");
+    ensure!(warned.count() == 2, "{}", built.describe());
+    Ok(())
+}
+
+#[test]
 fn the_listing_is_helms() -> Result<()> {
     let Some(stage) = Stage::new()? else {
         return Ok(());

@@ -116,6 +116,13 @@ fn an_archive_that_does_not_come_whole_is_not_kept() -> Result<()> {
             );
         }
     }
+    // It is an archive and no chart: the passing place where it was unpacked is nobody's affair.
+    fs::write(home.path("dist/odd-1.0.0.tgz"), [0x1f, 0x8b, 8, 0, 0])?;
+    let url = server.url("odd-1.0.0.tgz");
+    let output = home.fails(&format!("pull {url} -d out --untar"))?;
+    output.says(&[&format!("`{url}` is not a chart")])?;
+    ensure!(!output.stderr.contains("/tmp/."), "{}", output.describe());
+    ensure!(home.names("out")?.is_empty());
     Ok(())
 }
 

@@ -7,3 +7,5 @@ mod home;
 mod login;
 mod oci;
 mod repositories;
+mod terminal;
+mod tokens;

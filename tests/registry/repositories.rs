@@ -119,6 +119,7 @@ fn repositories_are_shared_with_helm_and_searched_alike() -> Result<()> {
             "search repo server --max-col-width 12",
             "search repo --max-col-width 0",
             "search repo -r w.b$",
+            r"search repo -r \Qweb\E\z",
             "search repo nothing-like-it",
         ] {
             same_output(&home, helm, arguments)?;

@@ -119,6 +119,17 @@ pub fn lint(sources: &Sources, values: &Map, options: &LintOptions) -> Findings 
     dependencies::check(sources, &mut findings);
     if options.compat == Compat::Helm4 {
         crds::check(sources, &mut findings);
+        // Two of the Go types that errors name have other names there.
+        for message in &mut findings.messages {
+            for (helm3, helm4) in [
+                ("K8sYamlStruct", "k8sYamlStruct"),
+                ("type chart.Metadata", "type v2.Metadata"),
+            ] {
+                if message.text.contains(helm3) {
+                    message.text = message.text.replace(helm3, helm4);
+                }
+            }
+        }
     }
     findings
 }

@@ -132,7 +132,7 @@ pub(super) fn check(
             continue;
         }
         findings.check(Severity::Warning, path, top_indent(text));
-        if !objects(path, text, &kube_version, findings) {
+        if !objects(path, text, &kube_version, options, findings) {
             // Helm ends here: what follows is not looked at before this is mended.
             return;
         }
@@ -140,7 +140,13 @@ pub(super) fn check(
 }
 
 /// Checks every object of a rendered template; tells whether all could be read.
-fn objects(path: &str, text: &str, kube: &KubeVersion, findings: &mut Findings) -> bool {
+fn objects(
+    path: &str,
+    text: &str,
+    kube: &KubeVersion,
+    options: &LintOptions,
+    findings: &mut Findings,
+) -> bool {
     for document in Documents::of(text) {
         let head = match document {
             Ok(Some(head)) => head,
@@ -160,7 +166,11 @@ fn objects(path: &str, text: &str, kube: &KubeVersion, findings: &mut Findings) 
             findings.check(Severity::Warning, path, result);
         }
         findings.check(Severity::Error, path, selector(&head, text));
-        findings.check(Severity::Error, path, list_annotations(&head, text));
+        findings.check(
+            Severity::Error,
+            path,
+            list_annotations(&head, text, options.compat),
+        );
     }
     true
 }
@@ -242,7 +252,7 @@ fn selector(head: &Head, text: &str) -> Result<(), String> {
     ))
 }
 
-fn list_annotations(head: &Head, text: &str) -> Result<(), String> {
+fn list_annotations(head: &Head, text: &str, compat: Compat) -> Result<(), String> {
     if head.kind != "List" {
         return Ok(());
     }
@@ -261,9 +271,13 @@ fn list_annotations(head: &Head, text: &str) -> Result<(), String> {
         annotations.get("helm.sh/resource-policy").map(|_| ())
     };
     if items.iter().any(|item| has_policy(item).is_some()) {
-        return Err(
-            "Annotation 'helm.sh/resource-policy' within List objects are ignored".to_owned(),
-        );
+        let word = match compat {
+            Compat::Helm3 => "Annotation",
+            Compat::Helm4 => "annotation",
+        };
+        return Err(format!(
+            "{word} 'helm.sh/resource-policy' within List objects are ignored"
+        ));
     }
     Ok(())
 }

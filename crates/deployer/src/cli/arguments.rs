@@ -8,10 +8,21 @@ use clap::{Args, ValueEnum};
 use super::duration::parse_timeout;
 use crate::registry::{Access, Secret, TlsFiles};
 
-/// Where the chart comes from.
+/// Where the chart comes from, for what uses it.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Chart options")]
 pub(crate) struct ChartArgs {
+    /// Fetch missing dependencies into the chart's folder before it is used
+    #[arg(long)]
+    pub(crate) dependency_update: bool,
+    #[command(flatten)]
+    pub(crate) origin: OriginArgs,
+}
+
+/// Where the chart comes from.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Chart options")]
+pub(crate) struct OriginArgs {
     /// Version of the chart, or a range of which the newest is taken
     #[arg(long, value_name = "RANGE")]
     pub(crate) version: Option<String>,
@@ -27,19 +38,26 @@ pub(crate) struct ChartArgs {
     /// File of public keys (default: $GNUPGHOME/pubring.gpg, then ~/.gnupg/pubring.gpg)
     #[arg(long, value_name = "FILE")]
     pub(crate) keyring: Option<PathBuf>,
-    /// Fetch missing dependencies into the chart's folder before it is used
+    /// Send user and password to every host, not to the repository's alone
     #[arg(long)]
-    pub(crate) dependency_update: bool,
+    pub(crate) pass_credentials: bool,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
 }
 
-impl ChartArgs {
+impl OriginArgs {
     /// The range of versions; empty for the newest that is no prerelease.
     pub(crate) fn range(&self) -> &str {
         match self.version.as_deref() {
             None | Some("") if self.devel => ">0.0.0-0",
             range => range.unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            pass_credentials: self.pass_credentials,
+            ..self.access.access()
         }
     }
 }
@@ -54,9 +72,6 @@ pub(crate) struct AccessArgs {
     /// Password of that user
     #[arg(long, value_name = "PASSWORD", value_parser = parse_secret)]
     pub(crate) password: Option<Secret>,
-    /// Send user and password to every host, not to the repository's alone
-    #[arg(long)]
-    pub(crate) pass_credentials: bool,
     /// Certificate authorities of the server, in place of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -80,7 +95,7 @@ impl AccessArgs {
         Access {
             username: self.username.clone().unwrap_or_default(),
             password: self.password.clone().unwrap_or_default(),
-            pass_credentials: self.pass_credentials,
+            pass_credentials: false,
             tls: TlsFiles {
                 ca: file(&self.ca_file),
                 certificate: file(&self.cert_file),

@@ -42,7 +42,7 @@ impl LoadedChart {
         values: &ValueArgs,
         render: &RenderArgs,
     ) -> Result<Self, CliError> {
-        let path = locate_chart(session, reference, chart).await?;
+        let path = locate_chart(session, reference, &chart.origin).await?;
         let compat = render.compat.into();
         // Helm reads the values before the chart, and complains of them first.
         let values = values_options(values, compat)?;
@@ -57,7 +57,8 @@ impl LoadedChart {
         };
         let mut loaded = load()?;
         if chart.dependency_update && loaded.check_dependencies().is_err() {
-            update_dependencies(session, &path, chart.keyring.as_deref(), &chart.access).await?;
+            let origin = &chart.origin;
+            update_dependencies(session, &path, origin.keyring.as_deref(), &origin.access).await?;
             loaded = load()?;
         }
         if let Some(warning) = loaded.deprecation_warning(compat) {

@@ -265,8 +265,9 @@ impl Session {
         };
         if reference.is_none() {
             inputs.reference.clone_from(&resolved.chart);
-            inputs.chart.version = inputs.chart.version.or_else(|| resolved.version.clone());
-            inputs.chart.repo = inputs.chart.repo.or_else(|| resolved.repository.clone());
+            let origin = &mut inputs.chart.origin;
+            origin.version = origin.version.take().or_else(|| resolved.version.clone());
+            origin.repo = origin.repo.take().or_else(|| resolved.repository.clone());
         }
         for path in &resolved.values {
             let name = path.display().to_string();

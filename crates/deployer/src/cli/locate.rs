@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::arguments::ChartArgs;
+use super::arguments::OriginArgs;
 use super::error::CliError;
 use super::session::Session;
 use super::signature::signature_check;
@@ -18,10 +18,10 @@ use crate::registry::{LocateOptions, locate};
 pub(crate) async fn locate_chart(
     session: &Session,
     reference: &str,
-    arguments: &ChartArgs,
+    arguments: &OriginArgs,
 ) -> Result<PathBuf, CliError> {
     let places = session.global.places();
-    let access = arguments.access.access();
+    let access = arguments.access();
     let repository = arguments.repo.as_deref().filter(|url| !url.is_empty());
     let located = locate(
         reference,

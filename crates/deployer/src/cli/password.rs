@@ -1,10 +1,12 @@
 //! Passwords that are typed or piped, and never shown.
 
 use std::io::{IsTerminal, Read, stdin};
+use std::sync::{Mutex, Once, PoisonError};
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::error::CliError;
+use super::signal::end_on_signal;
 use crate::output::Printer;
 use crate::registry::Secret;
 
@@ -24,6 +26,8 @@ pub(crate) fn password_from_stdin() -> Result<Secret, CliError> {
 }
 
 /// Asks on stderr and reads a line, without showing it where it is secret.
+///
+/// A signal that comes meanwhile ends the process and leaves the terminal as it was found.
 pub(crate) fn prompt(
     printer: &Printer,
     question: &str,
@@ -57,23 +61,37 @@ fn unreadable(source: std::io::Error) -> CliError {
     }
 }
 
+/// The terminal as it was before what is typed was hidden.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// Keeps the terminal from showing what is typed while it lives.
-struct Echo(rustix::termios::Termios);
+struct Echo;
 
 impl Echo {
     fn off() -> Result<Self, CliError> {
+        static WATCHED: Once = Once::new();
+        WATCHED.call_once(|| end_on_signal(show_again));
         let before = tcgetattr(stdin()).map_err(|error| unreadable(error.into()))?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        let hidden = Self;
         tcsetattr(stdin(), OptionalActions::Flush, &silent)
             .map_err(|error| unreadable(error.into()))?;
-        Ok(Self(before))
+        Ok(hidden)
     }
 }
 
 impl Drop for Echo {
     fn drop(&mut self) {
+        show_again();
+    }
+}
+
+fn show_again() {
+    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(before) = before.take() {
         // A terminal that has gone needs no echo.
-        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.0);
+        let _ = tcsetattr(stdin(), OptionalActions::Flush, &before);
     }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::arguments::{AccessArgs, ChartArgs, HookArgs, RenderArgs, ValueArgs};
+use super::arguments::{AccessArgs, ChartArgs, HookArgs, OriginArgs, RenderArgs, ValueArgs};
 use super::chart_source::{LoadedChart, computed_values};
 use super::duration::parse_timeout;
 use super::environment::{Chosen, Inputs, find_file};
@@ -211,7 +211,10 @@ impl PromoteCommand {
     ) -> Result<Goal, CliError> {
         let there = in_environment(session, Chosen::of(environments, &self.to)?);
         let chart = ChartArgs {
-            access: self.access.clone(),
+            origin: OriginArgs {
+                access: self.access.clone(),
+                ..OriginArgs::default()
+            },
             ..ChartArgs::default()
         };
         let mut inputs = there.inputs(release, None, &chart, &ValueArgs::default())?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::arguments::ChartArgs;
+use super::arguments::OriginArgs;
 use super::error::CliError;
 use super::session::Session;
 use super::signature::signature_check;
@@ -50,13 +50,13 @@ pub(crate) struct PullCommand {
     #[arg(long)]
     prov: bool,
     #[command(flatten)]
-    chart: ChartArgs,
+    chart: OriginArgs,
 }
 
 impl PullCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
         let places = session.global.places();
-        let access = self.chart.access.access();
+        let access = self.chart.access();
         let registries = Registries::new(access.clone(), places.clone());
         for reference in &self.charts {
             self.pull(session, reference, &places, &access, &registries)
@@ -98,6 +98,7 @@ impl PullCommand {
         let Downloaded {
             path,
             notes,
+            warnings,
             signature,
         } = match self.chart.repo.as_deref().filter(|url| !url.is_empty()) {
             Some(repository) => {
@@ -111,9 +112,9 @@ impl PullCommand {
         notes.iter().for_each(|note| session.printer.say(note));
         if self.untar {
             // An absolute folder replaces the destination.
-            unpack(&path, &self.destination.join(&self.untardir))?;
+            unpack(&path, reference, &self.destination.join(&self.untardir))?;
         }
-        for line in &signature {
+        for line in warnings.iter().chain(&signature) {
             session.printer.line(line)?;
         }
         Ok(())

@@ -27,7 +27,7 @@ impl RegistryCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
         match self.verb {
             Verb::Login(command) => command.run(session).await,
-            Verb::Logout(command) => command.run(session),
+            Verb::Logout(command) => command.run(session).await,
         }
     }
 }
@@ -83,7 +83,7 @@ impl LoginCommand {
             ..Access::default()
         };
         login(&access, host, &username, &password).await?;
-        store(&session.global.places(), host, &username, &password)?;
+        store(&session.global.places(), host, &username, &password).await?;
         session.printer.say("Login Succeeded");
         Ok(())
     }
@@ -126,9 +126,9 @@ struct LogoutCommand {
 }
 
 impl LogoutCommand {
-    fn run(self, session: &Session) -> Result<(), CliError> {
+    async fn run(self, session: &Session) -> Result<(), CliError> {
         let host = host_of(&self.host);
-        forget(&session.global.places(), host)?;
+        forget(&session.global.places(), host).await?;
         session
             .printer
             .say(&format!("Removing login credentials for {host}"));

@@ -4,8 +4,8 @@
 
 use chart::repository::{Found, Index, Term, search};
 use clap::{Args, Subcommand};
-use regex::Regex;
 use serde::Serialize;
+use template::expression;
 
 use super::error::CliError;
 use super::global::OutputArgs;
@@ -98,9 +98,7 @@ impl SearchRepoCommand {
         let term = match (self.words.is_empty(), self.regexp) {
             (true, _) => Term::All,
             (false, false) => Term::Text(words),
-            (false, true) => Term::Expression(Regex::new(&words).map_err(|error| {
-                CliError::usage(format!("`{words}` is not a regular expression: {error}"))
-            })?),
+            (false, true) => Term::Expression(expression(&words).map_err(CliError::usage)?),
         };
         let range = match (self.version.as_str(), self.devel) {
             ("", true) => ">0.0.0-0",

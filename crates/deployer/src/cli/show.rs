@@ -4,7 +4,7 @@ use chart::jsonpath::JsonPathError;
 use chart::show::{Part, show};
 use clap::{Args, Subcommand};
 
-use super::arguments::ChartArgs;
+use super::arguments::OriginArgs;
 use super::error::CliError;
 use super::locate::locate_chart;
 use super::session::Session;
@@ -53,7 +53,7 @@ struct Which {
     #[arg(value_name = "CHART")]
     chart: String,
     #[command(flatten)]
-    source: ChartArgs,
+    source: OriginArgs,
 }
 
 impl ShowCommand {

@@ -35,7 +35,20 @@ pub(crate) fn cancel_on_signal(printer: Arc<Printer>) -> CancellationToken {
     token
 }
 
-#[expect(clippy::exit, reason = "the person asked for the third time")]
+/// Ends the process at the next Ctrl-C or SIGTERM, once `before` is done.
+pub(crate) fn end_on_signal(before: impl FnOnce() + Send + 'static) {
+    tokio::spawn(async move {
+        if wait_for_signal().await.is_ok() {
+            before();
+            end_now();
+        }
+    });
+}
+
+#[expect(
+    clippy::exit,
+    reason = "the person asked for it, or for the third time"
+)]
 fn end_now() {
     std::process::exit(130);
 }

@@ -13,6 +13,7 @@ use super::cache::load_index;
 use super::error::{RegistryError, chain, shown};
 use super::files::write_whole;
 use super::http;
+use super::manifest::PROVENANCE;
 use super::oci::Registries;
 use super::places::Places;
 use super::reference::{OciReference, is_oci};
@@ -57,6 +58,8 @@ pub struct Downloaded {
     pub path: PathBuf,
     /// What there is to tell of the way.
     pub notes: Vec<String>,
+    /// A provenance that was wanted and is not there.
+    pub warnings: Vec<String>,
     /// What there is to say of the signature.
     pub signature: Vec<String>,
 }
@@ -75,6 +78,7 @@ struct Fetched {
     archive: Vec<u8>,
     provenance: Option<Vec<u8>>,
     notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Downloader<'_> {
@@ -160,11 +164,20 @@ impl Downloader<'_> {
             format!("Digest: {}", pulled.digest),
         ];
         notes.extend(underscore_note(&resolved));
+        let mut warnings = Vec::new();
+        if matches!(self.verify, Verify::IfPossible | Verify::Later) && pulled.provenance.is_none()
+        {
+            warnings.push(format!(
+                "WARNING: Verification not found for oci://{}/{}: manifest does not contain a layer with mediatype {PROVENANCE}",
+                resolved.registry, resolved.repository
+            ));
+        }
         Ok(Fetched {
             name,
             archive: pulled.chart,
             provenance: pulled.provenance,
             notes,
+            warnings,
         })
     }
 
@@ -180,7 +193,7 @@ impl Downloader<'_> {
                 problem: "it is not compressed with gzip".to_owned(),
             });
         }
-        let mut notes = Vec::new();
+        let mut warnings = Vec::new();
         let mut provenance = None;
         if self.verify != Verify::Never {
             let beside = format!("{url}.prov");
@@ -192,7 +205,7 @@ impl Downloader<'_> {
                         shown(&beside)
                     )));
                 }
-                Err(error) => notes.push(format!(
+                Err(error) => warnings.push(format!(
                     "WARNING: Verification not found for {}: {error}",
                     shown(url)
                 )),
@@ -202,7 +215,8 @@ impl Downloader<'_> {
             name,
             archive,
             provenance,
-            notes,
+            notes: Vec::new(),
+            warnings,
         })
     }
 
@@ -229,6 +243,7 @@ impl Downloader<'_> {
                 return Ok(Downloaded {
                     path,
                     notes: fetched.notes,
+                    warnings: fetched.warnings,
                     signature,
                 });
             }
@@ -247,6 +262,7 @@ impl Downloader<'_> {
         Ok(Downloaded {
             path,
             notes: fetched.notes,
+            warnings: fetched.warnings,
             signature,
         })
     }

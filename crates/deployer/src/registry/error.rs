@@ -52,6 +52,9 @@ pub enum RegistryError {
     /// A registry does not take the credentials.
     #[error("registry `{registry}` refused the credentials of `{username}`")]
     LoginRefused { registry: String, username: String },
+    /// A registry does not take the identity token, which may have expired.
+    #[error("registry `{registry}` refused the identity token that is stored for it")]
+    TokenRefused { registry: String },
     /// A registry answered with an error.
     #[error("registry `{registry}` could not {doing}: {problem}")]
     Registry {
@@ -77,7 +80,9 @@ impl RegistryError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::NotFound { hint, .. } => hint.iter().cloned().collect(),
-            Self::LoginNeeded { registry } | Self::LoginRefused { registry, .. } => {
+            Self::LoginNeeded { registry }
+            | Self::LoginRefused { registry, .. }
+            | Self::TokenRefused { registry } => {
                 vec![format!("log in with `deployer registry login {registry}`")]
             }
             Self::Status { status, .. } if status.starts_with("401") => {

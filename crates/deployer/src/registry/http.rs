@@ -49,6 +49,15 @@ pub(crate) async fn get(
             status: status.to_string(),
         });
     }
+    bounded_body(response, url, bytes_max).await
+}
+
+/// Reads what a server sends, up to a bound.
+pub(crate) async fn bounded_body(
+    response: reqwest::Response,
+    url: &str,
+    bytes_max: u64,
+) -> Result<Vec<u8>, RegistryError> {
     let too_large = || RegistryError::TooLarge {
         url: shown(url),
         bytes_max,
@@ -62,7 +71,10 @@ pub(crate) async fn get(
     let mut data = Vec::new();
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(transfer)?;
+        let chunk = chunk.map_err(|source| RegistryError::Transfer {
+            url: shown(url),
+            source: source.without_url(),
+        })?;
         if data.len() as u64 + chunk.len() as u64 > bytes_max {
             return Err(too_large());
         }

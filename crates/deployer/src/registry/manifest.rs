@@ -34,7 +34,7 @@ const FIXED_ANNOTATIONS: [&str; 2] = [
 pub(crate) struct Blob {
     pub(crate) data: Vec<u8>,
     pub(crate) digest: String,
-    media_type: &'static str,
+    pub(crate) media_type: &'static str,
 }
 
 /// A chart as it is pushed: layers and configuration, then the manifest.

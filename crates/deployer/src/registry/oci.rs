@@ -2,25 +2,25 @@
 //!
 //! Source: Helm 3.22 `pkg/registry/client.go`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use ::http::HeaderValue;
 use chart::Metadata;
 use chart::version::{Constraint, Version};
-use oci_client::RegistryOperation;
 use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
 use tokio::sync::Mutex;
 
 use super::access::Access;
 use super::connection::Connection;
-use super::credentials;
+use super::credentials::{self, Credentials};
 use super::error::RegistryError;
-use super::manifest::{self, Blob, Push};
+use super::manifest::{self, Push};
 use super::places::Places;
 use super::reference::OciReference;
 
 const TAG_PAGES_MAX: usize = 1000;
+/// A repository with more tags is not one of charts.
+const TAGS_MAX: usize = 200_000;
 
 /// The registries of one command, each asked for its protocol and credentials once.
 #[derive(Debug)]
@@ -65,13 +65,9 @@ impl Registries {
         with_provenance: bool,
     ) -> Result<Pulled, RegistryError> {
         let connection = self.connection(&reference.registry).await?;
-        let image = reference.to_client();
-        let failed = |error| connection.explain(reference, "pull", error);
         let (body, digest) = connection
-            .client
-            .pull_manifest_raw(&image, &connection.auth, &[OCI_IMAGE_MEDIA_TYPE])
-            .await
-            .map_err(failed)?;
+            .manifest(reference, OCI_IMAGE_MEDIA_TYPE, "pull")
+            .await?;
         let manifest: OciImageManifest =
             serde_json::from_slice(&body).map_err(|_| not_a_chart(reference))?;
         if manifest.config.media_type != manifest::CONFIG {
@@ -99,11 +95,10 @@ impl Registries {
     /// Returns the digest that a tag stands for.
     pub(crate) async fn digest(&self, reference: &OciReference) -> Result<String, RegistryError> {
         let connection = self.connection(&reference.registry).await?;
-        connection
-            .client
-            .fetch_manifest_digest(&reference.to_client(), &connection.auth)
-            .await
-            .map_err(|error| connection.explain(reference, "find", error))
+        let (_, digest) = connection
+            .manifest(reference, OCI_IMAGE_MEDIA_TYPE, "find")
+            .await?;
+        Ok(digest)
     }
 
     /// Returns the versions among the tags of a repository, newest first.
@@ -112,25 +107,24 @@ impl Registries {
     /// A registry that cannot be asked, or does not know the repository.
     pub async fn versions(&self, reference: &OciReference) -> Result<Vec<String>, RegistryError> {
         let connection = self.connection(&reference.registry).await?;
-        let image = reference.to_client();
         let mut tags: Vec<String> = Vec::new();
+        let mut known = HashSet::new();
         for _ in 0..TAG_PAGES_MAX {
             // Registries part their lists at sizes of their own: a page that brings nothing new is
             // the end.
-            let last = tags.last().cloned();
-            let page = connection
-                .client
-                .list_tags(&image, &connection.auth, None, last.as_deref())
-                .await
-                .map_err(|error| connection.explain(reference, "list", error))?;
+            let last = tags.last().map(String::as_str);
+            let page = connection.tags(reference, last).await?;
             let before = tags.len();
-            for tag in page.tags {
-                if !tags.contains(&tag) {
-                    tags.push(tag);
-                }
-            }
+            tags.extend(page.into_iter().filter(|tag| known.insert(tag.clone())));
             if tags.len() == before {
                 break;
+            }
+            if tags.len() > TAGS_MAX {
+                return Err(RegistryError::Registry {
+                    registry: reference.registry.clone(),
+                    doing: format!("list `{reference}`"),
+                    problem: format!("it names more than {TAGS_MAX} tags"),
+                });
             }
         }
         let mut versions: Vec<Version> = tags
@@ -220,31 +214,13 @@ impl Registries {
         created: &str,
     ) -> Result<Pushed, RegistryError> {
         let connection = self.connection(&reference.registry).await?;
-        let image = reference.to_client();
-        let failed = |error| connection.explain(&reference, "push", error);
-        let push = Push::new(metadata, archive, provenance, created);
-        connection
-            .client
-            .auth(&image, &connection.auth, RegistryOperation::Push)
-            .await
-            .map_err(failed)?;
-        for Blob { data, digest, .. } in push.blobs {
-            let is_there = connection.client.blob_exists(&image, &digest).await;
-            if !is_there.map_err(failed)? {
-                let pushed = connection.client.push_blob(&image, data, &digest).await;
-                pushed.map_err(failed)?;
-            }
+        let Push { blobs, manifest } = Push::new(metadata, archive, provenance, created);
+        let digest = manifest.digest.clone();
+        for blob in blobs {
+            connection.push_blob(&reference, blob).await?;
         }
-        let media_type = HeaderValue::from_static(OCI_IMAGE_MEDIA_TYPE);
-        connection
-            .client
-            .push_manifest_raw(&image, push.manifest.data, media_type)
-            .await
-            .map_err(failed)?;
-        Ok(Pushed {
-            reference,
-            digest: push.manifest.digest,
-        })
+        connection.push_manifest(&reference, manifest).await?;
+        Ok(Pushed { reference, digest })
     }
 
     async fn connection(&self, registry: &str) -> Result<Arc<Connection>, RegistryError> {
@@ -254,22 +230,15 @@ impl Registries {
         }
         let has_flags =
             !self.access.username.is_empty() && !self.access.password.reveal().is_empty();
-        let connection = if has_flags {
-            let login = (self.access.username.as_str(), &self.access.password);
-            Connection::open(&self.access, registry, Some(login)).await?
+        let credentials = if has_flags {
+            Some(Credentials::User {
+                name: self.access.username.clone(),
+                password: self.access.password.clone(),
+            })
         } else {
-            let (places, name) = (self.places.clone(), registry.to_owned());
-            // A helper is a program that may ask somebody.
-            let found = tokio::task::spawn_blocking(move || credentials::find(&places, &name));
-            let login = found.await.map_err(|error| RegistryError::Credentials {
-                registry: registry.to_owned(),
-                problem: error.to_string(),
-            })??;
-            let login = login
-                .as_ref()
-                .map(|login| (login.username.as_str(), &login.password));
-            Connection::open(&self.access, registry, login).await?
+            credentials::find(&self.places, registry).await?
         };
+        let connection = Connection::open(&self.access, registry, credentials).await?;
         let connection = Arc::new(connection);
         connected.insert(registry.to_owned(), Arc::clone(&connection));
         Ok(connection)

@@ -2,20 +2,12 @@
 //!
 //! Source: Helm 3.22 `pkg/repo/repo.go` and `cmd/helm/repo_add.go`.
 
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use chart::repository::RepositoryList;
-use rustix::fs::{FlockOperation, flock};
 
 use super::error::RegistryError;
 use super::files::{read_if_there, write_whole};
-
-/// How long another program may hold the file.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
-const LOCK_POLL: Duration = Duration::from_millis(100);
 
 /// Reads the list; none where there is no file.
 ///
@@ -41,57 +33,10 @@ pub fn save_repositories(path: &Path, list: &RepositoryList) -> Result<(), Regis
     write_whole(path, list.to_yaml().as_bytes(), 0o600)
 }
 
-/// Keeps others, Helm included, from changing the list while it lives.
-#[derive(Debug)]
-pub struct Lock(File);
-
-impl Lock {
-    /// Waits for the lock beside the list.
-    ///
-    /// # Errors
-    /// When another program does not let go of it.
-    pub async fn take(list: &Path) -> Result<Self, RegistryError> {
-        let path = lock_path(list);
-        let failed =
-            |source| RegistryError::file(format!("cannot lock `{}`", path.display()), source);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-        let deadline = Instant::now() + LOCK_TIMEOUT;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Self(file)),
-                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
-                    tokio::time::sleep(LOCK_POLL).await;
-                }
-                Err(error) => return Err(failed(error.into())),
-            }
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file lets go of it too.
-        let _ = flock(&self.0, FlockOperation::Unlock);
-    }
-}
-
-/// The name that Helm locks: `.lock` in place of the extension.
-fn lock_path(list: &Path) -> PathBuf {
-    list.with_extension("lock")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Lock;
     use chart::repository::Repository;
 
     #[tokio::test]

@@ -50,10 +50,11 @@ impl DependencyManager<'_> {
     /// [`RegistryError`]; `charts/` and the lock are as they were.
     pub async fn update(&self) -> Result<(), RegistryError> {
         let chart = self.load()?;
-        let mut wanted = chart.metadata.dependencies.clone();
-        if wanted.is_empty() {
+        // A list that was emptied is still one: what it had brought is removed.
+        if !chart.metadata.lists_dependencies {
             return Ok(());
         }
+        let mut wanted = chart.metadata.dependencies.clone();
         let mut known = Known::load(self.places)?;
         known.resolve_names(&mut wanted, self.chart)?;
         known.add_unmanaged(&wanted);
@@ -63,7 +64,7 @@ impl DependencyManager<'_> {
         }
         let mut locked = self.resolve(&wanted, &known).await?;
         self.vendor(&mut locked, &known).await?;
-        let digest = lock::digest(&wanted, &locked);
+        let digest = lock::digest(Some(&wanted), Some(&locked));
         if chart.lock.as_ref().is_some_and(|old| old.digest == digest) {
             return Ok(());
         }
@@ -85,11 +86,13 @@ impl DependencyManager<'_> {
             return self.update().await;
         };
         let mut wanted = chart.metadata.dependencies.clone();
-        let of_helm2 = lock::digest_of_helm2(&wanted);
+        let lists_any = chart.metadata.lists_dependencies;
+        let of_helm2 = lock::digest_of_helm2(lists_any.then_some(&wanted));
         let known = Known::load(self.places)?;
         known.resolve_names(&mut wanted, self.chart)?;
         let mut locked = lock.dependencies.clone().unwrap_or_default();
-        if lock::digest(&wanted, &locked) != lock.digest {
+        let digest = lock::digest(lists_any.then_some(&wanted), lock.dependencies.as_deref());
+        if digest != lock.digest {
             let is_v1 = chart.metadata.api_version == "v1";
             if !is_v1 || of_helm2 != lock.digest {
                 return Err(out_of_sync(is_v1));

@@ -1,6 +1,8 @@
 //! The repositories that dependencies name: by alias, by address, or unknown to the list.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chart::metadata::Dependency;
 use chart::repository::{ParsedIndex, Repository, equal};
@@ -24,6 +26,8 @@ pub(super) struct Known {
     managed: Vec<Repository>,
     /// Those that only the chart names.
     unmanaged: Vec<Repository>,
+    /// What was read already, by the name of the repository: large indexes take seconds.
+    indexes: Mutex<HashMap<String, Arc<ParsedIndex>>>,
 }
 
 impl Known {
@@ -31,7 +35,7 @@ impl Known {
         let list = load_repositories(&places.repositories)?.unwrap_or_default();
         Ok(Self {
             managed: list.repositories,
-            unmanaged: Vec::new(),
+            ..Self::default()
         })
     }
 
@@ -129,12 +133,12 @@ impl Known {
         all.find(|entry| equal(&entry.url, url))
     }
 
-    /// Reads the index that was kept of a repository.
+    /// Returns the index of a repository: as it was fetched just now, or as it was kept.
     pub(super) fn index(
         &self,
         places: &Places,
         url: &str,
-    ) -> Result<(&Repository, ParsedIndex), RegistryError> {
+    ) -> Result<(&Repository, Arc<ParsedIndex>), RegistryError> {
         let missing = |problem: String| RegistryError::NotFound {
             message: format!(
                 "no cached repository for {} found. (try 'helm repo update'){problem}",
@@ -143,9 +147,23 @@ impl Known {
             hint: Some("fetch the indexes with `deployer repo update`".to_owned()),
         };
         let repository = self.find(url).ok_or_else(|| missing(String::new()))?;
+        if let Some(parsed) = self.indexes().get(&repository.name) {
+            return Ok((repository, Arc::clone(parsed)));
+        }
         let parsed = load_index(&places.cache, &repository.name)
             .map_err(|error| missing(format!(": {}", chain(&error))))?;
-        Ok((repository, parsed))
+        Ok((repository, self.remember(repository, parsed)))
+    }
+
+    fn remember(&self, repository: &Repository, parsed: ParsedIndex) -> Arc<ParsedIndex> {
+        let parsed = Arc::new(parsed);
+        let name = repository.name.clone();
+        self.indexes().insert(name, Arc::clone(&parsed));
+        parsed
+    }
+
+    fn indexes(&self) -> MutexGuard<'_, HashMap<String, Arc<ParsedIndex>>> {
+        self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,7 +174,7 @@ impl DependencyManager<'_> {
             return Ok(());
         }
         (self.say)("Hang tight while we grab the latest from your chart repositories...");
-        self.fetch_all(&known.managed, |entry| {
+        self.fetch_all(known, &known.managed, |entry| {
             (
                 format!("{:?}", entry.name),
                 format!("{:?} chart repository ({})", entry.name, shown(&entry.url)),
@@ -172,7 +190,7 @@ impl DependencyManager<'_> {
             return Ok(());
         }
         (self.say)("Getting updates for unmanaged Helm repositories...");
-        self.fetch_all(&known.unmanaged, |entry| {
+        self.fetch_all(known, &known.unmanaged, |entry| {
             let url = format!("{:?}", shown(&entry.url));
             (url.clone(), format!("{url} chart repository"))
         })
@@ -182,6 +200,7 @@ impl DependencyManager<'_> {
 
     async fn fetch_all(
         &self,
+        known: &Known,
         repositories: &[Repository],
         names: impl Fn(&Repository) -> (String, String),
     ) {
@@ -194,6 +213,7 @@ impl DependencyManager<'_> {
             match result {
                 Ok(parsed) => {
                     parsed.skipped.iter().for_each(|text| (self.note)(text));
+                    known.remember(repository, parsed);
                     (self.say)(&format!(
                         "...Successfully got an update from the {name} chart repository"
                     ));

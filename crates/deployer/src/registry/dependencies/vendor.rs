@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chart::metadata::Dependency;
 use chart::package::{PackageOptions, package};
-use chart::repository::resolve;
+use chart::repository::below;
 
 use super::super::access::Access;
 use super::super::download::{Downloaded, Downloader};
@@ -57,16 +57,54 @@ impl DependencyManager<'_> {
         let new = checked(aside.path())?;
         std::fs::create_dir_all(&charts)
             .map_err(|source| RegistryError::file("cannot make `charts/`", source))?;
-        for name in &new {
-            std::fs::rename(aside.path().join(name), charts.join(name)).map_err(|source| {
-                RegistryError::file(
-                    format!("cannot move `{}` to `charts/`", name.display()),
-                    source,
-                )
-            })?;
-        }
         (self.say)("Deleting outdated charts");
-        self.delete_outdated(locked, &new, &charts)
+        let outdated = self.outdated(locked, &new, &charts)?;
+        self.swap(aside, &charts, &new, outdated)
+    }
+
+    /// Moves the new charts in and the old ones out: all of them, or none.
+    fn swap(
+        &self,
+        aside: tempfile::TempDir,
+        charts: &Path,
+        new: &BTreeSet<OsString>,
+        mut outdated: BTreeSet<OsString>,
+    ) -> Result<(), RegistryError> {
+        let old = aside.path().join("old");
+        std::fs::create_dir(&old)
+            .map_err(|source| RegistryError::file("cannot make a folder for old charts", source))?;
+        outdated.extend(
+            new.iter()
+                .filter(|name| charts.join(name).exists())
+                .cloned(),
+        );
+        let out = outdated
+            .iter()
+            .map(|name| (charts.join(name), old.join(name)));
+        let into = new
+            .iter()
+            .map(|name| (aside.path().join(name), charts.join(name)));
+        let moves: Vec<(PathBuf, PathBuf)> = out.chain(into).collect();
+        move_all(&moves).map_err(|failure| {
+            let mut doing = format!("cannot move `{}`", failure.from.display());
+            if failure.stuck.is_empty() {
+                doing.push_str("; `charts/` is as it was");
+            } else {
+                // What could not be put back must outlive this program.
+                let kept = aside.keep();
+                let stuck: Vec<String> = failure
+                    .stuck
+                    .iter()
+                    .map(|path| format!("`{}`", path.display()))
+                    .collect();
+                doing.push_str(&format!(
+                    "; {} cannot be put back: the old charts are in `{}`",
+                    stuck.join(", "),
+                    kept.join("old").display()
+                ));
+            }
+            RegistryError::file(doing, failure.source)
+        })
     }
 
     async fn fetch(
@@ -108,10 +146,13 @@ impl DependencyManager<'_> {
                 "Downloading {name} from repo {}",
                 shown(repository)
             ));
-            let Downloaded { notes, .. } = downloader
+            let Downloaded {
+                notes, warnings, ..
+            } = downloader
                 .download_from(&url, &owner, &access, folder)
                 .await?;
             notes.iter().for_each(|note| (self.note)(note));
+            warnings.iter().for_each(|warning| (self.say)(warning));
         }
         Ok(())
     }
@@ -179,7 +220,7 @@ impl DependencyManager<'_> {
             .filter(|entry| !entry.urls.is_empty())
             .find(|entry| version.is_empty() || is_same_version(version, &entry.metadata.version))
             .ok_or_else(|| missing("no matching version"))?;
-        let url = resolve(&entry.url, &found.urls[0]).map_err(|_| missing("its URL is none"))?;
+        let url = below(&entry.url, &found.urls[0]).map_err(|_| missing("its URL is none"))?;
         Ok(Archive {
             url,
             owner: entry.url.clone(),
@@ -187,13 +228,14 @@ impl DependencyManager<'_> {
         })
     }
 
-    /// Removes archives that no dependency has brought; what is no chart is left alone.
-    fn delete_outdated(
+    /// Names the archives that no dependency has brought; what is no chart is left alone.
+    fn outdated(
         &self,
         locked: &[Dependency],
         new: &BTreeSet<OsString>,
         charts: &Path,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<BTreeSet<OsString>, RegistryError> {
+        let mut outdated = BTreeSet::new();
         let is_vendored = |name: &str| {
             let mut local = locked.iter().filter(|entry| entry.repository.is_empty());
             local.any(|entry| entry.name == name)
@@ -204,9 +246,7 @@ impl DependencyManager<'_> {
             }
             match load_chart(&path) {
                 Ok(chart) if is_vendored(chart.name()) => {}
-                Ok(_) => std::fs::remove_file(&path).map_err(|source| {
-                    RegistryError::file(format!("cannot delete `{}`", path.display()), source)
-                })?,
+                Ok(_) => outdated.extend(path.file_name().map(OsString::from)),
                 Err(error) => (self.say)(&format!(
                     "Could not verify {} for deletion: {} (Skipping)",
                     path.display(),
@@ -214,8 +254,34 @@ impl DependencyManager<'_> {
                 )),
             }
         }
-        Ok(())
+        Ok(outdated)
     }
+}
+
+/// A move that failed.
+#[derive(Debug)]
+struct Unmoved {
+    from: PathBuf,
+    source: io::Error,
+    /// What was moved before and could not be moved back.
+    stuck: Vec<PathBuf>,
+}
+
+/// Renames in turn; when one fails, those before it are undone.
+fn move_all(moves: &[(PathBuf, PathBuf)]) -> Result<(), Unmoved> {
+    for (count, (from, to)) in moves.iter().enumerate() {
+        let Err(source) = std::fs::rename(from, to) else {
+            continue;
+        };
+        let undone = moves[..count].iter().rev();
+        let stuck = undone.filter(|(from, to)| std::fs::rename(to, from).is_err());
+        return Err(Unmoved {
+            from: from.clone(),
+            source,
+            stuck: stuck.map(|(from, _)| from.clone()).collect(),
+        });
+    }
+    Ok(())
 }
 
 /// Returns the names of what was fetched, each of which has to be a chart or its provenance.
@@ -245,4 +311,32 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, RegistryError> {
     read().map_err(|source| {
         RegistryError::file(format!("cannot read `{}`", folder.display()), source)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_happen_all_or_none() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = |name: &str| folder.path().join(name);
+        let text = |name: &str| std::fs::read_to_string(path(name)).ok();
+        for name in ["old", "new"] {
+            std::fs::write(path(name), name).expect("file");
+        }
+        let moves = |last: &str| {
+            let steps = [("old", "aside"), ("new", "old"), (last, "more")];
+            steps.map(|(from, to)| (path(from), path(to)))
+        };
+        let failure = move_all(&moves("missing")).expect_err("one is missing");
+        assert_eq!(failure.from, path("missing"));
+        assert!(failure.stuck.is_empty());
+        assert_eq!(text("old").as_deref(), Some("old"));
+        assert_eq!(text("new").as_deref(), Some("new"));
+        assert_eq!(text("aside"), None);
+        move_all(&moves("old")).expect("all are there");
+        assert_eq!(text("more").as_deref(), Some("new"));
+        assert_eq!(text("aside").as_deref(), Some("old"));
+    }
 }
