@@ -48,7 +48,7 @@ fn every_command_line_of_the_pipelines_and_guides_is_one_that_the_deployer_takes
         "charts/drift-watch/README.md",
     ] {
         for words in commands(&file(path)) {
-            if let Err(error) = Cli::command().try_get_matches_from(&words) {
+            if let Err(error) = <Cli>::command().try_get_matches_from(&words) {
                 panic!("{path}: {words:?}: {error}");
             }
             count += 1;
@@ -56,7 +56,7 @@ fn every_command_line_of_the_pipelines_and_guides_is_one_that_the_deployer_takes
     }
     assert!(count >= 15, "only {count} command lines were found");
     let wrong = commands("deployer promote web --to prod --maximum-age 1d > x");
-    assert!(Cli::command().try_get_matches_from(&wrong[0]).is_err());
+    assert!(<Cli>::command().try_get_matches_from(&wrong[0]).is_err());
 }
 
 fn yaml(path: &str) -> Value {
