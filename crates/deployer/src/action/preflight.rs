@@ -16,7 +16,11 @@ pub(super) async fn demand_rights(
     release: &Release,
     plan: &Plan,
 ) -> Result<(), ActionError> {
-    let hooks = hooks(release);
+    let hooks = if deployer.hooks.needs_cluster_objects() {
+        hooks(release)
+    } else {
+        Vec::new()
+    };
     let run = plan.pre_hooks.iter().chain(&plan.post_hooks);
     let hooks: Vec<ManifestObject> = run
         .filter_map(|step| {

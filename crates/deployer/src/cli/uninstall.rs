@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use clap::{Args, ValueEnum};
 
 use super::arguments::{HookArgs, WaitChoice};
@@ -11,6 +12,8 @@ use super::options::wait_strategy;
 use super::session::{Session, Work};
 use crate::action::{DryRunMode, UninstallOptions, uninstall};
 use crate::cluster::Propagation;
+use crate::output::{Format, print_plan};
+use crate::plan::SavedPlan;
 use crate::release::ReleaseName;
 
 /// Remove releases and their objects
@@ -91,6 +94,17 @@ impl UninstallCommand {
                                 .printer
                                 .line(&format!("[{}] {}", object.kind, object.name))?;
                         }
+                    }
+                    if self.dry_run {
+                        let plan = SavedPlan::of(
+                            &done.plan,
+                            &done.release,
+                            Some(&done.release),
+                            &target.cluster.describe(),
+                            Utc::now(),
+                            "",
+                        );
+                        print_plan(&session.printer, Format::Table, &plan)?;
                     }
                     let verb = if self.dry_run {
                         "would be uninstalled"

@@ -116,6 +116,10 @@ fn marked(mut object: Value, context: &HookContext<'_>, now: DateTime<Utc>) -> V
 
 #[async_trait]
 impl HookRunner for ClusterHooks {
+    fn needs_cluster_objects(&self) -> bool {
+        true
+    }
+
     async fn clear(&self, hook: &Hook, context: &HookContext<'_>) -> Result<(), HookError> {
         let (_, id) = self.read(hook)?;
         if !is_workload(hook) && !has_policy(hook, &HookDeletePolicy::BeforeHookCreation) {

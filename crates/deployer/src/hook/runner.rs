@@ -14,6 +14,11 @@ use crate::storage::BoxedError;
 /// Runs one hook at a time; the order and the delete policies are the caller's.
 #[async_trait]
 pub trait HookRunner: Send + Sync + std::fmt::Debug {
+    /// Tells whether hooks need the objects of the cluster that they name, such as a ConfigMap.
+    fn needs_cluster_objects(&self) -> bool {
+        false
+    }
+
     /// Removes what an earlier run of this hook left behind, and waits until it is gone.
     ///
     /// Called before every run, whatever the delete policy says: only what this revision creates

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::contract::Format;
 use super::printer::{PrintError, Printer, Style};
+use crate::action::Operation;
 use crate::plan::{HookStep, ObjectAction, SavedPlan, SavedStep};
 
 /// Fields of one object that are shown; `diff` shows all.
@@ -28,10 +29,16 @@ pub fn print_plan(printer: &Printer, format: Format, plan: &SavedPlan) -> Result
 
 /// Words a plan.
 pub(super) fn plan_text(printer: &Printer, plan: &SavedPlan) -> String {
-    let after = plan.last.as_ref().map_or_else(
-        || "nothing before it".to_owned(),
-        |last| format!("after revision {} ({})", last.revision, last.status),
-    );
+    let revision = match &plan.last {
+        None => format!("revision {}, nothing before it", plan.revision),
+        Some(last) if plan.operation == Operation::Uninstall => {
+            format!("revision {} ({})", last.revision, last.status)
+        }
+        Some(last) => format!(
+            "revision {}, after revision {} ({})",
+            plan.revision, last.revision, last.status
+        ),
+    };
     let mut lines = vec![
         printer.paint(
             Style::Bold,
@@ -40,10 +47,7 @@ pub(super) fn plan_text(printer: &Printer, plan: &SavedPlan) -> String {
                 plan.operation, plan.release, plan.namespace
             ),
         ),
-        format!(
-            "  revision {}, {after}; chart {}",
-            plan.revision, plan.chart
-        ),
+        format!("  {revision}; chart {}", plan.chart),
         format!("  {}", plan.target),
     ];
     lines.extend(

@@ -1,6 +1,6 @@
 //! Builds plans.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -66,10 +66,11 @@ pub fn build(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
     let input = &input;
     let mut plan = empty_plan(input);
     let mut problems = Vec::new();
+    let previous = Index::of(input.previous, input.namespace);
     let mut wanted: HashMap<ObjectId, usize> = HashMap::new();
     for next in input.next {
         let key = resolved(&next.id, input.namespace);
-        let step = apply_step(input, next, &mut problems);
+        let step = apply_step(input, previous.all(&next.id), next, &mut problems);
         plan.warnings.extend(refused_change(&step));
         match wanted.get(&key) {
             Some(index) => {
@@ -143,20 +144,20 @@ fn empty_plan(input: &PlanInput<'_>) -> Plan {
 
 fn apply_step(
     input: &PlanInput<'_>,
+    all_previous: &[&ManifestObject],
     next: &ManifestObject,
     problems: &mut Vec<OwnershipProblem>,
 ) -> ObjectStep {
     let owned = |value: &Value| with_ownership(value.clone(), input.release, input.namespace);
     let mut desired = owned(&next.value);
-    let previous = find(input.previous, &next.id, input.namespace);
-    let mut original = previous.map(|previous| owned(&previous.value));
+    let mut original = all_previous.first().map(|previous| owned(&previous.value));
     let live = input.live.get(&next.id);
     let comparison = live.map(|live| compare(&desired, original.as_ref(), live, &input.compare));
     let (action, undo) = match (live, &original) {
         (None, _) => (ObjectAction::Create, Undo::Delete),
         (Some(live), Some(before)) => {
             let is_same = comparison.as_ref().is_some_and(Comparison::is_same);
-            if is_same && was_left_so(input, next, &desired, live) {
+            if is_same && was_left_so(input, all_previous, &desired, live) {
                 (ObjectAction::Unchanged, Undo::Nothing)
             } else if *before == desired {
                 (ObjectAction::Patch, Undo::Nothing)
@@ -234,15 +235,11 @@ fn mark(input: &PlanInput<'_>, live: &Value) -> Option<Mark> {
 /// since (a later revision that failed may have), and the fields are held the way they will be.
 fn was_left_so(
     input: &PlanInput<'_>,
-    next: &ManifestObject,
+    all_previous: &[&ManifestObject],
     desired: &Value,
     live: &Value,
 ) -> bool {
-    let mut all = input
-        .previous
-        .iter()
-        .filter(|previous| same(&previous.id, &next.id, input.namespace));
-    let is_alike = all.all(|previous| {
+    let is_alike = all_previous.iter().all(|previous| {
         with_ownership(previous.value.clone(), input.release, input.namespace) == *desired
     });
     is_alike
@@ -252,11 +249,11 @@ fn was_left_so(
 
 fn removals(input: &PlanInput<'_>) -> Vec<ObjectStep> {
     let mut steps: Vec<ObjectStep> = Vec::new();
+    let next = Index::of(input.next, input.namespace);
+    let mut removed = HashSet::new();
     for previous in input.previous {
-        let still_wanted = find(input.next, &previous.id, input.namespace).is_some();
-        let seen = steps
-            .iter()
-            .any(|step| same(&step.object, &previous.id, input.namespace));
+        let still_wanted = !next.all(&previous.id).is_empty();
+        let key = Index::key(&previous.id, input.namespace);
         let Some(live) = input.live.get(&previous.id) else {
             continue;
         };
@@ -265,7 +262,7 @@ fn removals(input: &PlanInput<'_>) -> Vec<ObjectStep> {
             && live
                 .pointer("/metadata/annotations/meta.helm.sh~1release-name")
                 .is_some();
-        if still_wanted || seen || foreign {
+        if still_wanted || foreign || !removed.insert(key) {
             continue;
         }
         let kept =
@@ -305,18 +302,35 @@ fn is_kept(object: &Value) -> bool {
     policy.is_some_and(|policy| policy.trim().eq_ignore_ascii_case("keep"))
 }
 
-fn find<'a>(
-    objects: &'a [ManifestObject],
-    id: &ObjectId,
-    namespace: &Namespace,
-) -> Option<&'a ManifestObject> {
-    objects
-        .iter()
-        .find(|object| same(&object.id, id, namespace))
+/// Objects by what they are, whatever the version of their API.
+struct Index<'a> {
+    objects: HashMap<String, Vec<&'a ManifestObject>>,
+    namespace: &'a Namespace,
 }
 
-fn same(left: &ObjectId, right: &ObjectId, namespace: &Namespace) -> bool {
-    resolved(left, namespace).is_same_object(&resolved(right, namespace))
+impl<'a> Index<'a> {
+    fn of(objects: &'a [ManifestObject], namespace: &'a Namespace) -> Self {
+        let mut by_key: HashMap<String, Vec<&ManifestObject>> = HashMap::new();
+        for object in objects {
+            let key = Self::key(&object.id, namespace);
+            by_key.entry(key).or_default().push(object);
+        }
+        Self {
+            objects: by_key,
+            namespace,
+        }
+    }
+
+    fn key(id: &ObjectId, namespace: &Namespace) -> String {
+        let place = id.namespace.as_deref().unwrap_or(namespace.as_str());
+        format!("{}/{}/{place}/{}", id.group(), id.kind, id.name)
+    }
+
+    /// Returns all of that name, in their order.
+    fn all(&self, id: &ObjectId) -> &[&'a ManifestObject] {
+        let found = self.objects.get(&Self::key(id, self.namespace));
+        found.map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// Returns the id with its namespace filled in, so that naming the release's own makes no

@@ -4,6 +4,8 @@
 //! slow digest with a salt seals everything unmasked, so that a changed secret is noticed and a
 //! short one cannot be guessed cheaply. See docs/adr/0070.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use scrypt::{Params, scrypt};
 use serde::{Deserialize, Serialize};
@@ -309,13 +311,15 @@ fn standing(last: Option<&Standing>) -> String {
 }
 
 fn moved_steps(then: &[SavedStep], now: &[SavedStep]) -> Vec<String> {
-    let find = |all: &[SavedStep], object: &ObjectId| -> Option<SavedStep> {
-        all.iter().find(|step| step.object == *object).cloned()
+    let by_object = |steps: &'_ [SavedStep]| -> HashMap<ObjectId, SavedStep> {
+        let pairs = steps.iter().map(|step| (step.object.clone(), step.clone()));
+        pairs.collect()
     };
+    let (planned, present) = (by_object(then), by_object(now));
     let mut moved = Vec::new();
     for step in now {
         let object = &step.object;
-        let Some(before) = find(then, object) else {
+        let Some(before) = planned.get(object) else {
             moved.push(format!(
                 "{object} is not in the plan (now: {})",
                 step.action.as_str()
@@ -338,7 +342,9 @@ fn moved_steps(then: &[SavedStep], now: &[SavedStep]) -> Vec<String> {
             ));
         }
     }
-    let gone = then.iter().filter(|step| find(now, &step.object).is_none());
+    let gone = then
+        .iter()
+        .filter(|step| !present.contains_key(&step.object));
     moved.extend(gone.map(|step| match step.action {
         ObjectAction::Delete | ObjectAction::Keep => format!("{} is gone already", step.object),
         _ => format!("{} is not rendered any more", step.object),
