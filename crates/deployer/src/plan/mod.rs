@@ -14,6 +14,8 @@ pub mod rights;
 mod saved;
 pub mod sensitive;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use build::{PlanInput, build, build_removal};
 pub use error::PlanError;
