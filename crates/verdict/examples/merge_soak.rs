@@ -1,7 +1,7 @@
 //! Gathers, spills and merges many synthetic rows in bounded memory, and checks the merged
 //! area against the exact count of wins that the rows were drawn with.
 //!
-//! `cargo run --release -p verdict --example merge_soak -- 100000000 4000000`
+//! `cargo xtask soak rows --rows 100000000` runs it.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
@@ -67,6 +67,16 @@ fn open(paths: &[PathBuf]) -> outcome::Result<Merge<RunReader<BufReader<File>>>>
     Ok(merge(runs))
 }
 
+/// The folder of the runs; gone with its content however the soak ends.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is in the system's folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Returns the largest resident memory so far in MiB, where Linux tells it.
 fn resident_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -84,12 +94,13 @@ fn main() -> outcome::Result<()> {
     let rows_of_run: u64 = arguments.next().unwrap_or(1_000_000);
     let folder = std::env::temp_dir().join(format!("merge-soak-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
+    let folder = Folder(folder);
     // Up to 128 MiB for the check, which a real merge does not need.
     let mut counts = vec![[0u32; 2]; 1 << 24];
     let started = Instant::now();
     let (mut paths, mut bytes) = (Vec::new(), 0);
     for from in (0..rows).step_by(rows_of_run as usize) {
-        let path = folder.join(format!("{from}.run"));
+        let path = folder.0.join(format!("{from}.run"));
         let shard = paths.len() as u32;
         bytes += spill(
             &path,
@@ -128,7 +139,6 @@ fn main() -> outcome::Result<()> {
         negatives += u64::from(negative);
     }
     let expected = doubled as f64 / (2 * u128::from(positives) * u128::from(negatives)) as f64;
-    std::fs::remove_dir_all(&folder)?;
     let area = found.area?;
     if area.value != expected || totals.positives + totals.negatives != rows {
         return Err(format!("the merged area is {}, not {expected}", area.value).into());

@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: what is too long for every test run.
 
+mod rows;
+
 use crate::cluster::{self, Choice, Talk, UpArguments, Variables};
 use crate::output::say;
 use crate::places::Places;
@@ -13,6 +15,8 @@ use clap::{Args, Subcommand};
 pub(crate) enum SoakTask {
     /// Kill the deployer at many of its requests to a real API server; interrupt and disturb it at half as many
     Kill(KillArguments),
+    /// Spill and merge many synthetic rows, and compare the merged area with an exact count
+    Rows(rows::RowsArguments),
 }
 
 /// How much to try, and where.
@@ -25,12 +29,22 @@ pub(crate) struct KillArguments {
     choice: Choice,
 }
 
+/// Tries what was asked for.
+///
+/// # Errors
+/// When it does not hold.
+pub(crate) fn run(places: &Places, task: &SoakTask, steps: &mut Steps) -> Result<()> {
+    match task {
+        SoakTask::Kill(arguments) => kill_on_a_cluster(places, arguments, steps),
+        SoakTask::Rows(arguments) => rows::run(places, arguments, steps),
+    }
+}
+
 /// Runs the tests of tests/crash with more points, on the cluster that is up or on a light one of its own.
 ///
 /// # Errors
 /// When the cluster does not boot, or a point is not survived.
-pub(crate) fn run(places: &Places, task: &SoakTask, steps: &mut Steps) -> Result<()> {
-    let SoakTask::Kill(arguments) = task;
+fn kill_on_a_cluster(places: &Places, arguments: &KillArguments, steps: &mut Steps) -> Result<()> {
     let number = arguments.choice.number;
     if let Ok(variables) = cluster::environment(places, number) {
         return kill(places, arguments, &variables, steps);
