@@ -87,6 +87,8 @@ enum BenchTask {
     Render(bench::RenderArguments),
     /// Compare three environments on a local API server: time and memory of `deployer drift`
     Drift(bench::DriftArguments),
+    /// Install, upgrade and uninstall on a real API server with deployer, Helm v3 and Helm v4: time, memory, requests
+    Deploy(bench::DeployArguments),
 }
 
 fn main() -> ExitCode {
@@ -127,6 +129,9 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Bench(BenchTask::Drift(arguments)) => {
             return bench::drift(&places, &arguments, &mut steps);
+        }
+        Task::Bench(BenchTask::Deploy(arguments)) => {
+            return bench::deploy(&places, &arguments, &mut steps);
         }
         Task::Fuzz(arguments) => fuzz::run(&places, &arguments)?,
         Task::Soak(task) => soak::run(&places, &task, &mut steps)?,

@@ -15,8 +15,8 @@ use crate::plan::{ObjectAction, ObjectStep};
 use crate::progress::{AppliedChange, ProgressEvent};
 use crate::release::ApplyMethod;
 
-/// How many requests are under way at once.
-const CONCURRENCY_MAX: usize = 16;
+/// How many steps are under way at once; the target may take fewer requests.
+const CONCURRENCY_MAX: usize = 64;
 
 /// How often a step is tried whose object others change at the same time.
 const RACES_MAX: u32 = 5;
@@ -30,6 +30,8 @@ pub(super) struct StepOptions {
     pub(super) method: ApplyMethod,
     /// Whether fields of other managers are taken over.
     pub(super) force_conflicts: bool,
+    /// Whether objects are replaced whole.
+    pub(super) force_replace: bool,
     /// What happens to the objects that deleted ones own.
     pub(super) propagation: Propagation,
     /// Whether it is only tried.
@@ -90,6 +92,7 @@ async fn execute_step(
     match (step.action, &step.desired) {
         (ObjectAction::Create | ObjectAction::Patch | ObjectAction::Adopt, Some(desired)) => {
             let strategy = match options.method {
+                _ if options.force_replace => ApplyStrategy::Replace,
                 ApplyMethod::ServerSide => ApplyStrategy::ServerSide,
                 ApplyMethod::ClientSide => ApplyStrategy::ClientSide {
                     original: step.original.clone().map(Box::new),
@@ -103,7 +106,14 @@ async fn execute_step(
             traces.touched.insert(&step.object);
             let applied = unless_raced(async || deployer.cluster.apply(desired, &apply).await);
             match applied.await {
-                Ok(applied) => deployer.tell(told(step, applied.change, options.dry_run)),
+                Ok(applied) => {
+                    for field in &applied.yielded {
+                        let text =
+                            format!("{} keeps its {field}: an autoscaler sets it", step.object);
+                        deployer.tell(ProgressEvent::Note { text });
+                    }
+                    deployer.tell(told(step, applied.change, options.dry_run));
+                }
                 Err(error) if is_refusal(&error) && traces.refused(&step.object, &error) => {}
                 Err(error) => return Err(error),
             }

@@ -12,7 +12,7 @@ use super::touched::Traces;
 use super::{ActionError, Cause, Deployer, Operation, OperationFailure, VerdictDemand};
 use crate::action::Aftermath;
 use crate::cluster::{DryRun, ObjectId, Propagation, RevisionScope, WaitOptions, WaitStrategy};
-use crate::hook::{HookContext, HookFailure, is_workload, remove_hooks, run_event};
+use crate::hook::{HookContext, is_workload, remove_hooks, run_event};
 use crate::plan::sensitive::SensitiveValues;
 use crate::plan::{ObjectAction, Plan};
 use crate::progress::ProgressEvent;
@@ -31,6 +31,7 @@ pub(super) struct AttemptSettings {
     pub(super) timeout: Duration,
     pub(super) run_hooks: bool,
     pub(super) force_conflicts: bool,
+    pub(super) force_replace: bool,
     pub(super) recovery: RecoverySettings,
     pub(super) verdict: VerdictDemand,
     pub(super) provenance: Option<Provenance>,
@@ -189,23 +190,7 @@ impl<'a> Attempt<'a> {
         self.also.extend(warnings);
         let outcome = match report.failure {
             None => Ok(()),
-            Some(HookFailure::Cancelled) => Err(Cause::Cancelled),
-            Some(HookFailure::NotRun(source)) => Err(Cause::HookNotRun {
-                event: event.clone(),
-                source,
-            }),
-            Some(HookFailure::Failed {
-                hook,
-                kind,
-                reason,
-                verdict,
-            }) => Err(Cause::Hook {
-                event: event.clone(),
-                hook,
-                kind,
-                reason,
-                verdict,
-            }),
+            Some(failure) => Err(Cause::of_hooks(event.clone(), failure)),
         };
         let word = if outcome.is_ok() {
             "ended well"
@@ -237,6 +222,7 @@ impl<'a> Attempt<'a> {
             propagation: Propagation::Background,
             method: self.record.release.applied_by(),
             force_conflicts: self.settings.force_conflicts,
+            force_replace: self.settings.force_replace,
             dry_run: DryRun::Off,
             cancel: self.settings.cancel.clone(),
             traces: self.traces.clone(),

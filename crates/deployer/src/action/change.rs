@@ -1,7 +1,8 @@
 //! What install, upgrade and rollback share: from a rendered revision to its end.
 
 use super::apply::{StepOptions, execute};
-use super::attempt::{Attempt, AttemptSettings};
+use super::attempt::{Attempt, AttemptSettings, events_of};
+use super::deadline::Deadline;
 use super::lease::LeaseGuard;
 use super::planning::{PlanRequest, fresh_salt, plan, plan_offline};
 use super::preflight::{demand_rights, explain_forbidden};
@@ -10,6 +11,7 @@ use super::touched::Traces;
 use super::undo::{newest_good, undo};
 use super::{ActionError, ChangeOptions, Deployer, DryRunMode, Operation, Outcome};
 use crate::cluster::{DryRun, Propagation, WaitStrategy};
+use crate::hook::unmet_needs;
 use crate::plan::Plan;
 use crate::plan::sensitive::SensitiveValues;
 use crate::progress::ProgressEvent;
@@ -71,6 +73,7 @@ pub(super) async fn bring_about(
     lease: &LeaseGuard,
     change: Change<'_>,
 ) -> Result<Outcome, ActionError> {
+    let deadline = Deadline::watch(&deployer.cancel, change.options.deadline);
     hide(deployer, &change.release);
     let plan = match plan(deployer, &change.request()).await {
         Ok(plan) => plan,
@@ -81,9 +84,10 @@ pub(super) async fn bring_about(
         }
     };
     change.check(deployer, &plan)?;
+    check_hooks(deployer, &change, &plan)?;
     demand_rights(deployer, &change.release, &plan).await?;
     check_size(deployer, &change.release)?;
-    let settings = settings(deployer, &change);
+    let settings = settings(&deadline, &change);
     let mut attempt = Attempt::open(
         deployer,
         lease,
@@ -100,6 +104,7 @@ pub(super) async fn bring_about(
         Err(cause) => Err(cause),
     };
     if let Err(cause) = outcome {
+        let cause = deadline.explain(cause);
         let failure = undo(attempt, cause, &plan, &change.history, change.options).await;
         // A release that another has taken over is not ours to prune.
         if matches!(failure, ActionError::Operation(_)) {
@@ -140,6 +145,7 @@ pub(super) async fn preview(
     } else {
         plan_offline(&change.request())?
     };
+    check_hooks(deployer, &change, &plan)?;
     if change.options.dry_run == DryRunMode::Server {
         check_size(deployer, &change.release)?;
     }
@@ -198,6 +204,7 @@ async fn try_on_server(
         propagation: Propagation::Background,
         method: change.release.applied_by(),
         force_conflicts: change.options.force_conflicts,
+        force_replace: change.options.force_replace,
         dry_run: DryRun::Server,
         cancel: deployer.cancel.clone(),
         traces: Traces::default(),
@@ -208,13 +215,28 @@ async fn try_on_server(
     }
 }
 
-fn settings(deployer: &Deployer, change: &Change<'_>) -> AttemptSettings {
+/// Demands that the hooks before the change find what they need.
+fn check_hooks(deployer: &Deployer, change: &Change<'_>, plan: &Plan) -> Result<(), ActionError> {
+    if !change.options.run_hooks || !deployer.hooks.needs_cluster_objects() {
+        return Ok(());
+    }
+    let (event, _) = events_of(change.operation);
+    let needs = unmet_needs(&change.release.hooks, &event, &plan.applies);
+    if needs.is_empty() {
+        Ok(())
+    } else {
+        Err(ActionError::UnmetNeeds { event, needs })
+    }
+}
+
+fn settings(deadline: &Deadline, change: &Change<'_>) -> AttemptSettings {
     AttemptSettings {
         wait: change.wait(),
         wait_for_jobs: change.options.wait_for_jobs,
         timeout: change.options.timeout,
         run_hooks: change.options.run_hooks,
         force_conflicts: change.options.force_conflicts,
+        force_replace: change.options.force_replace,
         recovery: RecoverySettings {
             // A rollback that was begun is finished, come what may.
             atomic: change.options.atomic || change.operation == Operation::Rollback,
@@ -225,12 +247,15 @@ fn settings(deployer: &Deployer, change: &Change<'_>) -> AttemptSettings {
         },
         verdict: change.options.verdict.clone(),
         provenance: change.options.provenance.clone(),
-        cancel: deployer.cancel.clone(),
+        cancel: deadline.stop(),
     }
 }
 
 /// Chooses by whom objects are merged.
 pub(super) fn method(options: &ChangeOptions, last: Option<&Release>) -> ApplyMethod {
+    if options.force_replace {
+        return ApplyMethod::ClientSide;
+    }
     match (options.server_side, last) {
         (super::ServerSide::On, _) | (super::ServerSide::Auto, None) => ApplyMethod::ServerSide,
         (super::ServerSide::Off, _) => ApplyMethod::ClientSide,

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{ExitCode, Operation, RenderError};
 use crate::cluster::ClusterError;
-use crate::hook::HookError;
+use crate::hook::{HookError, HookFailure, UnmetNeed};
 use crate::plan::PlanError;
 use crate::plan::rights::{Right, told};
 use crate::release::{
@@ -72,6 +72,12 @@ pub enum ActionError {
     /// The manifests cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A hook cannot run: what it needs is created only after it.
+    #[error("{event} hooks cannot run: {}", unmet_text(.needs))]
+    UnmetNeeds {
+        event: HookEvent,
+        needs: Vec<UnmetNeed>,
+    },
     /// The records cannot be read or written; nothing was changed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -87,6 +93,16 @@ pub enum ActionError {
     /// The operation began, was recorded, and failed.
     #[error(transparent)]
     Operation(Box<OperationFailure>),
+}
+
+fn unmet_text(needs: &[UnmetNeed]) -> String {
+    let parts = needs.iter().map(|need| {
+        format!(
+            "{} needs {} `{}`, which the chart creates only after it",
+            need.hook, need.kind, need.name
+        )
+    });
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// An operation that began and failed.
@@ -177,6 +193,31 @@ pub enum Cause {
     /// Ctrl-C.
     #[error("interrupted by the user")]
     Cancelled,
+    /// The time of the whole operation was up.
+    #[error("the deadline of the whole operation (`--deadline`) has passed")]
+    DeadlineExceeded,
+}
+
+impl Cause {
+    /// Says why the hooks of an event failed.
+    pub(super) fn of_hooks(event: HookEvent, failure: HookFailure) -> Self {
+        match failure {
+            HookFailure::Cancelled => Self::Cancelled,
+            HookFailure::NotRun(source) => Self::HookNotRun { event, source },
+            HookFailure::Failed {
+                hook,
+                kind,
+                reason,
+                verdict,
+            } => Self::Hook {
+                event,
+                hook,
+                kind,
+                reason,
+                verdict,
+            },
+        }
+    }
 }
 
 /// The state that a failed operation left behind.
@@ -205,6 +246,7 @@ impl ActionError {
             Self::Labels(_)
             | Self::Render(_)
             | Self::Plan(_)
+            | Self::UnmetNeeds { .. }
             | Self::Storage(StorageError::TooLarge { .. }) => ExitCode::Usage,
             _ => ExitCode::Failed,
         }
@@ -267,6 +309,18 @@ impl ActionError {
                 "a chart that renders differently each time (random passwords, certificates) cannot be planned ahead".into(),
             ],
             Self::Labels(_) | Self::Render(_) => vec!["nothing was changed".into()],
+            Self::UnmetNeeds { event, needs } => {
+                let mut hints = vec!["nothing was changed".to_owned()];
+                hints.extend(needs.iter().map(|need| {
+                    format!(
+                        "make {} `{}` a hook too, before that one: annotations `helm.sh/hook: {event}` and `helm.sh/hook-weight: \"{}\"`",
+                        need.kind,
+                        need.name,
+                        need.weight - 1
+                    )
+                }));
+                hints
+            }
             Self::Plan(error) => error.hints(),
             Self::Storage(error) => error.hints(),
             Self::Cluster(error) => error.hints(),
@@ -357,6 +411,9 @@ impl OperationFailure {
             Cause::OtherModel { .. } => hints.push(
                 "the file was replaced since: deploy it to the environment before, and promote again".into(),
             ),
+            Cause::DeadlineExceeded => {
+                hints.push("give it longer with `--deadline`; `--timeout` is for each step".into());
+            }
             Cause::Hook { .. } | Cause::Cancelled => {}
         }
         hints

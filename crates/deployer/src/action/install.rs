@@ -6,11 +6,14 @@ use super::change::{Change, bring_about, method, preview, stamp};
 use super::lease::{LeaseGuard, with_lease};
 use super::recover::{Foreign, settle};
 use super::{
-    ActionError, Deployer, DryRunMode, InstallOptions, Operation, Outcome, RenderRequest,
-    ValuesReuse,
+    ActionError, CrdPolicy, Deployer, DryRunMode, InstallOptions, Operation, Outcome,
+    RenderRequest, ValuesReuse,
 };
-use crate::cluster::{ClusterError, DryRun, WaitOptions, WaitStrategy, object_id};
+use crate::cluster::{
+    ApplyOptions, ApplyStrategy, ClusterError, DryRun, WaitOptions, WaitStrategy, object_id,
+};
 use crate::plan::{PlanError, read_manifest};
+use crate::progress::{AppliedChange, ProgressEvent};
 use crate::release::{Info, Release, Revision, Status, check_user_labels};
 use crate::storage::{ListScope, Stored};
 
@@ -48,9 +51,7 @@ pub(super) async fn install_leased(
     let history = settle(deployer, lease, &options.release, foreign).await?;
     check_name(deployer, options, &history)?;
     let (change, crds) = prepare(deployer, options, history).await?;
-    if !options.skip_crds {
-        create_crds(deployer, &crds).await?;
-    }
+    provide_crds(deployer, &crds, options.crds).await?;
     bring_about(deployer, lease, change).await
 }
 
@@ -196,9 +197,16 @@ fn given_labels(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Creates the definitions of `crds/`, as Helm does on install only; those that are there stay as
-/// they are.
-async fn create_crds(deployer: &Deployer, crds: &[String]) -> Result<(), ActionError> {
+/// Creates the definitions of `crds/`, and brings those that are there up to date where that is
+/// asked for; Helm leaves them as they are. Waits until the cluster serves them.
+pub(super) async fn provide_crds(
+    deployer: &Deployer,
+    crds: &[String],
+    policy: CrdPolicy,
+) -> Result<(), ActionError> {
+    if policy == CrdPolicy::Skip {
+        return Ok(());
+    }
     let mut created = Vec::new();
     for text in crds {
         let objects = read_manifest(text).map_err(|source| PlanError::Manifest {
@@ -206,6 +214,22 @@ async fn create_crds(deployer: &Deployer, crds: &[String]) -> Result<(), ActionE
             source,
         })?;
         for object in objects {
+            if policy == CrdPolicy::Upgrade {
+                let options = ApplyOptions {
+                    strategy: ApplyStrategy::ServerSide,
+                    force_conflicts: false,
+                    dry_run: DryRun::Off,
+                };
+                let applied = deployer.cluster.apply(&object.value, &options).await?;
+                deployer.tell(ProgressEvent::Applied {
+                    object: object.id.clone(),
+                    change: applied.change,
+                });
+                if applied.change != AppliedChange::Unchanged {
+                    created.push(object.id);
+                }
+                continue;
+            }
             match deployer.cluster.create(&object.value, DryRun::Off).await {
                 Ok(made) => created.extend(object_id(&made)),
                 Err(ClusterError::AlreadyExists { .. }) => {}

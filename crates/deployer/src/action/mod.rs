@@ -8,6 +8,7 @@ mod apply;
 mod attempt;
 mod change;
 mod context;
+mod deadline;
 mod error;
 mod exit;
 mod install;
@@ -22,6 +23,7 @@ mod render;
 mod restore;
 mod retry;
 mod rollback;
+mod test;
 mod touched;
 mod undo;
 mod uninstall;
@@ -32,7 +34,7 @@ pub use error::{ActionError, Aftermath, Cause, OperationFailure};
 pub use exit::ExitCode;
 pub use install::{install, names};
 pub use options::{
-    ChangeOptions, DryRunMode, InstallOptions, Operation, RollbackOptions, ServerSide,
+    ChangeOptions, CrdPolicy, DryRunMode, InstallOptions, Operation, RollbackOptions, ServerSide,
     UninstallOptions, UpgradeOptions, ValuesReuse, VerdictDemand,
 };
 pub use outcome::{Outcome, Uninstalled};
@@ -41,5 +43,6 @@ pub use read::{ReleaseStatus, RevisionReport, get, history, list, status};
 pub use recover::{Recovered, recover};
 pub use render::{ChartSource, RenderError, RenderRequest, RenderedChart};
 pub use rollback::rollback;
+pub use test::{TestOptions, Tested, test};
 pub use uninstall::uninstall;
 pub use upgrade::upgrade;

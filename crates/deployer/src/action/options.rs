@@ -101,6 +101,10 @@ pub struct ChangeOptions {
     pub run_hooks: bool,
     /// Whether fields of other managers are taken over.
     pub force_conflicts: bool,
+    /// Whether objects are replaced whole instead of patched (`--force-replace`).
+    pub force_replace: bool,
+    /// When the whole operation has to be over (`--deadline`); what undoes it is not stopped.
+    pub deadline: Option<tokio::time::Instant>,
     /// Whether objects that belong to nobody or another release are taken over.
     pub take_ownership: bool,
     /// By whom objects are merged.
@@ -149,6 +153,8 @@ impl Default for ChangeOptions {
             dry_run: DryRunMode::Off,
             run_hooks: true,
             force_conflicts: false,
+            force_replace: false,
+            deadline: None,
             take_ownership: false,
             server_side: ServerSide::Auto,
             description: None,
@@ -163,6 +169,18 @@ impl Default for ChangeOptions {
     }
 }
 
+/// What becomes of the definitions in a chart's `crds/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CrdPolicy {
+    /// They are created on install where they are missing; Helm's way.
+    #[default]
+    Create,
+    /// They are brought up to date on every change (`--upgrade-crds`).
+    Upgrade,
+    /// They are left out (`--skip-crds`).
+    Skip,
+}
+
 /// What `install` is told.
 #[derive(Clone)]
 pub struct InstallOptions {
@@ -174,8 +192,8 @@ pub struct InstallOptions {
     pub change: ChangeOptions,
     /// Whether the namespace is created when it is not there.
     pub create_namespace: bool,
-    /// Whether `crds/` is left out.
-    pub skip_crds: bool,
+    /// What becomes of `crds/`.
+    pub crds: CrdPolicy,
     /// Whether the name of an uninstalled or failed release may be used again (`--replace`).
     pub replace: bool,
 }
@@ -195,8 +213,8 @@ pub struct UpgradeOptions {
     pub install: bool,
     /// Whether the namespace is created when it is installed.
     pub create_namespace: bool,
-    /// Whether `crds/` is left out when it is installed.
-    pub skip_crds: bool,
+    /// What becomes of `crds/`.
+    pub crds: CrdPolicy,
 }
 
 /// What `rollback` is told.

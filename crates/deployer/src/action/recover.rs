@@ -457,6 +457,7 @@ fn resume<'a>(
         timeout: Duration::from_secs(evidence.settings.timeout_s),
         run_hooks: evidence.settings.run_hooks,
         force_conflicts: true,
+        force_replace: false,
         recovery: evidence.settings.clone(),
         verdict: VerdictDemand::None,
         provenance: None,

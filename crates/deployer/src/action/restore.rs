@@ -59,6 +59,7 @@ pub(super) async fn restore(
         timeout: request.timeout,
         run_hooks: request.run_hooks,
         force_conflicts: request.force_conflicts,
+        force_replace: false,
         recovery: RecoverySettings {
             atomic: true,
             keep_history: false,

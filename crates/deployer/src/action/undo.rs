@@ -234,6 +234,7 @@ pub(super) async fn remove_objects(
         propagation,
         method: release.applied_by(),
         force_conflicts: false,
+        force_replace: false,
         dry_run: DryRun::Off,
         cancel: tokio_util::sync::CancellationToken::new(),
         traces: Traces::default(),

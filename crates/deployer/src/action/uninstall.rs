@@ -154,6 +154,7 @@ async fn begin<'a>(
         timeout: options.timeout,
         run_hooks: options.run_hooks,
         force_conflicts: false,
+        force_replace: false,
         recovery: evidence.settings.clone(),
         // What is deleted does not come back: an uninstall that began is carried to its end.
         verdict: VerdictDemand::None,

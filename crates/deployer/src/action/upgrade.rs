@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::change::{Change, bring_about, method, preview, stamp};
-use super::install::{install_leased, prepare_namespace, preview_install};
+use super::install::{install_leased, prepare_namespace, preview_install, provide_crds};
 use super::lease::{LeaseGuard, with_lease};
 use super::planning::standing;
 use super::recover::{Foreign, settle};
 use super::{
-    ActionError, Deployer, DryRunMode, InstallOptions, Operation, Outcome, RenderRequest,
-    UpgradeOptions,
+    ActionError, CrdPolicy, Deployer, DryRunMode, InstallOptions, Operation, Outcome,
+    RenderRequest, UpgradeOptions,
 };
 use crate::release::{Info, Release, Status, check_user_labels};
 use crate::storage::Stored;
@@ -50,7 +50,10 @@ async fn upgrade_leased(
     if options.install && is_absent(&history) {
         return install_leased(deployer, lease, &as_install(options)).await;
     }
-    let change = prepare(deployer, options, history).await?;
+    let (change, crds) = prepare(deployer, options, history).await?;
+    if options.crds == CrdPolicy::Upgrade {
+        provide_crds(deployer, &crds, options.crds).await?;
+    }
     bring_about(deployer, lease, change).await
 }
 
@@ -62,7 +65,7 @@ async fn preview_upgrade(
     if options.install && is_absent(&history) {
         return preview_install(deployer, &as_install(options)).await;
     }
-    let change = prepare(deployer, options, history).await?;
+    let (change, _) = prepare(deployer, options, history).await?;
     preview(
         deployer,
         change,
@@ -84,7 +87,7 @@ fn as_install(options: &UpgradeOptions) -> InstallOptions {
         chart: options.chart.clone(),
         change: options.change.clone(),
         create_namespace: options.create_namespace,
-        skip_crds: options.skip_crds,
+        crds: options.crds,
         replace: true,
     }
 }
@@ -93,7 +96,7 @@ async fn prepare<'a>(
     deployer: &Deployer,
     options: &'a UpgradeOptions,
     history: Vec<Stored>,
-) -> Result<Change<'a>, ActionError> {
+) -> Result<(Change<'a>, Vec<String>), ActionError> {
     let current = current(&history).ok_or_else(|| ActionError::NoDeployedReleases {
         name: options.release.clone(),
         last: history.last().map(|last| last.release.info.status),
@@ -141,13 +144,14 @@ async fn prepare<'a>(
         .description
         .clone()
         .unwrap_or_else(|| "Upgrade complete".into());
-    Ok(Change {
+    let change = Change {
         operation: Operation::Upgrade,
         release,
         history,
         options: &options.change,
         description,
-    })
+    };
+    Ok((change, rendered.crds))
 }
 
 /// Returns the revision that an upgrade builds on: the deployed one, or the last one when it

@@ -180,6 +180,9 @@ pub(crate) struct WaitArgs {
     /// Time for any single hook or wait, as in 5m0s
     #[arg(long, default_value = "5m0s", value_parser = parse_timeout, value_name = "DURATION")]
     pub(crate) timeout: Duration,
+    /// Time for the whole operation, as in 15m0s; rolling back is not cut short
+    #[arg(long, value_parser = parse_timeout, value_name = "DURATION")]
+    pub(crate) deadline: Option<Duration>,
 }
 
 /// What a command waits for.
@@ -212,8 +215,8 @@ pub(crate) struct ApplyArgs {
     /// Take fields over that another manager owns
     #[arg(long)]
     pub(crate) force_conflicts: bool,
-    /// Known from Helm and refused: objects are never deleted to be changed
-    #[arg(long, alias = "force", conflicts_with = "force_conflicts", hide = true)]
+    /// Replace objects whole instead of patching them: what others have set is lost
+    #[arg(long, alias = "force", conflicts_with = "force_conflicts")]
     pub(crate) force_replace: bool,
     /// Write objects by server-side apply: true, false or auto (as the release was made)
     #[arg(long, default_value = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_enum, value_name = "WHEN")]
@@ -345,6 +348,9 @@ pub(crate) struct RenderArgs {
     /// Do not install the chart's CRDs
     #[arg(long)]
     pub(crate) skip_crds: bool,
+    /// Bring the chart's CRDs up to date; Helm only creates those that are missing
+    #[arg(long, conflicts_with = "skip_crds")]
+    pub(crate) upgrade_crds: bool,
     /// Program through which the rendered manifests are passed
     #[arg(long, value_name = "PATH")]
     pub(crate) post_renderer: Option<PathBuf>,

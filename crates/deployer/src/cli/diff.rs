@@ -408,6 +408,7 @@ fn wait_flags() -> WaitArgs {
         wait: None,
         wait_for_jobs: false,
         timeout: std::time::Duration::from_secs(300),
+        deadline: None,
     }
 }
 

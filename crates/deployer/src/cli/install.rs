@@ -12,7 +12,7 @@ use super::dry_run::dry_run_mode;
 use super::environment::assignments;
 use super::error::CliError;
 use super::global::OutputArgs;
-use super::options::{ChangeFlags, change_options, chart_lookup, show_outcome};
+use super::options::{ChangeFlags, change_options, chart_lookup, crd_policy, show_outcome};
 use super::session::{Session, Work};
 use crate::action::{DryRunMode, InstallOptions, install};
 use crate::environment::Asked;
@@ -109,7 +109,7 @@ impl InstallCommand {
             chart: Arc::new(chart),
             change,
             create_namespace: self.create_namespace || session.creates_namespace(),
-            skip_crds: self.render.skip_crds,
+            crds: crd_policy(&self.render),
             replace: self.replace,
         };
         let outcome = install(&deployer, &options).await?;

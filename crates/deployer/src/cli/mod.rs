@@ -48,6 +48,7 @@ mod signal;
 mod signature;
 mod status;
 mod template;
+mod test;
 mod uninstall;
 mod upgrade;
 mod verify;
@@ -121,6 +122,7 @@ pub(crate) enum Command {
     Verify(verify::VerifyCommand),
     Rbac(Box<rbac::RbacCommand>),
     Recover(recover::RecoverCommand),
+    Test(test::TestCommand),
     Repo(repo::RepoCommand),
     Search(search::SearchCommand),
     Pull(Box<pull::PullCommand>),

@@ -1,10 +1,10 @@
 //! From flags that several commands share to the typed options of the actions, and back from an
 //! outcome to what is printed.
 
-use super::arguments::{ApplyArgs, RecordArgs, ServerSideChoice, WaitArgs, WaitChoice};
+use super::arguments::{ApplyArgs, RecordArgs, RenderArgs, ServerSideChoice, WaitArgs, WaitChoice};
 use super::error::CliError;
 use super::session::{Session, Target};
-use crate::action::{ChangeOptions, DryRunMode, Outcome, ServerSide, VerdictDemand};
+use crate::action::{ChangeOptions, CrdPolicy, DryRunMode, Outcome, ServerSide, VerdictDemand};
 use crate::cluster::WaitStrategy;
 use crate::cluster::kube::KubeCluster;
 use crate::output::{Format, ReleaseView, print_release};
@@ -24,10 +24,13 @@ pub(crate) struct ChangeFlags<'a> {
 }
 
 pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, CliError> {
-    if flags.apply.force_replace {
-        return Err(CliError::usage("`--force-replace` (`--force`) is not supported: objects are never deleted to be changed")
-            .with_hint("take fields over from others with `--force-conflicts`; delete an object with an immutable field yourself, and run the command again"));
+    if flags.apply.force_replace && flags.apply.server_side == ServerSideChoice::True {
+        return Err(CliError::usage(
+            "`--force-replace` and `--server-side=true` exclude each other",
+        )
+        .with_hint("take fields over from others with `--force-conflicts`"));
     }
+    let now = tokio::time::Instant::now();
     Ok(ChangeOptions {
         wait: wait_strategy(flags.wait.wait),
         wait_for_jobs: flags.wait.wait_for_jobs,
@@ -37,6 +40,8 @@ pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, C
         dry_run: flags.dry_run,
         run_hooks: !flags.apply.no_hooks,
         force_conflicts: flags.apply.force_conflicts,
+        force_replace: flags.apply.force_replace,
+        deadline: flags.wait.deadline.map(|deadline| now + deadline),
         take_ownership: flags.apply.take_ownership,
         server_side: match flags.apply.server_side {
             ServerSideChoice::Auto => ServerSide::Auto,
@@ -52,6 +57,15 @@ pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, C
         verdict: VerdictDemand::None,
         provenance: None,
     })
+}
+
+/// Reads what is to become of the chart's CRDs.
+pub(crate) fn crd_policy(flags: &RenderArgs) -> CrdPolicy {
+    match (flags.skip_crds, flags.upgrade_crds) {
+        (true, _) => CrdPolicy::Skip,
+        (false, true) => CrdPolicy::Upgrade,
+        (false, false) => CrdPolicy::Create,
+    }
 }
 
 /// Without the flag only hooks are waited for, as in Helm 4.

@@ -19,8 +19,8 @@ use super::global::OutputArgs;
 use super::options::chart_lookup;
 use super::session::{Session, Target, Work};
 use crate::action::{
-    ChangeOptions, DryRunMode, ExitCode, Outcome, UpgradeOptions, ValuesReuse, VerdictDemand,
-    upgrade,
+    ChangeOptions, CrdPolicy, DryRunMode, ExitCode, Outcome, UpgradeOptions, ValuesReuse,
+    VerdictDemand, upgrade,
 };
 use crate::environment::drift::{Drift, EnvironmentState, compare};
 use crate::environment::{
@@ -378,7 +378,7 @@ impl PromoteCommand {
             reuse: ValuesReuse::Reset,
             install: true,
             create_namespace: goal.session.creates_namespace(),
-            skip_crds: false,
+            crds: CrdPolicy::Create,
         };
         Ok(upgrade(&deployer, &options).await?)
     }

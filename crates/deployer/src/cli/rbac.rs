@@ -92,7 +92,8 @@ impl RbacCommand {
             })
             .map_err(|error| CliError::Action(error.into()))?;
         let mut objects = read(&rendered.manifest)?;
-        if operation == Operation::Install && !self.render.skip_crds {
+        let installs = operation == Operation::Install && !self.render.skip_crds;
+        if installs || self.render.upgrade_crds {
             for text in &rendered.crds {
                 objects.extend(read(text)?);
             }

@@ -212,6 +212,7 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
             Command::Verify(command) => command.run(session),
             Command::Rbac(command) => command.run(session).await,
             Command::Recover(command) => command.run(session).await,
+            Command::Test(command) => command.run(session).await,
             Command::Repo(command) => command.run(session).await,
             Command::Search(command) => command.run(session),
             Command::Pull(command) => command.run(session).await,

@@ -13,7 +13,7 @@ use super::dry_run::dry_run_mode;
 use super::environment::assignments;
 use super::error::CliError;
 use super::global::OutputArgs;
-use super::options::{ChangeFlags, change_options, chart_lookup, show_outcome};
+use super::options::{ChangeFlags, change_options, chart_lookup, crd_policy, show_outcome};
 use super::plan::read_plan;
 use super::session::{Session, Work};
 use crate::action::{Deployer, DryRunMode, UpgradeOptions, ValuesReuse, upgrade};
@@ -159,7 +159,7 @@ impl UpgradeCommand {
             reuse: self.reuse(session),
             install: self.install,
             create_namespace: self.create_namespace || session.creates_namespace(),
-            skip_crds: self.render.skip_crds,
+            crds: crd_policy(&self.render),
         };
         Ok((deployer, options))
     }

@@ -203,6 +203,7 @@ impl Cluster for DirectoryCluster {
         Ok(Applied {
             change,
             object: object.clone(),
+            yielded: Vec::new(),
         })
     }
 

@@ -171,7 +171,11 @@ impl Cluster for MemoryCluster {
             DryRun::Server => object.clone(),
             DryRun::Off => state.put(&id, object),
         };
-        Ok(Applied { change, object })
+        Ok(Applied {
+            change,
+            object,
+            yielded: Vec::new(),
+        })
     }
 
     async fn create(&self, object: &Value, dry_run: DryRun) -> Result<Value, ClusterError> {

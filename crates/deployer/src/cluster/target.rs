@@ -141,6 +141,8 @@ pub enum ApplyStrategy {
     /// Here, from the manifest of the previous revision (`None`: there was none), the new one and
     /// the live object.
     ClientSide { original: Option<Box<Value>> },
+    /// By nobody: the object becomes what the manifest says, whatever others have set.
+    Replace,
 }
 
 /// What applying did.
@@ -150,6 +152,8 @@ pub struct Applied {
     pub change: AppliedChange,
     /// The object as it is now.
     pub object: Value,
+    /// Fields of the manifest that an autoscaler sets and that were left to it.
+    pub yielded: Vec<&'static str>,
 }
 
 /// How an object is deleted.

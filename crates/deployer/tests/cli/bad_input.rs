@@ -249,17 +249,13 @@ contexts: [{name: dead, context: {cluster: dead, user: dead}}]
 ";
 
 #[test]
-fn a_flag_that_would_have_no_effect_is_refused() {
+fn replacing_whole_objects_and_server_side_apply_exclude_each_other() {
     let place = Place::new();
     for command in ["install", "upgrade"] {
         for flag in ["--force", "--force-replace"] {
-            place.run(&[command, "web", "chart", flag]).fails_with(
-                2,
-                &[
-                    "`--force-replace` (`--force`) is not supported",
-                    "--force-conflicts",
-                ],
-            );
+            place
+                .run(&[command, "web", "chart", flag, "--server-side=true"])
+                .fails_with(2, &["exclude each other", "--force-conflicts"]);
         }
     }
     assert_eq!(place.run(&["list", "-a", "-q"]).stdout, "");

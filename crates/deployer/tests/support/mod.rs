@@ -297,7 +297,7 @@ pub(crate) fn install(chart: ScriptedChart, atomic: bool) -> InstallOptions {
         chart: Arc::new(chart),
         change: change(atomic),
         create_namespace: false,
-        skip_crds: false,
+        crds: deployer::action::CrdPolicy::Create,
         replace: false,
     }
 }
@@ -310,7 +310,7 @@ pub(crate) fn upgrade(chart: ScriptedChart, atomic: bool) -> UpgradeOptions {
         reuse: ValuesReuse::WhenNoneGiven,
         install: false,
         create_namespace: false,
-        skip_crds: false,
+        crds: deployer::action::CrdPolicy::Create,
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Program {
     pub(super) path: PathBuf,
     /// Value of `DEPLOYER_COMPAT`.
     compat: Option<&'static str>,
+    /// More variables, such as a HOME of its own.
+    pub(super) environment: Vec<(&'static str, OsString)>,
 }
 
 /// One call of a program.
@@ -47,7 +49,12 @@ pub(super) struct Outcome {
 
 impl Program {
     pub(super) fn new(name: &'static str, path: PathBuf, compat: Option<&'static str>) -> Self {
-        Self { name, path, compat }
+        Self {
+            name,
+            path,
+            compat,
+            environment: Vec::new(),
+        }
     }
 
     fn command(&self, call: &Call) -> Command {
@@ -64,6 +71,7 @@ impl Program {
             }
         }
         command.envs(self.compat.map(|compat| ("DEPLOYER_COMPAT", compat)));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

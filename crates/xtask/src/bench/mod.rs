@@ -4,6 +4,7 @@
 //! compared is what was measured: each output is hashed as it comes.
 
 mod charts;
+mod deploy;
 mod drift;
 mod measure;
 mod report;
@@ -22,6 +23,7 @@ use report::Report;
 use std::path::PathBuf;
 use subject::Subject;
 
+pub(crate) use deploy::{DeployArguments, deploy};
 pub(crate) use drift::{DriftArguments, drift};
 
 /// What to measure.

@@ -18,8 +18,8 @@ pub(super) struct Report {
 }
 
 #[derive(Debug, Serialize)]
-struct ProgramVersion {
-    name: &'static str,
+pub(super) struct ProgramVersion {
+    pub(super) name: &'static str,
     /// What `version --short` prints.
     version: String,
 }
@@ -71,19 +71,10 @@ impl Report {
     /// # Errors
     /// When one cannot be started.
     pub(super) fn new(programs: &[Program]) -> Result<Self> {
-        let mut versions = Vec::new();
-        for program in programs {
-            let mut command = Command::new(&program.path);
-            let version = process::capture(command.args(["version", "--short"]))?;
-            versions.push(ProgramVersion {
-                name: program.name,
-                version: version.trim().to_owned(),
-            });
-        }
         Ok(Self {
             schema_version: 1,
             cpus: std::thread::available_parallelism()?.get(),
-            programs: versions,
+            programs: versions(programs)?,
             subjects: Vec::new(),
         })
     }
@@ -202,7 +193,25 @@ impl Measurement {
     }
 }
 
-fn sorted(runs: &[Run], part: impl Fn(&Run) -> Duration) -> Vec<f64> {
+/// Asks each program for its version.
+///
+/// # Errors
+/// When one cannot be started.
+pub(super) fn versions(programs: &[Program]) -> Result<Vec<ProgramVersion>> {
+    let mut versions = Vec::new();
+    for program in programs {
+        let mut command = Command::new(&program.path);
+        let version = process::capture(command.args(["version", "--short"]))?;
+        versions.push(ProgramVersion {
+            name: program.name,
+            version: version.trim().to_owned(),
+        });
+    }
+    Ok(versions)
+}
+
+/// Returns one duration of every run, milliseconds, least first.
+pub(super) fn sorted(runs: &[Run], part: impl Fn(&Run) -> Duration) -> Vec<f64> {
     let mut parts: Vec<f64> = runs
         .iter()
         .map(|run| part(run).as_secs_f64() * 1e3)
@@ -212,7 +221,7 @@ fn sorted(runs: &[Run], part: impl Fn(&Run) -> Duration) -> Vec<f64> {
 }
 
 /// Returns the middle of sorted numbers, 0 when there are none.
-fn median(sorted: &[f64]) -> f64 {
+pub(super) fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     match (sorted.get(middle), sorted.len() % 2) {
         (Some(upper), 0) => sorted

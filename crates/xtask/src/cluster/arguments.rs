@@ -18,6 +18,9 @@ pub(crate) struct UpArguments {
     /// API server and controllers only, on loopback: no kubelet, no root, hook Jobs never finish
     #[arg(long)]
     pub(crate) light: bool,
+    /// Keep a log of every request to the API server, in the state folder's `audit.log`
+    #[arg(long)]
+    pub(crate) audit: bool,
     /// First three octets of the host's network to the node [default: 10.197.NUMBER]
     #[arg(long, env = "E2E_CLUSTER_NETWORK")]
     pub(crate) network: Option<String>,
@@ -38,6 +41,7 @@ impl UpArguments {
         Self {
             choice: Choice { number },
             light: false,
+            audit: false,
             network: None,
             pods: None,
             services: None,

@@ -171,6 +171,11 @@ pub(super) fn api(config: &Config) -> [Component; 2] {
         // Endpoints may not lie on loopback.
         server.push("--endpoint-reconciler-type=none".to_owned());
     }
+    if config.audit {
+        let policy = text(config.state.join("audit-policy.yaml"));
+        server.push(format!("--audit-policy-file={policy}"));
+        server.push(format!("--audit-log-path={}", text(config.audit_log())));
+    }
     [
         Component::new(config, "etcd", etcd),
         Component::new(config, "kube-apiserver", server),

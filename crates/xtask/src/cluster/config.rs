@@ -39,6 +39,9 @@ pub(crate) struct Config {
     pub(crate) etcd_peer_port: u16,
     pub(crate) controller_port: u16,
     pub(crate) registry_port: u16,
+    /// Whether the API server logs every request.
+    #[serde(default)]
+    pub(crate) audit: bool,
     /// Whether Debian's `docker-registry` is there to be started.
     pub(crate) registry: bool,
 }
@@ -95,6 +98,7 @@ impl Config {
             etcd_peer_port: port(2380, 2),
             controller_port: port(10_257, 3),
             registry_port: arguments.registry_port.unwrap_or(5050 + u16::from(number)),
+            audit: arguments.audit,
             registry: crate::tools::find("docker-registry").is_some(),
         })
     }
@@ -154,6 +158,11 @@ impl Config {
     /// Returns the log file of a component.
     pub(crate) fn log(&self, component: &str) -> PathBuf {
         self.state.join("log").join(format!("{component}.log"))
+    }
+
+    /// Returns where requests are logged, where they are.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.state.join("audit.log")
     }
 
     /// Returns the name of the node.

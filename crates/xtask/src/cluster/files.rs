@@ -30,6 +30,7 @@ pub(super) fn write_all(config: &Config) -> Result<()> {
         &network(config),
     )?;
     write(&state.join("containerd.toml"), &containerd(config))?;
+    write_json(&state.join("audit-policy.yaml"), &audit_policy())?;
     for name in [
         config.registry_name(),
         format!("127.0.0.1:{}", config.registry_port),
@@ -104,6 +105,16 @@ fn kubelet(config: &Config) -> Value {
         "clusterDomain": super::names::DOMAIN,
         // Services have names; the world outside has none.
         "resolvConf": "",
+    })
+}
+
+/// One entry for each request, without its content.
+fn audit_policy() -> Value {
+    json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived", "ResponseStarted"],
+        "rules": [{"level": "Metadata"}],
     })
 }
 

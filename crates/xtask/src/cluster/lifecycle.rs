@@ -427,6 +427,20 @@ pub(crate) fn environment(places: &Places, number: u8) -> Result<Variables> {
     }
 }
 
+/// Returns where a running cluster logs its requests.
+///
+/// # Errors
+/// When it is not up, or logs none.
+pub(crate) fn audit_log(places: &Places, number: u8) -> Result<std::path::PathBuf> {
+    match Config::of_number(places, number)? {
+        Some(config) if config.audit => Ok(config.audit_log()),
+        _ => bail!(
+            "cluster {} keeps no log of requests: boot it with `--audit`",
+            name_of(number)
+        ),
+    }
+}
+
 /// Claims a cluster's number for this process, until the file is dropped; none when another xtask has it.
 ///
 /// # Errors

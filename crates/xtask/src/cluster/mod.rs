@@ -21,8 +21,8 @@ pub(crate) use arguments::{Choice, UpArguments};
 pub(crate) use binaries::helms;
 pub(crate) use init::run as run_init;
 pub(crate) use lifecycle::{
-    Talk, Variables, claim, claim_first_free, down, down_all, environment, leftovers, up,
-    why_impossible,
+    Talk, Variables, audit_log, claim, claim_first_free, down, down_all, environment, leftovers,
+    up, why_impossible,
 };
 pub(crate) use names::serve as serve_names;
 

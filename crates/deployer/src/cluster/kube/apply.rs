@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tracing::debug;
 
-use super::error::KubeError;
+use super::autoscaled::{REPLICAS, without_replicas};
 use super::merge::{merge_patch, three_way};
 use super::rest::PatchKind;
 use super::session::KubeCluster;
@@ -16,6 +16,14 @@ use crate::progress::AppliedChange;
 /// How often a merge is made anew because the object changed under our hands.
 const MERGE_ATTEMPTS_MAX: u32 = 5;
 
+/// What became of a hand-over of fields.
+enum Migration {
+    /// There is nothing to hand over any more.
+    Done,
+    /// Somebody wrote meanwhile: it has to be looked at again.
+    Raced,
+}
+
 impl KubeCluster {
     pub(super) async fn apply_object(
         &self,
@@ -27,15 +35,21 @@ impl KubeCluster {
             .path(&id)
             .await
             .map_err(|error| self.explain(error, &id, "patch"))?;
+        let known = self.seen.lock().await.get(&id).cloned();
         let applied = match &options.strategy {
-            ApplyStrategy::ServerSide => self.apply_by_server(&id, &path, object, options).await?,
-            ApplyStrategy::ClientSide { original } => {
-                self.apply_by_merge(&id, &path, object, original.as_deref(), options)
+            ApplyStrategy::ServerSide => {
+                self.apply_by_server(&id, &path, object, known, options)
                     .await?
             }
+            ApplyStrategy::ClientSide { original } => {
+                self.apply_by_merge(&id, &path, object, original.as_deref(), known, options)
+                    .await?
+            }
+            ApplyStrategy::Replace => self.replace(&id, &path, object, options).await?,
         };
         if options.dry_run == DryRun::Off {
-            self.seen.lock().await.insert(id, applied.object.clone());
+            let seen = Some(applied.object.clone());
+            self.seen.lock().await.insert(id, seen);
         }
         Ok(applied)
     }
@@ -53,12 +67,22 @@ impl KubeCluster {
         id: &ObjectId,
         path: &str,
         object: &Value,
+        known: Option<Option<Value>>,
         options: &ApplyOptions,
     ) -> Result<Applied, ClusterError> {
-        let before = self.live(id, path).await?;
-        if let Some(live) = &before {
-            self.migrate_managed_fields(id, path, live, options).await?;
+        let mut before = match known {
+            Some(known) => known,
+            None => self.live(id, path).await?,
+        };
+        for _ in 0..MERGE_ATTEMPTS_MAX {
+            let Some(live) = &before else { break };
+            match self.migrate_managed_fields(id, path, live, options).await? {
+                Migration::Done => break,
+                Migration::Raced => before = self.live(id, path).await?,
+            }
         }
+        let left = self.yielded(id, object, before.as_ref()).await;
+        let object = left.as_ref().unwrap_or(object);
         let mut address = format!(
             "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force={}",
             options.force_conflicts
@@ -74,7 +98,69 @@ impl KubeCluster {
         Ok(Applied {
             change: change_between(before.as_ref(), &after),
             object: after,
+            yielded: left.map(|_| REPLICAS).into_iter().collect(),
         })
+    }
+
+    /// Puts the manifest in the place of what is there, as Helm's `--force-replace` does.
+    ///
+    /// Source: `replaceResource` in `pkg/kube/client.go` of Helm v4. What is immutable stays
+    /// immutable: nothing is deleted to be made anew.
+    async fn replace(
+        &self,
+        id: &ObjectId,
+        path: &str,
+        object: &Value,
+        options: &ApplyOptions,
+    ) -> Result<Applied, ClusterError> {
+        for attempt in 1.. {
+            let Some(live) = self.live(id, path).await? else {
+                return self.create_object(id, object, options.dry_run).await;
+            };
+            let mut whole = object.clone();
+            whole["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            let address = format!(
+                "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{}",
+                dry_run_query(options.dry_run)
+            );
+            match self.rest.put(&address, &whole).await {
+                Ok(after) => {
+                    return Ok(Applied {
+                        change: change_between(Some(&live), &after),
+                        object: after,
+                        yielded: Vec::new(),
+                    });
+                }
+                Err(error) if error.is_conflict() && attempt < MERGE_ATTEMPTS_MAX => {}
+                Err(error) => return Err(self.explain(error, id, "update")),
+            }
+        }
+        Err(ClusterError::Conflict { object: id.clone() })
+    }
+
+    async fn create_object(
+        &self,
+        id: &ObjectId,
+        object: &Value,
+        dry_run: DryRun,
+    ) -> Result<Applied, ClusterError> {
+        let kind = self
+            .kind(&id.api_version, &id.kind)
+            .await
+            .map_err(|error| self.explain(error, id, "create"))?;
+        let address = format!(
+            "{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{}",
+            kind.collection(self.namespace_of(id)),
+            dry_run_query(dry_run)
+        );
+        match self.rest.post(&address, object).await {
+            Ok(created) => Ok(Applied {
+                change: AppliedChange::Created,
+                object: created,
+                yielded: Vec::new(),
+            }),
+            Err(error) => Err(self.explain(error, id, "create")),
+        }
     }
 
     /// Hands the fields that client-side writing put into `Update` entries of our own manager
@@ -87,10 +173,10 @@ impl KubeCluster {
         path: &str,
         live: &Value,
         options: &ApplyOptions,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<Migration, ClusterError> {
         let Some(managed_fields) = super::merge::managed_fields_for_apply(live, FIELD_MANAGER)
         else {
-            return Ok(());
+            return Ok(Migration::Done);
         };
         debug!(object = %id, "handing fields over to server-side apply");
         let patch = json!([
@@ -98,12 +184,11 @@ impl KubeCluster {
             {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
         ]);
         if options.dry_run == DryRun::Server {
-            return Ok(());
+            return Ok(Migration::Done);
         }
         match self.rest.patch(path, PatchKind::Json, &patch).await {
-            // A conflict means that somebody wrote meanwhile; the apply itself still decides.
-            Ok(_) => Ok(()),
-            Err(error) if error.is_conflict() || error.is_not_found() => Ok(()),
+            Ok(_) => Ok(Migration::Done),
+            Err(error) if error.is_conflict() || error.is_not_found() => Ok(Migration::Raced),
             Err(error) => Err(self.explain(error, id, "patch")),
         }
     }
@@ -114,64 +199,67 @@ impl KubeCluster {
         path: &str,
         object: &Value,
         original: Option<&Value>,
+        mut known: Option<Option<Value>>,
         options: &ApplyOptions,
     ) -> Result<Applied, ClusterError> {
-        let dry_run = if options.dry_run == DryRun::Server {
-            "&dryRun=All"
-        } else {
-            ""
-        };
-        let mut last_error: Option<KubeError> = None;
+        let mut raced = ClusterError::Conflict { object: id.clone() };
         for _ in 0..MERGE_ATTEMPTS_MAX {
-            let Some(live) = self.live(id, path).await? else {
-                let kind = self
-                    .kind(&id.api_version, &id.kind)
-                    .await
-                    .map_err(|error| self.explain(error, id, "create"))?;
-                let address = format!(
-                    "{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{dry_run}",
-                    kind.collection(self.namespace_of(id))
-                );
-                match self.rest.post(&address, object).await {
-                    Ok(created) => {
-                        return Ok(Applied {
-                            change: AppliedChange::Created,
-                            object: created,
-                        });
-                    }
-                    Err(error) if error.is_already_exists() => {
-                        last_error = Some(error);
-                        continue;
-                    }
-                    Err(error) => return Err(self.explain(error, id, "create")),
-                }
+            // What was read for the plan serves once; after a conflict only a new look does.
+            let live = match known.take() {
+                Some(known) => known,
+                None => self.live(id, path).await?,
             };
+            let Some(live) = live else {
+                match self.create_object(id, object, options.dry_run).await {
+                    Err(error @ ClusterError::AlreadyExists { .. }) => raced = error,
+                    other => return other,
+                }
+                continue;
+            };
+            let left = self.yielded(id, object, Some(&live)).await;
+            let yielded: Vec<&'static str> = left.iter().map(|_| REPLICAS).collect();
+            let (object, original) = match &left {
+                // Removed from both, the live number is nobody's business here.
+                Some(left) => (left, original.map(without_replicas)),
+                None => (object, original.cloned()),
+            };
+            let original = original.as_ref();
             let wanted = three_way(original, object, &live);
             let mut patch = merge_patch(&live, &wanted);
             if patch.as_object().is_none_or(serde_json::Map::is_empty) {
                 return Ok(Applied {
                     change: AppliedChange::Unchanged,
                     object: live,
+                    yielded,
                 });
             }
             patch["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-            let address =
-                format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{dry_run}");
+            let address = format!(
+                "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{}",
+                dry_run_query(options.dry_run)
+            );
             match self.rest.patch(&address, PatchKind::Merge, &patch).await {
                 Ok(after) => {
                     return Ok(Applied {
                         change: change_between(Some(&live), &after),
                         object: after,
+                        yielded,
                     });
                 }
-                Err(error) if error.is_conflict() => last_error = Some(error),
+                Err(error) if error.is_conflict() || error.is_not_found() => {
+                    raced = self.explain(error, id, "patch");
+                }
                 Err(error) => return Err(self.explain(error, id, "patch")),
             }
         }
-        match last_error {
-            Some(error) => Err(self.explain(error, id, "patch")),
-            None => Err(ClusterError::Conflict { object: id.clone() }),
-        }
+        Err(raced)
+    }
+}
+
+fn dry_run_query(dry_run: DryRun) -> &'static str {
+    match dry_run {
+        DryRun::Server => "&dryRun=All",
+        DryRun::Off => "",
     }
 }
 

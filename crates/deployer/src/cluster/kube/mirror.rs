@@ -36,6 +36,15 @@ pub(crate) struct MirrorQuery {
 }
 
 impl MirrorQuery {
+    /// Asks for the events that tell of pods which a controller cannot create.
+    pub(crate) fn failed_creations(namespace: &str, uid: &str) -> Self {
+        Self {
+            path: format!("/api/v1/namespaces/{namespace}/events"),
+            labels: String::new(),
+            fields: format!("involvedObject.uid={uid},reason=FailedCreate"),
+        }
+    }
+
     fn query(&self) -> String {
         let mut parts = Vec::new();
         if !self.labels.is_empty() {

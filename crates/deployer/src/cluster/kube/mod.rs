@@ -4,13 +4,17 @@
 //! Nothing here prints, and nothing here knows of releases.
 
 mod apply;
+mod autoscaled;
 mod connect;
 mod diagnose;
 mod discovery;
 mod error;
+mod legacy;
+mod limit;
 mod merge;
 mod mirror;
 mod pods;
+mod read;
 mod ready;
 mod rest;
 mod rights;
@@ -25,7 +29,7 @@ pub use rest::{PatchKind, Rest};
 pub use session::KubeCluster;
 
 pub(crate) use mirror::{Mirror, MirrorQuery};
-pub(crate) use pods::pod_trouble;
+pub(crate) use pods::{creation_refusal, pod_trouble};
 pub(crate) use rest::escape;
 pub(crate) use session::list_pages;
 pub(crate) use target::CREATION_MARK;

@@ -134,6 +134,26 @@ fn scheduling_trouble(pod: &Value, now: DateTime<Utc>) -> Option<PodTrouble> {
     })
 }
 
+/// Returns why a controller's pods are refused, by its `FailedCreate` events since `since`: a quota
+/// or an admission check does not change its mind by itself.
+///
+/// Jobs, StatefulSets and DaemonSets say so in events alone.
+pub(crate) fn creation_refusal(events: &[Value], since: DateTime<Utc>) -> Option<String> {
+    let time = |event: &Value| {
+        ["lastTimestamp", "eventTime", "firstTimestamp"]
+            .into_iter()
+            .find_map(|field| DateTime::parse_from_rfc3339(event[field].as_str()?).ok())
+    };
+    events
+        .iter()
+        .filter(|event| event["reason"] == "FailedCreate")
+        .filter(|event| time(event).is_some_and(|moment| moment >= since))
+        .max_by_key(|event| time(event))
+        .and_then(|event| event["message"].as_str())
+        .filter(|message| message.contains("exceeded quota") || message.contains("forbidden"))
+        .map(|message| format!("FailedCreate: {}", message.trim()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +196,27 @@ mod tests {
             trouble.sentence("web"),
             "pod `web`, container `app`: CrashLoopBackOff: exited with code 3 (Error), restarted 2 times"
         );
+    }
+
+    #[test]
+    fn a_refused_creation_counts_from_the_moment_of_the_change() {
+        let event = |reason: &str, time: &str, message: &str| json!({"reason": reason, "lastTimestamp": time, "message": message});
+        let quota = "Error creating: pods \"db-0\" is forbidden: exceeded quota: small";
+        let events = [
+            event("FailedCreate", "2026-01-01T00:00:00Z", quota),
+            event("SuccessfulCreate", "2026-01-01T00:00:09Z", "created"),
+        ];
+        assert_eq!(
+            creation_refusal(&events, at(0)).as_deref(),
+            Some("FailedCreate: Error creating: pods \"db-0\" is forbidden: exceeded quota: small")
+        );
+        assert_eq!(creation_refusal(&events, at(1)), None);
+        let passing = [event(
+            "FailedCreate",
+            "2026-01-01T00:00:00Z",
+            "etcd timed out",
+        )];
+        assert_eq!(creation_refusal(&passing, at(0)), None);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Whether an object is ready, judged from its own fields (pure).
 //!
 //! The rules are those of kstatus (`sigs.k8s.io/cli-utils/pkg/kstatus/status`), which Helm 4's
-//! watcher follows: a status counts only once its controller has seen the latest generation.
+//! watcher follows: a status counts only once its controller has seen the latest generation. Where
+//! kstatus calls something well that nobody would (a Pod that failed), it has failed here. Helm 3's
+//! rules, for `--wait=legacy`, are in [`super::legacy`].
 
 use serde_json::Value;
+
+use crate::cluster::{WaitOptions, WaitStrategy};
 
 /// How far an object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,19 +22,26 @@ pub(super) enum Readiness {
 
 use Readiness::{Failed, Pending, Ready};
 
-/// Judges one object; `wait_for_jobs` asks that Jobs have completed.
-pub(super) fn readiness(object: &Value, wait_for_jobs: bool) -> Readiness {
+/// Judges one object by the rules that were asked for.
+pub(super) fn readiness(object: &Value, options: &WaitOptions) -> Readiness {
+    match options.strategy {
+        WaitStrategy::Legacy => super::legacy::readiness(object, options.wait_for_jobs),
+        WaitStrategy::Watcher | WaitStrategy::HookOnly => current(object, options.wait_for_jobs),
+    }
+}
+
+/// Judges one object by kstatus; `wait_for_jobs` asks that Jobs have completed.
+fn current(object: &Value, wait_for_jobs: bool) -> Readiness {
     if !object["metadata"]["deletionTimestamp"].is_null() {
         return Pending("is being deleted".to_owned());
     }
     if let Some(waiting) = unseen_generation(object) {
         return waiting;
     }
-    let group = object["apiVersion"]
-        .as_str()
-        .and_then(|version| version.split_once('/'))
-        .map_or("", |(group, _)| group);
-    match (group, object["kind"].as_str().unwrap_or_default()) {
+    if let Some(standard) = standard_conditions(object) {
+        return standard;
+    }
+    match kind_of(object) {
         ("apps" | "extensions", "Deployment") => deployment(object),
         ("apps" | "extensions", "ReplicaSet") | ("", "ReplicationController") => {
             replica_set(object)
@@ -41,13 +52,35 @@ pub(super) fn readiness(object: &Value, wait_for_jobs: bool) -> Readiness {
         ("batch", "Job") => job(object, wait_for_jobs),
         ("", "PersistentVolumeClaim") => claim(object),
         ("", "Service") => service(object),
-        ("policy", "PodDisruptionBudget") => Ready,
+        ("", "Secret" | "ConfigMap") | ("batch", "CronJob") | ("policy", "PodDisruptionBudget") => {
+            Ready
+        }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => custom_resource_definition(object),
         _ => by_conditions(object),
     }
 }
 
-fn number(object: &Value, pointer: &str) -> i64 {
+/// Returns group and kind.
+pub(super) fn kind_of(object: &Value) -> (&str, &str) {
+    let group = object["apiVersion"]
+        .as_str()
+        .and_then(|version| version.split_once('/'))
+        .map_or("", |(group, _)| group);
+    (group, object["kind"].as_str().unwrap_or_default())
+}
+
+/// The two conditions that mean the same on every kind.
+fn standard_conditions(object: &Value) -> Option<Readiness> {
+    if let Some(("True", reason, message)) = condition(object, "Stalled") {
+        return Some(Failed(said(reason, message)));
+    }
+    if let Some(("True", reason, message)) = condition(object, "Reconciling") {
+        return Some(Pending(said(reason, message)));
+    }
+    None
+}
+
+pub(super) fn number(object: &Value, pointer: &str) -> i64 {
     object
         .pointer(pointer)
         .and_then(Value::as_i64)
@@ -70,14 +103,14 @@ pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<(&'a str, &
     Some((text("status"), text("reason"), text("message")))
 }
 
-fn replicas_wanted(object: &Value) -> i64 {
+pub(super) fn replicas_wanted(object: &Value) -> i64 {
     object
         .pointer("/spec/replicas")
         .and_then(Value::as_i64)
         .unwrap_or(1)
 }
 
-fn said(reason: &str, message: &str) -> String {
+pub(super) fn said(reason: &str, message: &str) -> String {
     match (reason, message) {
         ("", "") => "no reason is given".to_owned(),
         ("", text) | (text, "") => text.to_owned(),
@@ -86,6 +119,10 @@ fn said(reason: &str, message: &str) -> String {
 }
 
 fn deployment(object: &Value) -> Readiness {
+    // Nothing is rolled out while it is paused, and that is what was asked for.
+    if object.pointer("/spec/paused") == Some(&Value::Bool(true)) {
+        return Ready;
+    }
     if let Some(("False", "ProgressDeadlineExceeded", message)) = condition(object, "Progressing") {
         return Failed(said("ProgressDeadlineExceeded", message));
     }
@@ -108,7 +145,20 @@ fn deployment(object: &Value) -> Readiness {
     if available < updated || available < wanted {
         return Pending(format!("{available} of {wanted} pods available"));
     }
-    Ready
+    // With a deadline the controller says itself when it has done.
+    let has_deadline = object
+        .pointer("/spec/progressDeadlineSeconds")
+        .and_then(Value::as_i64)
+        .is_some_and(|seconds| seconds < i64::from(i32::MAX));
+    match condition(object, "Progressing") {
+        Some(("True", "NewReplicaSetAvailable", _)) => {}
+        _ if !has_deadline => {}
+        _ => return Pending("the new replica set is not available yet".to_owned()),
+    }
+    match condition(object, "Available") {
+        Some((status, reason, message)) if status != "True" => Pending(said(reason, message)),
+        _ => Ready,
+    }
 }
 
 /// A quota or an admission check that refuses the pods does not change its mind by itself.
@@ -132,8 +182,11 @@ fn replica_set(object: &Value) -> Readiness {
     let wanted = replicas_wanted(object);
     let ready = number(object, "/status/readyReplicas");
     let total = number(object, "/status/replicas");
+    let available = number(object, "/status/availableReplicas");
     if ready < wanted {
         Pending(format!("{ready} of {wanted} pods ready"))
+    } else if available < wanted {
+        Pending(format!("{available} of {wanted} pods available"))
     } else if total > wanted {
         Pending(format!("{} pods too many", total - wanted))
     } else {
@@ -188,7 +241,10 @@ fn daemon_set(object: &Value) -> Readiness {
     let wanted = number(object, "/status/desiredNumberScheduled");
     let updated = number(object, "/status/updatedNumberScheduled");
     let available = number(object, "/status/numberAvailable");
-    if updated < wanted {
+    let scheduled = number(object, "/status/currentNumberScheduled");
+    if scheduled < wanted {
+        Pending(format!("{scheduled} of {wanted} pods scheduled"))
+    } else if updated < wanted {
         Pending(format!("{updated} of {wanted} pods updated"))
     } else if available < wanted {
         Pending(format!("{available} of {wanted} pods available"))
@@ -223,6 +279,13 @@ fn job(object: &Value, wait_for_jobs: bool) -> Readiness {
     if let Some(("True", _, _)) = condition(object, "Complete") {
         return Ready;
     }
+    let is_suspended = object.pointer("/spec/suspend") == Some(&Value::Bool(true));
+    if is_suspended && !wait_for_jobs {
+        return Ready;
+    }
+    if object.pointer("/status/startTime").is_none() {
+        return Pending("not started yet".to_owned());
+    }
     if !wait_for_jobs {
         return Ready;
     }
@@ -242,21 +305,14 @@ fn claim(object: &Value) -> Readiness {
     }
 }
 
+/// A load balancer's address comes from outside the cluster, if at all: Helm 3 waits for it.
 fn service(object: &Value) -> Readiness {
-    if object.pointer("/spec/type").and_then(Value::as_str) != Some("LoadBalancer") {
-        return Ready;
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let has_address = text("/spec/clusterIP").is_some_and(|address| !address.is_empty());
+    if text("/spec/type") == Some("LoadBalancer") && !has_address {
+        return Pending("it has no address in the cluster yet".to_owned());
     }
-    let has = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_array)
-            .is_some_and(|list| !list.is_empty())
-    };
-    if has("/status/loadBalancer/ingress") || has("/spec/externalIPs") {
-        Ready
-    } else {
-        Pending("the load balancer has no address yet".to_owned())
-    }
+    Ready
 }
 
 fn custom_resource_definition(object: &Value) -> Readiness {
@@ -265,18 +321,13 @@ fn custom_resource_definition(object: &Value) -> Readiness {
     }
     match condition(object, "Established") {
         Some(("True", _, _)) => Ready,
+        Some(("False", reason, message)) if reason != "Installing" => Failed(said(reason, message)),
         Some((_, reason, message)) => Pending(said(reason, message)),
         None => Pending("not established yet".to_owned()),
     }
 }
 
 fn by_conditions(object: &Value) -> Readiness {
-    if let Some(("True", reason, message)) = condition(object, "Stalled") {
-        return Failed(said(reason, message));
-    }
-    if let Some(("True", reason, message)) = condition(object, "Reconciling") {
-        return Pending(said(reason, message));
-    }
     match condition(object, "Ready") {
         Some(("False" | "Unknown", reason, message)) => Pending(said(reason, message)),
         _ => Ready,
@@ -296,7 +347,7 @@ mod tests {
     #[test]
     fn a_deployment_is_ready_when_every_new_pod_is_available_and_no_old_one_is_left() {
         let done = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2});
-        assert_eq!(readiness(&rollout(done), false), Ready);
+        assert_eq!(current(&rollout(done), false), Ready);
         for status in [
             json!({}),
             json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}),
@@ -305,55 +356,95 @@ mod tests {
             json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1}),
         ] {
             assert!(
-                matches!(readiness(&rollout(status.clone()), false), Pending(_)),
+                matches!(current(&rollout(status.clone()), false), Pending(_)),
                 "{status}"
             );
         }
     }
 
     #[test]
+    fn a_deployment_with_a_deadline_is_ready_when_its_controller_says_so() {
+        let rollout = |conditions: Value| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generation": 1},
+                "spec": {"replicas": 1, "progressDeadlineSeconds": 600},
+                "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "conditions": conditions}})
+        };
+        let progressing =
+            |reason: &str| json!({"type": "Progressing", "status": "True", "reason": reason});
+        let available = |status: &str| json!({"type": "Available", "status": status});
+        let judged = |conditions: Value| current(&rollout(conditions), false);
+        assert_eq!(
+            judged(json!([
+                progressing("NewReplicaSetAvailable"),
+                available("True")
+            ])),
+            Ready
+        );
+        for conditions in [
+            json!([progressing("ReplicaSetUpdated"), available("True")]),
+            json!([progressing("NewReplicaSetAvailable"), available("False")]),
+            json!([]),
+        ] {
+            assert!(
+                matches!(judged(conditions.clone()), Pending(_)),
+                "{conditions}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_paused_or_suspended_is_not_waited_for() {
+        let paused = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": {"paused": true}});
+        assert_eq!(current(&paused, false), Ready);
+        let suspended = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {}, "spec": {"suspend": true}});
+        assert_eq!(current(&suspended, false), Ready);
+        assert!(matches!(current(&suspended, true), Pending(_)));
+    }
+
+    #[test]
     fn what_cannot_heal_fails() {
         let late = json!({"observedGeneration": 2, "conditions": [
             {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "m"}]});
-        assert!(matches!(readiness(&rollout(late), false), Failed(_)));
+        assert!(matches!(current(&rollout(late), false), Failed(_)));
         let quota = json!({"observedGeneration": 2, "conditions": [
             {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "pods \"x\" is forbidden: exceeded quota: q"}]});
-        assert!(matches!(readiness(&rollout(quota), false), Failed(_)));
+        assert!(matches!(current(&rollout(quota), false), Failed(_)));
         let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {}, "status": {"conditions": [
             {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"}]}});
         assert_eq!(
-            readiness(&job, false),
+            current(&job, false),
             Failed("BackoffLimitExceeded: m".to_owned())
         );
     }
 
     #[test]
     fn jobs_are_waited_for_only_when_asked() {
-        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {}, "status": {"active": 1}});
-        assert_eq!(readiness(&job, false), Ready);
-        assert!(matches!(readiness(&job, true), Pending(_)));
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {},
+            "status": {"active": 1, "startTime": "2026-01-01T00:00:00Z"}});
+        assert_eq!(current(&job, false), Ready);
+        assert!(matches!(current(&job, true), Pending(_)));
     }
 
     #[test]
     fn custom_resources_are_judged_by_their_conditions() {
         let resource = |conditions: Value| json!({"apiVersion": "x.io/v1", "kind": "Thing", "metadata": {}, "status": {"conditions": conditions}});
-        assert_eq!(readiness(&resource(json!([])), false), Ready);
+        assert_eq!(current(&resource(json!([])), false), Ready);
         assert_eq!(
-            readiness(
+            current(
                 &resource(json!([{"type": "Ready", "status": "True"}])),
                 false
             ),
             Ready
         );
         assert!(matches!(
-            readiness(
+            current(
                 &resource(json!([{"type": "Ready", "status": "False"}])),
                 false
             ),
             Pending(_)
         ));
         assert!(matches!(
-            readiness(
+            current(
                 &resource(json!([{"type": "Stalled", "status": "True"}])),
                 false
             ),
@@ -362,11 +453,11 @@ mod tests {
     }
 
     #[test]
-    fn a_load_balancer_waits_for_its_address_and_a_cluster_service_for_nothing() {
+    fn a_load_balancer_needs_an_address_in_the_cluster_and_a_cluster_service_nothing() {
         let service = |kind: &str| json!({"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": {"type": kind}});
-        assert_eq!(readiness(&service("ClusterIP"), false), Ready);
+        assert_eq!(current(&service("ClusterIP"), false), Ready);
         assert!(matches!(
-            readiness(&service("LoadBalancer"), false),
+            current(&service("LoadBalancer"), false),
             Pending(_)
         ));
     }
@@ -378,7 +469,7 @@ mod tests {
             "metadata": {"generation": 1}, "spec": {"replicas": 3, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}},
             "status": {"observedGeneration": 1, "replicas": 3, "readyReplicas": 3, "updatedReplicas": updated, "currentRevision": "a", "updateRevision": "b"}})
         };
-        assert_eq!(readiness(&set(2, 1), false), Ready);
-        assert!(matches!(readiness(&set(0, 1), false), Pending(_)));
+        assert_eq!(current(&set(2, 1), false), Ready);
+        assert!(matches!(current(&set(0, 1), false), Pending(_)));
     }
 }

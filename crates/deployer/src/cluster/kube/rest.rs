@@ -11,13 +11,11 @@ use http::{Method, Request, StatusCode};
 use kube::client::Body;
 use kube::core::WatchEvent;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::error::{ApiCause, KubeError, connection_problem};
+use super::limit::Limit;
 
-/// Requests in flight at once; more would only queue in the server.
-const REQUESTS_IN_FLIGHT_MAX: usize = 32;
 /// Attempts for one request, the first included, once the server has answered before.
 const ATTEMPTS_MAX: u32 = 7;
 /// Attempts for the first contact: a wrong address should be said at once.
@@ -56,7 +54,7 @@ impl PatchKind {
 pub struct Rest {
     client: kube::Client,
     server: String,
-    in_flight: Semaphore,
+    limit: Limit,
     contacted: AtomicBool,
     requests: Arc<AtomicU64>,
 }
@@ -103,7 +101,7 @@ impl Rest {
         Ok(Self {
             client,
             server,
-            in_flight: Semaphore::new(REQUESTS_IN_FLIGHT_MAX),
+            limit: Limit::new(),
             contacted: AtomicBool::new(false),
             requests: Arc::default(),
         })
@@ -115,7 +113,7 @@ impl Rest {
         Self {
             client: self.client.clone(),
             server: self.server.clone(),
-            in_flight: Semaphore::new(REQUESTS_IN_FLIGHT_MAX),
+            limit: Limit::new(),
             contacted: AtomicBool::new(false),
             requests: Arc::clone(&self.requests),
         }
@@ -306,7 +304,7 @@ impl Rest {
         let mut attempt = 1;
         let mut ambiguous = false;
         loop {
-            let permit = self.in_flight.acquire().await;
+            let permit = self.limit.acquire().await;
             let started = Instant::now();
             self.requests.fetch_add(1, Ordering::Relaxed);
             let request = self.request(
@@ -317,7 +315,12 @@ impl Rest {
                 Body::from(body.clone()),
             )?;
             let outcome = tokio::time::timeout(ANSWER_TIMEOUT, self.send(request)).await;
-            drop(permit);
+            match &outcome {
+                Ok(Ok(answer)) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
+                    permit.refused();
+                }
+                _ => drop(permit),
+            }
             let next = match outcome {
                 Err(_elapsed) => Next::Again {
                     after: None,

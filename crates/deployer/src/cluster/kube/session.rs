@@ -23,8 +23,9 @@ pub struct KubeCluster {
     pub(super) rest: Arc<Rest>,
     pub(super) namespace: Namespace,
     discovery: Arc<Mutex<Option<Known>>>,
-    /// Objects as the last apply saw them, so that a wait needs no first look.
-    pub(super) seen: Arc<Mutex<HashMap<ObjectId, Value>>>,
+    /// Objects as they were last read or applied; none when they were absent. An apply needs no
+    /// look of its own then, and a wait no first one.
+    pub(super) seen: Arc<Mutex<HashMap<ObjectId, Option<Value>>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -224,6 +225,7 @@ impl KubeCluster {
                     "get" => "reading",
                     "create" => "creating",
                     "delete" => "deleting",
+                    "list" => "listing the kind of",
                     _ => "changing",
                 };
                 self.explain_any(other, &format!("{doing} {object}"))

@@ -16,7 +16,7 @@ use crate::cluster::{
 use crate::plan::rights::{KindTable, Right};
 use crate::progress::ProgressSink;
 
-/// Objects that are read at once.
+/// Objects that are looked at at once.
 const READS_AT_ONCE: usize = 24;
 /// First and longest pause between two looks at an object that is being deleted.
 const LOOK_FIRST: Duration = Duration::from_millis(50);
@@ -58,11 +58,7 @@ impl Cluster for KubeCluster {
     }
 
     async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Value>>, ClusterError> {
-        let reads: Vec<_> = ids.iter().map(|id| self.get(id)).collect();
-        stream::iter(reads)
-            .buffered(READS_AT_ONCE)
-            .try_collect()
-            .await
+        self.read_many(ids).await
     }
 
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Applied, ClusterError> {
@@ -110,6 +106,7 @@ impl Cluster for KubeCluster {
         };
         let mut body =
             json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation});
+        self.seen.lock().await.remove(id);
         if let Some(uid) = &options.uid {
             body["preconditions"] = json!({"uid": uid});
         }

@@ -1,14 +1,14 @@
 //! Waiting until objects are ready, and giving up as soon as one cannot become so.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::mirror::{Mirror, MirrorQuery};
-use super::pods::pod_trouble;
+use super::pods::{creation_refusal, pod_trouble};
 use super::ready::{Readiness, readiness};
 use super::session::KubeCluster;
 use crate::cluster::{ClusterError, NotReady, ObjectId, WaitOptions};
@@ -37,6 +37,8 @@ impl KubeCluster {
         progress: &dyn ProgressSink,
     ) -> Result<(), ClusterError> {
         let deadline = Instant::now() + options.timeout;
+        // Events have whole seconds, and clocks differ a little.
+        let since = Utc::now() - TimeDelta::seconds(2);
         let mut awaited = self.plan_watches(ids).await?;
         self.judge_what_was_seen(&mut awaited, options).await;
         if awaited
@@ -64,7 +66,7 @@ impl KubeCluster {
                         Some(problem) => self.look_directly(&one.id, problem, options).await,
                         None => Readiness::Pending("does not exist".to_owned()),
                     },
-                    Some(Some(object)) => self.judge(object, &mut mirror, options),
+                    Some(Some(object)) => self.judge(object, &mut mirror, options, since),
                 };
                 tell_change(one, &state, progress);
                 if let Readiness::Failed(reason) = &state {
@@ -140,10 +142,10 @@ impl KubeCluster {
     /// Objects without a controller (ConfigMaps, Services) are ready as the apply answered them;
     /// nothing is asked again for those.
     async fn judge_what_was_seen(&self, awaited: &mut [Awaited], options: &WaitOptions) {
-        let seen: HashMap<ObjectId, Value> = self.seen.lock().await.clone();
+        let seen = self.seen.lock().await;
         for one in awaited {
-            if let Some(object) = seen.get(&one.id) {
-                let state = readiness(object, options.wait_for_jobs);
+            if let Some(Some(object)) = seen.get(&one.id) {
+                let state = readiness(object, options);
                 let has_status = object.get("status").is_some_and(|status| {
                     status.as_object().is_some_and(|fields| !fields.is_empty())
                 });
@@ -162,7 +164,7 @@ impl KubeCluster {
     ) -> Readiness {
         use crate::cluster::Cluster as _;
         match self.get(id).await {
-            Ok(Some(object)) => readiness(&object, options.wait_for_jobs),
+            Ok(Some(object)) => readiness(&object, options),
             Ok(None) => Readiness::Pending("does not exist".to_owned()),
             Err(_) => Readiness::Pending(problem),
         }
@@ -170,8 +172,14 @@ impl KubeCluster {
 
     /// Judges an object by itself, then by its pods: a workload says late, or never, that its
     /// pods cannot start.
-    fn judge(&self, object: &Value, mirror: &mut Mirror, options: &WaitOptions) -> Readiness {
-        let own = readiness(object, options.wait_for_jobs);
+    fn judge(
+        &self,
+        object: &Value,
+        mirror: &mut Mirror,
+        options: &WaitOptions,
+        since: DateTime<Utc>,
+    ) -> Readiness {
+        let own = readiness(object, options);
         let Readiness::Pending(message) = own else {
             return own;
         };
@@ -187,6 +195,11 @@ impl KubeCluster {
             }
             queries.current_pods(object, mirror)
         };
+        if pods.is_empty()
+            && let Some(refusal) = self.refused_creation(object, mirror, since)
+        {
+            return Readiness::Failed(refusal);
+        }
         let now = Utc::now();
         let troubles = pods.iter().filter_map(|pod| {
             let name = pod["metadata"]["name"].as_str().unwrap_or_default();
@@ -197,6 +210,29 @@ impl KubeCluster {
             Some((false, sentence)) => Readiness::Pending(format!("{message}; {sentence}")),
             None => Readiness::Pending(message),
         }
+    }
+}
+
+impl KubeCluster {
+    /// Returns why a workload has no pods, where its controller says so in events alone.
+    fn refused_creation(
+        &self,
+        object: &Value,
+        mirror: &mut Mirror,
+        since: DateTime<Utc>,
+    ) -> Option<String> {
+        if !matches!(
+            object["kind"].as_str(),
+            Some("StatefulSet" | "DaemonSet" | "Job")
+        ) {
+            return None;
+        }
+        let query = MirrorQuery::failed_creations(
+            object["metadata"]["namespace"].as_str()?,
+            object["metadata"]["uid"].as_str()?,
+        );
+        mirror.show(&self.rest, query.clone());
+        creation_refusal(&mirror.objects(&query), since)
     }
 }
 

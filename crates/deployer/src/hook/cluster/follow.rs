@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::logs::LogFollower;
 use super::outcome::{Outcome, exit_codes, outcome, verdict_of};
 use super::{HookContext, HookError};
-use crate::cluster::kube::{KubeCluster, Mirror, MirrorQuery, escape};
+use crate::cluster::kube::{KubeCluster, Mirror, MirrorQuery, creation_refusal, escape};
 use crate::cluster::{Cluster as _, ObjectId, object_id};
 use crate::progress::ProgressEvent;
 use crate::release::{GateVerdict, Hook, HookPhase};
@@ -39,6 +39,8 @@ struct Watched {
     uid: String,
     object: MirrorQuery,
     pods: Option<MirrorQuery>,
+    /// What a Job says about pods that it cannot create.
+    refusals: Option<MirrorQuery>,
 }
 
 /// Follows what was created until it ends, the time is up, or the operation is cancelled.
@@ -52,9 +54,10 @@ pub(super) async fn follow(
     let deadline = Instant::now() + context.timeout;
     let mut mirror = Mirror::new();
     mirror.show(&cluster.rest(), watched.object.clone());
-    if let Some(pods) = &watched.pods {
-        mirror.show(&cluster.rest(), pods.clone());
+    for query in [&watched.pods, &watched.refusals].into_iter().flatten() {
+        mirror.show(&cluster.rest(), query.clone());
     }
+    let since = Utc::now() - TimeDelta::seconds(2);
     let mut logs = LogFollower::new(cluster.rest());
     let mut log = Log::default();
     let tell = |log: &mut Log, line: String| {
@@ -73,7 +76,14 @@ pub(super) async fn follow(
         let pods = watched.pods_in(&mirror, live.as_ref().and_then(Option::as_ref));
         pods.iter().for_each(|pod| logs.see(pod));
         match judge(live, &pods, &watched.uid) {
-            Outcome::Running => {}
+            Outcome::Running => {
+                if pods.is_empty()
+                    && let Some(query) = &watched.refusals
+                    && let Some(refusal) = creation_refusal(&mirror.objects(query), since)
+                {
+                    break (HookPhase::Failed, Some(refusal), true);
+                }
+            }
             Outcome::Succeeded => break (HookPhase::Succeeded, None, false),
             Outcome::Failed(reason) => break (HookPhase::Failed, Some(reason), false),
             Outcome::CannotStart(reason) => break (HookPhase::Failed, Some(reason), true),
@@ -202,6 +212,9 @@ async fn watch_plan(
             labels: String::new(),
             fields: format!("metadata.name={}", id.name),
         },
+        refusals: pods
+            .is_some()
+            .then(|| MirrorQuery::failed_creations(&namespace, &uid)),
         namespace,
         name: id.name.clone(),
         id,
