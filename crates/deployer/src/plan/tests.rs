@@ -84,15 +84,31 @@ impl Scene {
 #[test]
 fn an_object_is_left_alone_only_when_record_chart_and_live_agree() {
     let (red, blue) = (config("red"), config("blue"));
-    let same = Scene::of(&[red.clone()], &[red.clone()], &[left(&red)]);
+    let same = Scene::of(
+        std::slice::from_ref(&red),
+        std::slice::from_ref(&red),
+        &[left(&red)],
+    );
     assert_eq!(same.action(), ObjectAction::Unchanged);
     assert!(same.plan().changes_nothing());
-    let chart = Scene::of(&[red.clone()], &[blue.clone()], &[left(&red)]);
+    let chart = Scene::of(
+        std::slice::from_ref(&red),
+        std::slice::from_ref(&blue),
+        &[left(&red)],
+    );
     assert_eq!(chart.action(), ObjectAction::Patch);
-    let live = Scene::of(&[red.clone()], &[red.clone()], &[left(&blue)]);
+    let live = Scene::of(
+        std::slice::from_ref(&red),
+        std::slice::from_ref(&red),
+        &[left(&blue)],
+    );
     assert_eq!(live.action(), ObjectAction::Patch);
     // Live is as wanted already, but the record says otherwise: the fields must become ours.
-    let record = Scene::of(&[blue.clone()], &[red.clone()], &[left(&red)]);
+    let record = Scene::of(
+        std::slice::from_ref(&blue),
+        std::slice::from_ref(&red),
+        &[left(&red)],
+    );
     assert_eq!(record.action(), ObjectAction::Patch);
 }
 
@@ -101,7 +117,11 @@ fn what_a_failed_revision_may_have_added_is_patched_away() {
     let red = config("red");
     let mut more = red.clone();
     more["data"]["extra"] = "left behind".into();
-    let scene = Scene::of(&[red.clone(), more.clone()], &[red.clone()], &[left(&more)]);
+    let scene = Scene::of(
+        &[red.clone(), more.clone()],
+        std::slice::from_ref(&red),
+        &[left(&more)],
+    );
     assert_eq!(scene.action(), ObjectAction::Patch);
 }
 
@@ -110,7 +130,11 @@ fn an_object_applied_by_a_client_is_taken_over_by_server_side_apply() {
     let red = config("red");
     let mut live = left(&red);
     live["metadata"]["managedFields"][0]["operation"] = "Update".into();
-    let mut scene = Scene::of(&[red.clone()], &[red.clone()], &[live]);
+    let mut scene = Scene::of(
+        std::slice::from_ref(&red),
+        std::slice::from_ref(&red),
+        &[live],
+    );
     assert_eq!(scene.action(), ObjectAction::Patch);
     scene.method = ApplyMethod::ClientSide;
     assert_eq!(scene.action(), ObjectAction::Unchanged);
@@ -142,7 +166,11 @@ fn replicas_of_an_autoscaler_are_not_applied() {
         .as_array_mut()
         .expect("a list")
         .push(scale);
-    let scene = Scene::of(&[deployment.clone()], &[deployment.clone()], &[live]);
+    let scene = Scene::of(
+        std::slice::from_ref(&deployment),
+        std::slice::from_ref(&deployment),
+        &[live],
+    );
     let plan = scene.plan();
     assert_eq!(
         plan.applies[0].desired.as_ref().expect("wanted")["spec"].get("replicas"),
