@@ -319,7 +319,7 @@ mod tests {
         let effective = found.section.effective_samples.expect("samples");
         assert!(effective < 2_000, "{effective}");
         let scattered = |call: u64| {
-            if call % 97 == 0 {
+            if call.is_multiple_of(97) {
                 90_000_000
             } else {
                 1_000_000 + call
