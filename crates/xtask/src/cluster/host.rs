@@ -178,6 +178,14 @@ pub(super) fn clear(config: &Config) {
     }
 }
 
+/// Whether `line` speaks of this cluster's folder, and not of one whose longer number begins alike.
+fn names(line: &str, folder: &str) -> bool {
+    line.match_indices(folder).any(|(at, found)| {
+        let after = line[at + found.len()..].chars().next();
+        !after.is_some_and(|character| character.is_ascii_digit())
+    })
+}
+
 /// Lists every process, link, mount and cgroup of the cluster that is still there.
 pub(super) fn remains(config: &Config) -> Vec<String> {
     let mark = config.state.display().to_string();
@@ -187,7 +195,7 @@ pub(super) fn remains(config: &Config) -> Vec<String> {
         .filter_map(|pid| {
             let line = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).ok()?)
                 .replace('\0', " ");
-            line.contains(&mark).then(|| {
+            names(&line, &mark).then(|| {
                 format!(
                     "process {pid}: {}",
                     line.chars().take(120).collect::<String>()
@@ -202,7 +210,7 @@ pub(super) fn remains(config: &Config) -> Vec<String> {
     found.extend(
         mounts
             .lines()
-            .filter(|line| line.contains(&mark))
+            .filter(|line| names(line, &mark))
             .map(|line| format!("mount {line}")),
     );
     if config.weight == Weight::Full {
@@ -217,6 +225,13 @@ pub(super) fn remains(config: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_longer_number_is_another_cluster() {
+        assert!(names("/cache/mld7/init cluster-init", "/cache/mld7"));
+        assert!(names("31 25 0:27 / /cache/mld7 rw", "/cache/mld7"));
+        assert!(!names("/cache/mld71/init cluster-init", "/cache/mld7"));
+    }
 
     #[test]
     fn parent_and_start_are_read_past_any_program_name() {
