@@ -2,9 +2,7 @@
 
 use clap::Args;
 
-use super::arguments::{
-    ApplyArgs, ChartArgs, DryRunArgs, HookArgs, RecordArgs, RenderArgs, ValueArgs, WaitArgs,
-};
+use super::change::ChangeArgs;
 use super::error::CliError;
 use super::global::OutputArgs;
 use super::session::Session;
@@ -36,21 +34,7 @@ pub(crate) struct ApplyCommand {
     #[arg(long)]
     cleanup_on_fail: bool,
     #[command(flatten)]
-    chart: ChartArgs,
-    #[command(flatten)]
-    values: ValueArgs,
-    #[command(flatten)]
-    render: RenderArgs,
-    #[command(flatten)]
-    apply: ApplyArgs,
-    #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    hooks: HookArgs,
-    #[command(flatten)]
-    record: RecordArgs,
-    #[command(flatten)]
-    dry_run: DryRunArgs,
+    args: ChangeArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -99,14 +83,7 @@ impl ApplyCommand {
             history_max: self.history_max,
             cleanup_on_fail: self.cleanup_on_fail,
             recover: false,
-            chart: self.chart.clone(),
-            values: self.values.clone(),
-            render: self.render.clone(),
-            apply: self.apply.clone(),
-            wait: self.wait.clone(),
-            hooks: self.hooks.clone(),
-            record: self.record.clone(),
-            dry_run: self.dry_run.clone(),
+            args: self.args.clone(),
             use_plan: None,
             output: self.output,
         }

@@ -6,6 +6,7 @@ use super::arguments::{
     ApplyArgs, ChartArgs, DryRunArgs, DryRunChoice, HookArgs, RecordArgs, RenderArgs,
     SensitiveChoice, ServerSideChoice, ValueArgs, WaitArgs,
 };
+use super::change::ChangeArgs;
 use super::error::CliError;
 use super::global::{OutputArgs, OutputFormat};
 use super::options::{ChangeFlags, change_options};
@@ -202,24 +203,26 @@ impl DiffUpgrade {
             history_max: 0,
             cleanup_on_fail: false,
             recover: false,
-            chart: self.chart,
-            // Nothing is stored.
-            values: ValueArgs {
-                sensitive_values: SensitiveChoice::Allow,
-                ..self.values
-            },
-            render: self.render,
-            apply: ApplyArgs {
-                take_ownership: self.take_ownership,
-                ..apply_flags()
-            },
-            wait: wait_flags(),
-            hooks: HookArgs::default(),
-            record: record_flags(),
-            dry_run: DryRunArgs {
-                dry_run: DryRunChoice::None,
-                hide_secret: false,
-                show_secrets: self.show.show_secrets,
+            args: ChangeArgs {
+                chart: self.chart,
+                // Nothing is stored.
+                values: ValueArgs {
+                    sensitive_values: SensitiveChoice::Allow,
+                    ..self.values
+                },
+                render: self.render,
+                apply: ApplyArgs {
+                    take_ownership: self.take_ownership,
+                    ..apply_flags()
+                },
+                wait: wait_flags(),
+                hooks: HookArgs::default(),
+                record: record_flags(),
+                dry_run: DryRunArgs {
+                    dry_run: DryRunChoice::None,
+                    hide_secret: false,
+                    show_secrets: self.show.show_secrets,
+                },
             },
             use_plan: None,
             output: OutputArgs {

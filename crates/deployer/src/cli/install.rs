@@ -4,18 +4,13 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::arguments::{
-    ApplyArgs, ChartArgs, DryRunArgs, HookArgs, RecordArgs, RenderArgs, ValueArgs, WaitArgs,
-};
-use super::chart_source::LoadedChart;
+use super::change::{ChangeArgs, Upkeep};
 use super::dry_run::dry_run_mode;
-use super::environment::assignments;
 use super::error::CliError;
 use super::global::OutputArgs;
-use super::options::{ChangeFlags, change_options, chart_lookup, crd_policy, show_outcome};
+use super::options::crd_policy;
 use super::session::{Session, Work};
-use crate::action::{DryRunMode, InstallOptions, install};
-use crate::environment::Asked;
+use crate::action::{InstallOptions, install};
 use crate::release::ReleaseName;
 
 /// Install a chart
@@ -45,21 +40,7 @@ pub(crate) struct InstallCommand {
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
-    chart: ChartArgs,
-    #[command(flatten)]
-    values: ValueArgs,
-    #[command(flatten)]
-    render: RenderArgs,
-    #[command(flatten)]
-    apply: ApplyArgs,
-    #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    hooks: HookArgs,
-    #[command(flatten)]
-    record: RecordArgs,
-    #[command(flatten)]
-    dry_run: DryRunArgs,
+    args: ChangeArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -67,59 +48,24 @@ pub(crate) struct InstallCommand {
 impl InstallCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
         let (release, reference) = self.name_and_chart(session)?;
-        let dry_run = dry_run_mode(session, &self.dry_run)?;
-        let inputs = session.inputs(&release, reference.as_deref(), &self.chart, &self.values)?;
-        let mut change = change_options(&ChangeFlags {
-            wait: &self.wait,
-            apply: &self.apply,
-            record: &self.record,
-            dry_run,
-            history_max: 0,
-            cleanup_on_fail: false,
-            recover: false,
-            show_secrets: self.dry_run.show_secrets,
-        })?;
-        session.apply_rules(&mut change);
-        session.check_demands(&Asked {
-            chart: Some(&inputs.reference),
-            timeout: Some(change.timeout),
-            skips_hooks: session.skips_hooks(&change, &self.hooks),
-            assignments: assignments(&inputs.values),
-            is_promotion: false,
-        })?;
+        let dry_run = dry_run_mode(session, &self.args.dry_run)?;
+        let given = &self.args;
+        let inputs = session.inputs(&release, reference.as_deref(), &given.chart, &given.values)?;
+        let mut change = given.options(session, &inputs, dry_run, Upkeep::default())?;
         let target = session.target_of_install(dry_run).await?;
-        let chart = LoadedChart::load(
-            session,
-            &inputs.reference,
-            &inputs.chart,
-            &inputs.values,
-            &self.render,
-        )
-        .await?
-        .with_lookup(chart_lookup(&target, dry_run));
-        chart.guard_values(
-            session,
-            self.values.sensitive_values,
-            change.show_secrets && dry_run != DryRunMode::Off,
-        )?;
+        let chart = given.load(session, &inputs, &target, &change).await?;
         change.provenance = Some(session.provenance(&inputs.reference, &chart, None));
-        let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
+        let deployer = session.deployer(&target, &given.hooks, Work::Change)?;
         let options = InstallOptions {
             release,
             chart: Arc::new(chart),
             change,
             create_namespace: self.create_namespace || session.creates_namespace(),
-            crds: crd_policy(&self.render),
+            crds: crd_policy(&given.render),
             replace: self.replace,
         };
         let outcome = install(&deployer, &options).await?;
-        show_outcome(
-            session,
-            self.output.output.format(),
-            &outcome,
-            self.render.hide_notes,
-            self.dry_run.hide_secret,
-        )
+        given.show(session, self.output.output.format(), &outcome)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod apply;
 mod arguments;
+mod change;
 mod chart_source;
 mod completion;
 mod create;

@@ -5,19 +5,14 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::arguments::{
-    ApplyArgs, ChartArgs, DryRunArgs, HookArgs, RecordArgs, RenderArgs, ValueArgs, WaitArgs,
-};
-use super::chart_source::LoadedChart;
+use super::change::{ChangeArgs, Upkeep};
 use super::dry_run::dry_run_mode;
-use super::environment::assignments;
 use super::error::CliError;
 use super::global::OutputArgs;
-use super::options::{ChangeFlags, change_options, chart_lookup, crd_policy, show_outcome};
+use super::options::crd_policy;
 use super::plan::read_plan;
 use super::session::{Session, Work};
 use crate::action::{Deployer, DryRunMode, UpgradeOptions, ValuesReuse, upgrade};
-use crate::environment::Asked;
 use crate::release::ReleaseName;
 
 /// Upgrade a release to a chart
@@ -66,21 +61,7 @@ pub(crate) struct UpgradeCommand {
     #[arg(long)]
     pub(super) recover: bool,
     #[command(flatten)]
-    pub(super) chart: ChartArgs,
-    #[command(flatten)]
-    pub(super) values: ValueArgs,
-    #[command(flatten)]
-    pub(super) render: RenderArgs,
-    #[command(flatten)]
-    pub(super) apply: ApplyArgs,
-    #[command(flatten)]
-    pub(super) wait: WaitArgs,
-    #[command(flatten)]
-    pub(super) hooks: HookArgs,
-    #[command(flatten)]
-    pub(super) record: RecordArgs,
-    #[command(flatten)]
-    pub(super) dry_run: DryRunArgs,
+    pub(super) args: ChangeArgs,
     /// Do what a plan of `deployer plan --save` says, or nothing if anything moved on since
     #[arg(long, value_name = "FILE")]
     pub(super) use_plan: Option<PathBuf>,
@@ -90,19 +71,14 @@ pub(crate) struct UpgradeCommand {
 
 impl UpgradeCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
-        let dry_run = dry_run_mode(session, &self.dry_run)?;
+        let dry_run = dry_run_mode(session, &self.args.dry_run)?;
         let (deployer, mut options) = self.prepared(session, dry_run).await?;
         if let Some(path) = &self.use_plan {
             options.change.expected = Some(Arc::new(read_plan(path)?));
         }
         let outcome = upgrade(&deployer, &options).await?;
-        show_outcome(
-            session,
-            self.output.output.format(),
-            &outcome,
-            self.render.hide_notes,
-            self.dry_run.hide_secret,
-        )
+        self.args
+            .show(session, self.output.output.format(), &outcome)
     }
 
     /// Checks the flags, loads the chart and prepares the target.
@@ -113,45 +89,21 @@ impl UpgradeCommand {
     ) -> Result<(Deployer, UpgradeOptions), CliError> {
         let release = ReleaseName::new(self.release.as_str())?;
         let reference = self.chart_reference.as_deref();
-        let mut inputs = session.inputs(&release, reference, &self.chart, &self.values)?;
-        let mut change = change_options(&ChangeFlags {
-            wait: &self.wait,
-            apply: &self.apply,
-            record: &self.record,
-            dry_run,
+        let given = &self.args;
+        let mut inputs = session.inputs(&release, reference, &given.chart, &given.values)?;
+        let upkeep = Upkeep {
             history_max: self.history_max,
             cleanup_on_fail: self.cleanup_on_fail,
             recover: self.recover,
-            show_secrets: self.dry_run.show_secrets,
-        })?;
-        session.apply_rules(&mut change);
-        session.check_demands(&Asked {
-            chart: Some(&inputs.reference),
-            timeout: Some(change.timeout),
-            skips_hooks: session.skips_hooks(&change, &self.hooks),
-            assignments: assignments(&inputs.values),
-            is_promotion: false,
-        })?;
+        };
+        let mut change = given.options(session, &inputs, dry_run, upkeep)?;
         let target = session.target().await?;
         let promotion = session
             .keep_promoted(&target, &release, &mut inputs)
             .await?;
-        let chart = LoadedChart::load(
-            session,
-            &inputs.reference,
-            &inputs.chart,
-            &inputs.values,
-            &self.render,
-        )
-        .await?
-        .with_lookup(chart_lookup(&target, dry_run));
-        chart.guard_values(
-            session,
-            self.values.sensitive_values,
-            change.show_secrets && dry_run != DryRunMode::Off,
-        )?;
+        let chart = given.load(session, &inputs, &target, &change).await?;
         change.provenance = Some(session.provenance(&inputs.reference, &chart, promotion));
-        let deployer = session.deployer(&target, &self.hooks, Work::Change)?;
+        let deployer = session.deployer(&target, &given.hooks, Work::Change)?;
         let options = UpgradeOptions {
             release,
             chart: Arc::new(chart),
@@ -159,7 +111,7 @@ impl UpgradeCommand {
             reuse: self.reuse(session),
             install: self.install,
             create_namespace: self.create_namespace || session.creates_namespace(),
-            crds: crd_policy(&self.render),
+            crds: crd_policy(&given.render),
         };
         Ok((deployer, options))
     }
