@@ -1,6 +1,6 @@
 //! One page that needs no other file, for mail and dashboards.
 
-use super::words::{VIEWS, cell, component, explanation, heading, place, values};
+use super::words::{allowed, cell, component, explanation, place, problems, sections, values};
 use crate::environment::drift::{CellState, Difference, Drift};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1b1f;background:#fff}\
@@ -31,24 +31,16 @@ pub fn html(drift: &Drift) -> String {
         body.push_str("</tr>\n");
     }
     body.push_str("</table>\n");
-    for row in &drift.environments {
-        for problem in row.unreachable.iter().chain(&row.problems) {
-            body.push_str(&format!(
-                "<p><b>{}</b>: {}</p>\n",
-                escaped(&row.name),
-                escaped(problem)
-            ));
-        }
+    for (name, problem) in problems(drift) {
+        body.push_str(&format!(
+            "<p><b>{}</b>: {}</p>\n",
+            escaped(name),
+            escaped(problem)
+        ));
     }
-    for view in VIEWS {
-        let of_view = drift
-            .differences
-            .iter()
-            .filter(|found| found.comparison == view);
-        body.push_str(&section(drift, heading(view), &of_view.collect::<Vec<_>>()));
+    for (heading, found) in sections(drift).chain([allowed(drift)]) {
+        body.push_str(&section(drift, heading, &found));
     }
-    let allowed: Vec<&Difference> = drift.allowed.iter().collect();
-    body.push_str(&section(drift, "Allowed", &allowed));
     if !drift.is_drift() {
         body.push_str("<p class=\"same\">No drift.</p>\n");
     }

@@ -1,6 +1,6 @@
 //! For a pull request or a step summary.
 
-use super::words::{VIEWS, cell, component, explanation, heading, place, values};
+use super::words::{allowed, cell, component, explanation, place, problems, sections, values};
 use crate::environment::drift::{Difference, Drift};
 
 /// Writes the matrix and the differences as GitHub's Markdown.
@@ -22,25 +22,12 @@ pub fn markdown(drift: &Drift) -> String {
         }
         text.push('\n');
     }
-    for row in &drift.environments {
-        let problems = row.unreachable.iter().chain(&row.problems);
-        for problem in problems {
-            text.push_str(&format!(
-                "\n**{}**: {}\n",
-                escaped(&row.name),
-                escaped(problem)
-            ));
-        }
+    for (name, problem) in problems(drift) {
+        text.push_str(&format!("\n**{}**: {}\n", escaped(name), escaped(problem)));
     }
-    for view in VIEWS {
-        let of_view = drift
-            .differences
-            .iter()
-            .filter(|found| found.comparison == view);
-        text.push_str(&section(drift, heading(view), &of_view.collect::<Vec<_>>()));
+    for (heading, found) in sections(drift).chain([allowed(drift)]) {
+        text.push_str(&section(drift, heading, &found));
     }
-    let allowed: Vec<&Difference> = drift.allowed.iter().collect();
-    text.push_str(&section(drift, "Allowed", &allowed));
     if !drift.is_drift() {
         text.push_str("\nNo drift.\n");
     }

@@ -1,6 +1,6 @@
 //! For a terminal.
 
-use super::words::{VIEWS, cell, component, explanation, heading, place, value, values};
+use super::words::{allowed, cell, component, explanation, place, sections, value, values};
 use crate::environment::drift::{CellState, Difference, Drift};
 use crate::output::printer::{Printer, Style};
 use crate::output::table::Table;
@@ -21,18 +21,14 @@ pub fn table(printer: &Printer, drift: &Drift, with_allowed: bool) -> String {
             text.push_str(&format!("\n{word} {}: {problem}\n", row.name));
         }
     }
-    for view in VIEWS {
-        let of_view = drift
-            .differences
-            .iter()
-            .filter(|found| found.comparison == view);
-        text.push_str(&section(printer, drift, heading(view), of_view.collect()));
+    for (heading, found) in sections(drift) {
+        text.push_str(&section(printer, drift, heading, found));
     }
     match drift.allowed.len() {
         0 => {}
         _ if with_allowed => {
-            let all = drift.allowed.iter().collect();
-            text.push_str(&section(printer, drift, "Allowed", all));
+            let (heading, found) = allowed(drift);
+            text.push_str(&section(printer, drift, heading, found));
         }
         count => {
             let word = if count == 1 {

@@ -7,21 +7,40 @@ use crate::environment::drift::{Cell, CellState, Difference, Drift, Shown, View}
 /// Characters of a value that are shown to people.
 const VALUE_SHOWN: usize = 60;
 
-/// The heading above the differences of a view.
-pub(super) fn heading(view: View) -> &'static str {
-    match view {
-        View::LiveAgainstRecord => "Edited by hand (live against record)",
-        View::FilesAgainstRecord => "Not deployed (files against record)",
-        View::BetweenEnvironments => "Between environments",
-    }
+/// The views in the order in which they are shown, each under its heading.
+const VIEWS: [(View, &str); 3] = [
+    (
+        View::LiveAgainstRecord,
+        "Edited by hand (live against record)",
+    ),
+    (
+        View::FilesAgainstRecord,
+        "Not deployed (files against record)",
+    ),
+    (View::BetweenEnvironments, "Between environments"),
+];
+
+/// The differences of each view below its heading; a view may have none.
+pub(super) fn sections(drift: &Drift) -> impl Iterator<Item = (&'static str, Vec<&Difference>)> {
+    VIEWS.into_iter().map(|(view, heading)| {
+        let all = drift.differences.iter();
+        let of_view = all.filter(|found| found.comparison == view);
+        (heading, of_view.collect())
+    })
 }
 
-/// The views in the order in which they are shown.
-pub(super) const VIEWS: [View; 3] = [
-    View::LiveAgainstRecord,
-    View::FilesAgainstRecord,
-    View::BetweenEnvironments,
-];
+/// What may differ, below its heading.
+pub(super) fn allowed(drift: &Drift) -> (&'static str, Vec<&Difference>) {
+    ("Allowed", drift.allowed.iter().collect())
+}
+
+/// Why environments could not be looked at, wholly or in part: the name, then the reason.
+pub(super) fn problems(drift: &Drift) -> impl Iterator<Item = (&str, &str)> {
+    drift.environments.iter().flat_map(|row| {
+        let reasons = row.unreachable.iter().chain(&row.problems);
+        reasons.map(|reason| (row.name.as_str(), reason.as_str()))
+    })
+}
 
 /// What a cell of the matrix says.
 pub(super) fn cell(cell: &Cell) -> String {
