@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::attempt::events_of;
 use super::{ActionError, Deployer, Operation};
-use crate::cluster::{ClusterError, ObjectId};
+use crate::cluster::{ObjectId, get_served};
 use crate::plan::compare::CompareOptions;
 use crate::plan::sensitive::SensitiveValues;
 use crate::plan::{
@@ -133,31 +133,17 @@ async fn live<'a>(
     old: impl Iterator<Item = &'a ManifestObject> + Clone,
 ) -> Result<HashMap<ObjectId, Value>, ActionError> {
     let ids: Vec<ObjectId> = distinct(old.clone().chain(next));
-    let found = match deployer.cluster.get_many(&ids).await {
-        Ok(found) => found,
-        Err(ClusterError::UnknownKind { .. }) => {
-            let wanted: Vec<ObjectId> = distinct(next.iter());
-            let mut found = Vec::with_capacity(ids.len());
-            for id in &ids {
-                found.push(match deployer.cluster.get(id).await {
-                    Err(ClusterError::UnknownKind { .. }) if !wanted.contains(id) => {
-                        deployer.warn(format!(
-                            "{id} of an earlier revision is left out: its kind is not served any more"
-                        ));
-                        None
-                    }
-                    other => other?,
-                });
-            }
-            found
+    let wanted: Vec<ObjectId> = distinct(next.iter());
+    let may_be_gone = |id: &ObjectId| {
+        let is_old = !wanted.contains(id);
+        if is_old {
+            deployer.warn(format!(
+                "{id} of an earlier revision is left out: its kind is not served any more"
+            ));
         }
-        Err(error) => return Err(error.into()),
+        is_old
     };
-    Ok(ids
-        .into_iter()
-        .zip(found)
-        .filter_map(|(id, object)| Some((id, object?)))
-        .collect())
+    Ok(get_served(&*deployer.cluster, ids, may_be_gone).await?)
 }
 
 /// Plans without asking the target, as if nothing were there.

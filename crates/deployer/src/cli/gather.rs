@@ -13,7 +13,7 @@ use super::environment::{Chosen, settle};
 use super::error::CliError;
 use super::session::{Session, Target};
 use crate::action::{ActionError, ChartSource, RenderRequest, ValuesReuse};
-use crate::cluster::{Capabilities, ClusterError, ObjectId};
+use crate::cluster::{Capabilities, ObjectId, get_served};
 use crate::environment::drift::{Desired, EnvironmentState, Recorded, ReleaseState};
 use crate::environment::{Environments, deployed};
 use crate::plan::{ManifestObject, read_manifest};
@@ -223,23 +223,8 @@ fn recorded(release: &Release) -> Recorded {
 
 /// Returns the live objects; one whose kind is not served any more is not there.
 async fn live(target: &Target, ids: Vec<ObjectId>) -> Result<HashMap<ObjectId, Value>, CliError> {
-    let found = match target.cluster.get_many(&ids).await {
-        Err(ClusterError::UnknownKind { .. }) => {
-            let mut found = Vec::with_capacity(ids.len());
-            for id in &ids {
-                found.push(match target.cluster.get(id).await {
-                    Err(ClusterError::UnknownKind { .. }) => None,
-                    other => other.map_err(ActionError::from)?,
-                });
-            }
-            found
-        }
-        other => other.map_err(ActionError::from)?,
-    };
-    let there = ids.into_iter().zip(found);
-    Ok(there
-        .filter_map(|(id, object)| Some((id, object?)))
-        .collect())
+    let found = get_served(&*target.cluster, ids, |_| true).await;
+    Ok(found.map_err(ActionError::from)?)
 }
 
 /// Writes an error and its causes on one line, each once.

@@ -8,12 +8,14 @@ pub(crate) mod fault;
 pub mod kube;
 mod memory;
 mod object;
+mod served;
 mod target;
 
 pub use directory::DirectoryCluster;
 pub use fault::{Fault, FaultPlan, FaultyCluster};
 pub use memory::{MemoryCluster, NEVER_READY_ANNOTATION};
-pub use object::{ObjectId, object_id};
+pub use object::{ObjectId, merge_key, object_id};
+pub use served::get_served;
 pub use target::{
     Applied, ApplyOptions, ApplyStrategy, Capabilities, Cluster, ClusterError, DeleteOptions,
     Diagnosis, DryRun, FIELD_MANAGER, NotReady, Propagation, RevisionScope, WaitOptions,

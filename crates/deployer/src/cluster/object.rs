@@ -62,3 +62,25 @@ pub fn object_id(object: &Value) -> Option<ObjectId> {
         name: text("/metadata/name")?.to_owned(),
     })
 }
+
+/// Returns the field by which the items of a list of that name are told apart, in whatever order
+/// they stand; `None` for a list that is one value, and for `ports`, which take two.
+///
+/// Source: the `patchMergeKey` marks of `k8s.io/api`.
+pub fn merge_key(list: &str) -> Option<&'static str> {
+    match list {
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "volumes"
+        | "env"
+        | "imagePullSecrets"
+        | "secrets" => Some("name"),
+        "volumeMounts" => Some("mountPath"),
+        "volumeDevices" => Some("devicePath"),
+        "hostAliases" => Some("ip"),
+        "topologySpreadConstraints" => Some("topologyKey"),
+        "ownerReferences" => Some("uid"),
+        _ => None,
+    }
+}

@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::cluster::merge_key;
+
 /// Merges what the manifest said before, what it says now and what is live.
 ///
 /// Fields that only the live object has stay; fields that left the manifest go. `original` is
@@ -84,23 +86,11 @@ fn item_key(list: &str, item: &Value) -> Option<String> {
     let field = |name: &str| item.get(name).map(Value::to_string);
     let protocol = || item["protocol"].as_str().unwrap_or("TCP").to_owned();
     match list {
-        "containers"
-        | "initContainers"
-        | "ephemeralContainers"
-        | "volumes"
-        | "env"
-        | "imagePullSecrets"
-        | "secrets" => field("name"),
         "ports" => field("containerPort")
             .or_else(|| field("port"))
             .map(|port| format!("{port}/{}", protocol())),
-        "volumeMounts" => field("mountPath"),
-        "volumeDevices" => field("devicePath"),
-        "hostAliases" => field("ip"),
-        "topologySpreadConstraints" => field("topologyKey"),
-        "ownerReferences" => field("uid"),
         "finalizers" => item.as_str().map(str::to_owned),
-        _ => None,
+        _ => merge_key(list).and_then(field),
     }
 }
 

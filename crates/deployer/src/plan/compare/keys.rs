@@ -1,8 +1,10 @@
 //! By what the items of a list are told apart, whatever their order.
 //!
-//! Source: the `patchMergeKey` and `listMapKey` marks of `k8s.io/api`.
+//! Source: the `patchMergeKey` (by [`merge_key`]) and `listMapKey` marks of `k8s.io/api`.
 
 use serde_json::Value;
+
+use crate::cluster::merge_key;
 
 /// Returns the merge key of an item of a list of that name, such as `name=app`; `None` for a list
 /// that is one value.
@@ -13,16 +15,7 @@ pub(super) fn item_key(list: &str, item: &Value) -> Option<String> {
             .map(|value| format!("{name}={}", plain(value)))
     };
     match list {
-        "containers"
-        | "initContainers"
-        | "ephemeralContainers"
-        | "volumes"
-        | "env"
-        | "imagePullSecrets"
-        | "secrets"
-        | "webhooks"
-        | "versions"
-        | "resourceClaims" => field("name"),
+        "webhooks" | "versions" | "resourceClaims" => field("name"),
         "ports" => {
             let port = field("containerPort").or_else(|| field("port"))?;
             let protocol = item["protocol"].as_str().unwrap_or("TCP");
@@ -32,17 +25,12 @@ pub(super) fn item_key(list: &str, item: &Value) -> Option<String> {
                 format!("{port}/{protocol}")
             })
         }
-        "volumeMounts" => field("mountPath"),
-        "volumeDevices" => field("devicePath"),
-        "hostAliases" => field("ip"),
-        "topologySpreadConstraints" => field("topologyKey"),
-        "ownerReferences" => field("uid"),
         "conditions" => field("type"),
         "volumeClaimTemplates" => item
             .pointer("/metadata/name")
             .map(|name| format!("name={}", plain(name))),
         "finalizers" => item.as_str().map(str::to_owned),
-        _ => None,
+        _ => merge_key(list).and_then(field),
     }
 }
 
