@@ -12,7 +12,7 @@ use super::touched::Traces;
 use super::{ActionError, Cause, Deployer, Operation, OperationFailure, VerdictDemand};
 use crate::action::Aftermath;
 use crate::cluster::{DryRun, ObjectId, Propagation, RevisionScope, WaitOptions, WaitStrategy};
-use crate::hook::{HookContext, is_workload, remove_hooks, run_event};
+use crate::hook::{is_workload, remove_hooks, run_event};
 use crate::plan::sensitive::SensitiveValues;
 use crate::plan::{ObjectAction, Plan};
 use crate::progress::ProgressEvent;
@@ -164,15 +164,10 @@ impl<'a> Attempt<'a> {
         }
         self.deployer.stage(format!("running {event} hooks"));
         let release = self.record.release.clone();
-        let context = HookContext {
-            release: &release.name,
-            namespace: &release.namespace,
-            revision: release.version,
-            event: event.clone(),
-            timeout: self.settings.timeout,
-            progress: &*self.deployer.progress,
-            cancel: &self.settings.cancel,
-        };
+        let (timeout, cancel) = (self.settings.timeout, &self.settings.cancel);
+        let context = self
+            .deployer
+            .hook_context(&release, event.clone(), timeout, cancel);
         let report = run_event(&*self.deployer.hooks, &mut self.hooks, &context).await;
         for log in report.logs {
             self.evidence.keep_log(log);
@@ -300,15 +295,10 @@ impl<'a> Attempt<'a> {
             ) else {
                 continue;
             };
-            let context = HookContext {
-                release: &release.name,
-                namespace: &release.namespace,
-                revision: release.version,
-                event: event.clone(),
-                timeout: self.settings.timeout,
-                progress: &*self.deployer.progress,
-                cancel: &self.settings.cancel,
-            };
+            let (timeout, cancel) = (self.settings.timeout, &self.settings.cancel);
+            let context = self
+                .deployer
+                .hook_context(&release, event.clone(), timeout, cancel);
             let Some(found) = self.deployer.hooks.salvage(hook, &context).await else {
                 continue;
             };

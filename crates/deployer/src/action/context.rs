@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::hook::HookRunner;
+use crate::hook::{HookContext, HookRunner};
 use crate::progress::{ProgressEvent, ProgressSink};
-use crate::release::Namespace;
+use crate::release::{HookEvent, Namespace, Release};
 use crate::storage::ReleaseStore;
 
 /// The target, the records, the hooks and the ways to tell and to be told.
@@ -46,6 +46,25 @@ impl Deployer {
 
     pub(crate) fn stage(&self, text: impl Into<String>) {
         self.tell(ProgressEvent::Stage { text: text.into() });
+    }
+
+    /// Returns for what hooks of a release run.
+    pub(super) fn hook_context<'a>(
+        &'a self,
+        release: &'a Release,
+        event: HookEvent,
+        timeout: Duration,
+        cancel: &'a CancellationToken,
+    ) -> HookContext<'a> {
+        HookContext {
+            release: &release.name,
+            namespace: &release.namespace,
+            revision: release.version,
+            event,
+            timeout,
+            progress: &*self.progress,
+            cancel,
+        }
     }
 
     pub(crate) fn warn(&self, text: impl Into<String>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::lease::{LeaseGuard, with_lease};
 use super::retry::{repeated, update};
 use super::{ActionError, Aftermath, Cause, Deployer, Operation, OperationFailure};
-use crate::hook::{EventReport, HookContext, HookFailure, remove_hooks, run_event};
+use crate::hook::{EventReport, HookFailure, remove_hooks, run_event};
 use crate::release::{Evidence, EvidenceLog, Hook, HookEvent, Release, ReleaseName};
 use crate::storage::Stored;
 
@@ -78,15 +78,8 @@ async fn test_leased(
     let mut release = last.release.clone();
     let (mut chosen, others): (Vec<Hook>, Vec<Hook>) =
         release.hooks.drain(..).partition(|hook| options.runs(hook));
-    let context = HookContext {
-        release: &last.release.name,
-        namespace: &last.release.namespace,
-        revision: last.release.version,
-        event: HookEvent::Test,
-        timeout: options.timeout,
-        progress: &*deployer.progress,
-        cancel: &deployer.cancel,
-    };
+    let (timeout, cancel) = (options.timeout, &deployer.cancel);
+    let context = deployer.hook_context(&last.release, HookEvent::Test, timeout, cancel);
     let report = run_event(&*deployer.hooks, &mut chosen, &context).await;
     let mut warnings = Vec::new();
     let evidence = keep(deployer, lease, last, &report, &mut warnings).await;

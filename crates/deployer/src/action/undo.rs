@@ -9,7 +9,7 @@ use super::retry::repeated;
 use super::touched::Traces;
 use super::{ActionError, Aftermath, Cause, ChangeOptions, Deployer, Operation};
 use crate::cluster::{DryRun, Propagation, RevisionScope};
-use crate::hook::{HookContext, is_workload};
+use crate::hook::is_workload;
 use crate::plan::{ObjectAction, Plan};
 use crate::release::{Evidence, HookEvent, Milestone, Release, Revision, Status};
 use crate::storage::{StorageError, Stored};
@@ -259,15 +259,8 @@ pub(super) async fn remove_objects(
 /// Deletes the Jobs and Pods that hooks of a release left behind; their logs are in the evidence.
 pub(super) async fn clear_hooks(deployer: &Deployer, release: &Release) {
     let cancel = tokio_util::sync::CancellationToken::new();
-    let context = HookContext {
-        release: &release.name,
-        namespace: &release.namespace,
-        revision: release.version,
-        event: HookEvent::PreDelete,
-        timeout: std::time::Duration::from_secs(60),
-        progress: &*deployer.progress,
-        cancel: &cancel,
-    };
+    let timeout = std::time::Duration::from_secs(60);
+    let context = deployer.hook_context(release, HookEvent::PreDelete, timeout, &cancel);
     for hook in release.hooks.iter().filter(|hook| is_workload(hook)) {
         if let Err(error) = deployer.hooks.clear(hook, &context).await {
             deployer.warn(format!(
