@@ -4,7 +4,9 @@ mod support;
 
 use std::sync::Arc;
 
-use deployer::action::{self, ActionError, ChartSource, RenderError, RenderRequest, RenderedChart};
+use deployer::action::{
+    self, ActionError, ChartSource, Deployer, RenderError, RenderRequest, RenderedChart,
+};
 use deployer::release::{Info, RecordTime, Release, Revision, Status};
 use deployer::storage::ReleaseStore;
 use serde_json::json;
@@ -93,6 +95,22 @@ async fn a_refused_replacement_leaves_what_the_failed_install_had_made() {
     assert_eq!(world.statuses().await, [(1, Status::Failed)]);
 }
 
+/// Writes another status into the first revision, as Helm leaves it.
+async fn leave_as_helm_does(world: &World, process: &Deployer, status: Status) {
+    let last = world
+        .store
+        .get(&name(), Revision(1))
+        .await
+        .expect("a record");
+    let mut by_helm = last.release.clone();
+    by_helm.info.status = status;
+    world
+        .store
+        .update(&by_helm, &last.resource_version, process.clock.now())
+        .await
+        .expect("an update");
+}
+
 #[tokio::test]
 async fn history_that_helm_kept_when_it_uninstalled_is_not_purged() {
     let world = World::new();
@@ -100,14 +118,7 @@ async fn history_that_helm_kept_when_it_uninstalled_is_not_purged() {
     action::install(&process, &install(good(), false))
         .await
         .unwrap();
-    let last = world.store.get(&name(), Revision(1)).await.unwrap();
-    let mut by_helm = last.release.clone();
-    by_helm.info.status = Status::Uninstalled;
-    world
-        .store
-        .update(&by_helm, &last.resource_version, process.clock.now())
-        .await
-        .unwrap();
+    leave_as_helm_does(&world, &process, Status::Uninstalled).await;
 
     action::recover(&process, Some(&name()), false)
         .await
@@ -508,14 +519,7 @@ async fn an_uninstall_that_helm_left_is_ended_only_when_told_to() {
     action::install(&process, &install(good(), false))
         .await
         .unwrap();
-    let last = world.store.get(&name(), Revision(1)).await.unwrap();
-    let mut by_helm = last.release.clone();
-    by_helm.info.status = Status::Uninstalling;
-    world
-        .store
-        .update(&by_helm, &last.resource_version, process.clock.now())
-        .await
-        .unwrap();
+    leave_as_helm_does(&world, &process, Status::Uninstalling).await;
     let error = action::upgrade(&process, &upgrade(good(), false))
         .await
         .unwrap_err();

@@ -1,5 +1,7 @@
 //! The real program: verdicts signed, verified and taken again.
 
+#[path = "common/command.rs"]
+mod command;
 mod common;
 
 use std::path::{Path, PathBuf};
@@ -31,17 +33,6 @@ impl Desk {
         self.0.path().join(name)
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_validator"));
-        command.env_clear();
-        for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
-        command
-    }
-
     /// A run of a committed model that asks for its ranking alone.
     fn judging(&self, model: &str, limit: &str) -> Command {
         let gate = self.path("gate.yaml");
@@ -50,7 +41,7 @@ impl Desk {
         );
         std::fs::write(&gate, text).expect("written");
         let datasets = repository().join("datasets");
-        let mut command = self.command();
+        let mut command = command::validator();
         command
             .env("VALIDATOR_TERMINATION_MESSAGE", self.path("message"))
             .env("VALIDATOR_REPORT", self.path("report.json"))
@@ -68,7 +59,7 @@ impl Desk {
     }
 
     fn verifying(&self, file: &Path, key: &str) -> Command {
-        let mut command = self.command();
+        let mut command = command::validator();
         command.arg("verify").arg(file).arg("--key").arg(key);
         command
     }
@@ -211,7 +202,7 @@ fn a_report_is_signed_afterwards_and_an_error_is_not() {
     let desk = Desk::new();
     ends_with(&mut desk.judging("champion.pt", "0.9"), 0);
     let sign = || {
-        let mut command = desk.command();
+        let mut command = command::validator();
         command.arg("sign").arg(desk.path("report.json"));
         command.args(["--key", "env:GATE_KEY"]);
         let pem = std::fs::read_to_string(&key("p256-sec1.pem")["file:".len()..]).expect("a key");

@@ -1,5 +1,7 @@
 //! The real program on committed models and data: what it prints, writes and ends with.
 
+#[path = "common/command.rs"]
+mod command;
 mod common;
 #[path = "gate/gate_file.rs"]
 mod gate_file;
@@ -38,13 +40,7 @@ impl Gate {
     /// A run with no setting but where to write.
     fn bare() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_validator"));
-        command.env_clear();
-        for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        let mut command = command::validator();
         command
             .env(
                 "VALIDATOR_TERMINATION_MESSAGE",
