@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
+use verdict::report::Brief;
 
 use crate::dsse::{ENVELOPE_BYTES_MAX, Envelope, Signature, decode};
 
@@ -25,6 +26,17 @@ struct Packed {
     payload: String,
     #[serde(rename = "s")]
     signatures: Vec<Signature>,
+}
+
+impl Envelope {
+    /// Finds an envelope in a text: one by itself, or the one that a report or a brief carries.
+    #[must_use]
+    pub fn find(text: &str) -> Option<Self> {
+        Self::parse(text).ok().or_else(|| {
+            let brief = Brief::parse(text).ok()?;
+            unpack(brief.attestation.as_deref()?).ok()
+        })
+    }
 }
 
 /// Packs an envelope: its JSON, deflated, in base64.

@@ -124,7 +124,7 @@ impl<'a> Attempt<'a> {
 
     /// Refuses to go on without the verdict that is demanded. A chart that has lost its gate, or one
     /// that was judged under another model, changes nothing.
-    fn demand_verdict(&self) -> Result<(), Cause> {
+    fn demand_verdict(&mut self) -> Result<(), Cause> {
         let passed = self
             .evidence
             .verdicts
@@ -137,6 +137,18 @@ impl<'a> Attempt<'a> {
                 Some(_) => Ok(()),
                 None => Err(Cause::NoVerdict),
             },
+            VerdictDemand::Signed(demand) => {
+                let passed: Vec<&GateVerdict> = passed.collect();
+                if passed.is_empty() {
+                    return Err(Cause::NoVerdict);
+                }
+                let now = self.deployer.clock.now();
+                let key = demand.check(&passed, now);
+                let key = key.map_err(|problem| Cause::NotSigned { problem })?;
+                self.evidence
+                    .note(now, format!("the verdict is signed by key {key}"));
+                Ok(())
+            }
             VerdictDemand::SameModels { sha256 } => {
                 let judged: BTreeSet<&str> = passed.filter_map(GateVerdict::model_digest).collect();
                 let wanted: BTreeSet<&str> = sha256.iter().map(String::as_str).collect();

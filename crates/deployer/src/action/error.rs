@@ -187,6 +187,9 @@ pub enum Cause {
     /// A gate is demanded and none gave its verdict.
     #[error("no gate passed a model, and one is demanded here")]
     NoVerdict,
+    /// The gate's verdict is not signed by whom it has to be signed.
+    #[error("a signed verdict is demanded here, and none counts: {problem}")]
+    NotSigned { problem: String },
     /// The gate judged another model than the one that is promoted.
     #[error("the gate judged model sha256:{found}, and sha256:{wanted} is what was promoted")]
     OtherModel { wanted: String, found: String },
@@ -347,7 +350,7 @@ impl OperationFailure {
     fn gate_outcome(&self) -> Option<GateOutcome> {
         match &self.cause {
             Cause::Hook { verdict, .. } => verdict.as_ref().map(|verdict| verdict.outcome()),
-            Cause::NoVerdict => Some(GateOutcome::Error),
+            Cause::NoVerdict | Cause::NotSigned { .. } => Some(GateOutcome::Error),
             Cause::OtherModel { .. } => Some(GateOutcome::Fail),
             _ => None,
         }
@@ -408,6 +411,10 @@ impl OperationFailure {
             Cause::NoVerdict => hints.push(
                 "the chart needs a hook on pre-install and pre-upgrade that writes a verdict, as `deployer create` makes one; is its gate switched off by the values?".into(),
             ),
+            Cause::NotSigned { .. } => hints.extend([
+                "let the gate sign what it finds (`gate.signing.secret` in the chart, `validator --sign-key`)".into(),
+                "or give the verdict that was signed elsewhere for this very model, dataset and gate: `--verdict FILE`".into(),
+            ]),
             Cause::OtherModel { .. } => hints.push(
                 "the file was replaced since: deploy it to the environment before, and promote again".into(),
             ),

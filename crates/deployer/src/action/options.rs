@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::ChartSource;
 use crate::cluster::{Propagation, WaitStrategy};
 use crate::plan::SavedPlan;
-use crate::release::{Provenance, ReleaseName, Revision};
+use crate::release::{Provenance, ReleaseName, Revision, SignatureDemand};
 
 /// Which operation an action is, in the words of messages and evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -128,13 +128,15 @@ pub struct ChangeOptions {
 }
 
 /// What a gate has to have said before anything is changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum VerdictDemand {
     /// A chart without a gate is fine.
     #[default]
     None,
     /// A model passed.
     Pass,
+    /// A model passed, and who may vouch for it has signed that.
+    Signed(Arc<SignatureDemand>),
     /// The very models passed that passed before.
     SameModels {
         /// Their SHA-256.

@@ -1,5 +1,7 @@
 //! What `install` and `upgrade` have in common: their flags, and the way from these to a chart.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::arguments::{
@@ -10,7 +12,8 @@ use super::environment::{Inputs, assignments};
 use super::error::CliError;
 use super::options::{ChangeFlags, change_options, chart_lookup, show_outcome};
 use super::session::{Session, Target};
-use crate::action::{ChangeOptions, DryRunMode, Outcome};
+use super::signed::VerdictArgs;
+use crate::action::{ChangeOptions, DryRunMode, Outcome, VerdictDemand};
 use crate::environment::Asked;
 use crate::output::Format;
 
@@ -29,6 +32,8 @@ pub(super) struct ChangeArgs {
     pub(super) wait: WaitArgs,
     #[command(flatten)]
     pub(super) hooks: HookArgs,
+    #[command(flatten)]
+    pub(super) verdict: VerdictArgs,
     #[command(flatten)]
     pub(super) record: RecordArgs,
     #[command(flatten)]
@@ -74,6 +79,12 @@ impl ChangeArgs {
             assignments: assignments(&inputs.values),
             is_promotion: false,
         })?;
+        // What is only looked at runs no gate, whose verdict could be asked for.
+        if dry_run != DryRunMode::Plan
+            && let Some(demand) = self.verdict.demand(session)?
+        {
+            change.verdict = VerdictDemand::Signed(Arc::new(demand));
+        }
         Ok(change)
     }
 

@@ -11,6 +11,7 @@ use super::error::CliError;
 use super::global::{OutputArgs, OutputFormat};
 use super::options::{ChangeFlags, change_options};
 use super::session::{Session, Work};
+use super::signed::VerdictArgs;
 use super::upgrade::UpgradeCommand;
 use crate::action::{
     Deployer, DryRunMode, Outcome, RollbackOptions, diff_baseline, get, rollback, upgrade,
@@ -217,6 +218,7 @@ impl DiffUpgrade {
                 },
                 wait: wait_flags(),
                 hooks: HookArgs::default(),
+                verdict: VerdictArgs::default(),
                 record: record_flags(),
                 dry_run: DryRunArgs {
                     dry_run: DryRunChoice::None,

@@ -47,6 +47,7 @@ mod session;
 mod show;
 mod signal;
 mod signature;
+mod signed;
 mod status;
 mod template;
 mod test;

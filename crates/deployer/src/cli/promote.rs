@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attest::{KeyPlace, PlaceError, PublicKey, parse_age};
+use attest::parse_age;
 use chrono::Utc;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -18,6 +18,7 @@ use super::gather::{Wanted, chain, gather, in_environment};
 use super::global::OutputArgs;
 use super::options::chart_lookup;
 use super::session::{Session, Target, Work};
+use super::signed::VerdictArgs;
 use crate::action::{
     ChangeOptions, CrdPolicy, DryRunMode, ExitCode, Outcome, UpgradeOptions, ValuesReuse,
     VerdictDemand, upgrade,
@@ -25,11 +26,11 @@ use crate::action::{
 use crate::environment::drift::{Drift, EnvironmentState, compare};
 use crate::environment::{
     Asked, Candidate, Condition, Environments, Resolved, VERDICT_AGE_MAX, conditions, deployed,
-    origin, pick, signed_by, variable,
+    origin, pick, variable,
 };
 use crate::output::drift::sentence;
 use crate::output::{PromotionView, changes, print_promotion};
-use crate::release::{Evidence, GateVerdict, Promotion, Release, ReleaseName};
+use crate::release::{Evidence, GateVerdict, Promotion, Release, ReleaseName, SignatureDemand};
 
 /// Take exactly what is deployed in one environment to the next
 ///
@@ -64,8 +65,13 @@ pub(crate) struct PromoteCommand {
     /// Time for any single hook or wait, as in 5m0s (default: as the file says, else 5m)
     #[arg(long, value_parser = parse_timeout, value_name = "DURATION")]
     timeout: Option<Duration>,
+    /// Send user and password to every host, not to the repository's alone
+    #[arg(long, help_heading = "Repositories and registries")]
+    pass_credentials: bool,
     #[command(flatten)]
     access: AccessArgs,
+    #[command(flatten)]
+    verdict: VerdictArgs,
     #[command(flatten)]
     hooks: HookArgs,
     #[command(flatten)]
@@ -91,6 +97,8 @@ struct Goal {
     chart: Result<LoadedChart, CliError>,
     /// The values that go along.
     values: Map<String, Value>,
+    /// Whose signature is demanded there, where one is.
+    signed: Option<SignatureDemand>,
 }
 
 impl PromoteCommand {
@@ -212,6 +220,7 @@ impl PromoteCommand {
         let there = in_environment(session, Chosen::of(environments, &self.to)?);
         let chart = ChartArgs {
             origin: OriginArgs {
+                pass_credentials: self.pass_credentials,
                 access: self.access.clone(),
                 ..OriginArgs::default()
             },
@@ -227,6 +236,7 @@ impl PromoteCommand {
             assignments: Vec::new(),
             is_promotion: true,
         })?;
+        let signed = self.verdict.demand(&there)?;
         let values = match &source.deployed {
             Some(deployed) => pick(&computed_values(deployed), &source.resolved.promoted_values),
             None => Map::new(),
@@ -251,6 +261,7 @@ impl PromoteCommand {
             inputs,
             chart,
             values,
+            signed,
         })
     }
 
@@ -434,16 +445,10 @@ fn model_now(source: &Source) -> Option<String> {
     Some(hex::encode(hash.finalize()))
 }
 
-/// Checks the signatures of the verdicts where the next environment names keys.
+/// Checks the signatures of the verdicts where the next environment demands them.
 fn signature(goal: &Goal, verdicts: &[GateVerdict]) -> Option<Result<String, String>> {
-    let rules = &goal.session.chosen.as_ref()?.rules;
-    rules.demands.signed_verdict.as_ref()?;
-    let key = |text: &String| KeyPlace::parse(text)?.public_key();
-    let keys: Result<Vec<PublicKey>, PlaceError> = rules.verdict_keys.iter().map(key).collect();
-    Some(match keys {
-        Ok(keys) => signed_by(verdicts, &keys),
-        Err(error) => Err(format!("no signature can be checked: {}", chain(&error))),
-    })
+    let verdicts: Vec<&GateVerdict> = verdicts.iter().collect();
+    Some(goal.signed.as_ref()?.check(&verdicts, Utc::now()))
 }
 
 fn refused(view: &PromotionView) -> CliError {

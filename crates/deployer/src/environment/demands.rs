@@ -26,6 +26,9 @@ pub fn broken(demands: &DemandsPart, asked: &Asked<'_>) -> Vec<String> {
     if demands.gate && asked.skips_hooks {
         broken.push("a gate has to pass, and hooks are switched off: leave `--no-hooks` and `--hooks skip` out".to_owned());
     }
+    if demands.signed_verdict.is_some() && asked.skips_hooks && !demands.gate {
+        broken.push("a signed verdict is demanded, and hooks are switched off, whose gate says which model it has to be about: leave `--no-hooks` and `--hooks skip` out".to_owned());
+    }
     let longest = demands.timeout_max.as_deref();
     let longest = longest.and_then(|text| Some((text, crate::duration::parse_timeout(text).ok()?)));
     if let (Some((text, longest)), Some(timeout)) = (longest, asked.timeout)

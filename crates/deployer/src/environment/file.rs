@@ -102,7 +102,8 @@ pub struct DemandsPart {
     /// A gate has to pass before anything is changed, and hooks cannot be switched off.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gate: bool,
-    /// The verdict that a promotion rests on is signed with one of these keys.
+    /// Nothing is changed without a verdict that one of these keys signed: the gate signs it itself, or a file
+    /// (`--verdict`) has it for the very model, dataset and gate. A promotion rests on the one of the environment before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_verdict: Option<SignedVerdictPart>,
     /// Charts come from a registry by digest (`oci://…@sha256:…`, or `digest`), and from nowhere else.
@@ -122,6 +123,9 @@ pub struct DemandsPart {
 pub struct SignedVerdictPart {
     /// Public keys in PEM: files, relative to this one, or `env:NAME`.
     pub keys: Vec<String>,
+    /// How old what was signed may be, such as `7d` or `12h`; 7 days where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_max: Option<String>,
 }
 
 /// A release.

@@ -20,6 +20,6 @@ pub use draft::{Draft, Found, draft};
 pub use file::{EnvironmentsFile, HooksName, schema};
 pub use glob::{FieldGlob, pick, split};
 pub use history::{deployed, origin};
-pub use promotion::{Candidate, Condition, VERDICT_AGE_MAX, conditions, signed_by, variable};
+pub use promotion::{Candidate, Condition, VERDICT_AGE_MAX, conditions, variable};
 pub use read::{EnvironmentError, Environments, PROMOTED_VALUES};
 pub use resolve::{Place, PlaceTarget, Resolved, Rules};

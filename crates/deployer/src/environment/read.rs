@@ -204,6 +204,11 @@ impl Environments {
             if signed.is_some_and(|signed| signed.keys.is_empty()) {
                 return Err(self.wrong(key("demands.signed_verdict.keys"), "names no key"));
             }
+            if let Some(text) = signed.and_then(|signed| signed.age_max.as_deref()) {
+                parse_age(text).map_err(|error| {
+                    self.wrong(key("demands.signed_verdict.age_max"), error.to_string())
+                })?;
+            }
         }
         Ok(())
     }

@@ -50,6 +50,8 @@ pub struct Rules {
     pub demands: DemandsPart,
     /// Where the public keys lie whose signature counts: `file:PATH` or `env:NAME`.
     pub verdict_keys: Vec<String>,
+    /// How old what they signed may be, when the file says so.
+    pub signed_age_max: Option<Duration>,
 }
 
 /// A release in an environment.
@@ -132,6 +134,11 @@ impl Environments {
                 .and_then(|text| parse_timeout(text).ok()),
             demands: part.demands.clone(),
             verdict_keys: keys.map(|key| self.key(key)).collect(),
+            signed_age_max: part
+                .demands
+                .signed_verdict
+                .as_ref()
+                .and_then(|signed| parse_age(signed.age_max.as_deref()?).ok()),
         })
     }
 

@@ -10,6 +10,7 @@ mod labels;
 mod name;
 mod provenance;
 mod record;
+mod signature;
 mod size;
 mod status;
 mod time;
@@ -27,6 +28,7 @@ pub use labels::{
 pub use name::{NameError, Namespace, ReleaseName, Revision, evidence_key, record_key};
 pub use provenance::{Promotion, Provenance};
 pub use record::{ApplyMethod, Info, Release};
+pub use signature::SignatureDemand;
 pub use size::{DESCRIPTION_BYTES_MAX, RecordPart, RecordSize};
 pub use status::Status;
 pub use time::RecordTime;

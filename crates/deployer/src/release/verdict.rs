@@ -115,4 +115,9 @@ impl GateVerdict {
     pub fn dataset_digest(&self) -> Option<&str> {
         self.0.pointer("/dataset/digest")?.as_str()
     }
+
+    /// Returns the digest of what was asked of it.
+    pub fn gate_digest(&self) -> Option<&str> {
+        self.0.pointer("/gate/digest")?.as_str()
+    }
 }

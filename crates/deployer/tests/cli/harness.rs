@@ -51,14 +51,18 @@ impl Place {
         let verdict = format!(
             r#"{{"kind":"validator/verdict","schema_version":1,"outcome":"{outcome}","exit_code":{code},"reasons":["auc {area} against 0.9"],"checks":[{{"metric":"auc","outcome":"{outcome}","value":{area},"minimum":0.9,"maximum":null,"lower_bound":{area},"upper_bound":{area},"confidence":0.95,"samples":4000}},{{"metric":"latency_ms_p99","outcome":"pass","value":1.5,"minimum":null,"maximum":200.0,"lower_bound":1.4,"upper_bound":1.6,"confidence":0.95,"samples":2000}}],"model":{{"uri":"m.pt","sha256":"aaaabbbbccccdddd"}},"dataset":{{"uri":"d","digest":"sha256:1111222233334444","rows":4000,"positives":400,"negatives":3600}},"validator_version":"0.1.0","started_at":"2026-01-01T00:00:00Z","duration_s":1.0}}"#
         );
-        let name = format!("gate-{outcome}-{code}");
-        self.write(
-            &name,
+        self.program(
+            &format!("gate-{outcome}-{code}"),
             &format!(
-                "#!/bin/sh\necho \"judging the model\"\nprintf '%s' '{verdict}' > \"$VALIDATOR_TERMINATION_MESSAGE\"\nexit {code}\n"
+                "echo \"judging the model\"\nprintf '%s' '{verdict}' > \"$VALIDATOR_TERMINATION_MESSAGE\"\nexit {code}\n"
             ),
-        );
-        let path = self.path(&name);
+        )
+    }
+
+    /// Writes a shell program and returns its path.
+    pub(crate) fn program(&self, name: &str, text: &str) -> String {
+        self.write(name, &format!("#!/bin/sh\n{text}"));
+        let path = self.path(name);
         make_executable(&path);
         path.display().to_string()
     }

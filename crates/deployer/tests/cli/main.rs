@@ -8,3 +8,4 @@ mod harness;
 mod planning;
 mod promotion;
 mod readers;
+mod signed;

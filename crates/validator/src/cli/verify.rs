@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use attest::{Condition, Demands, Envelope, PublicKey, Required, Statement, parse_age};
 use chrono::Utc;
 use verdict::exit::ExitCode;
-use verdict::report::{Brief, Report};
+use verdict::report::Report;
 
 use super::arguments::{Asked, OutputForm};
 use super::attestation::{public_keys, signer};
@@ -63,7 +63,7 @@ fn verification(request: &VerifyRequest<'_>) -> Result<Verification, GateError> 
             source,
         })?,
     };
-    let envelope = envelope(&read(request.file)?).ok_or_else(|| GateError::Content {
+    let envelope = Envelope::find(&read(request.file)?).ok_or_else(|| GateError::Content {
         path: request.file.to_owned(),
         expected: "signed verdict",
     })?;
@@ -88,14 +88,6 @@ fn judge(envelope: &Envelope, keys: &[PublicKey], demands: &Demands) -> Verifica
             Verification::new(vec![condition(false, format!("{error}{cause}"))], None)
         }
     }
-}
-
-/// Finds the envelope in a file of its own, in a report or in a brief.
-fn envelope(text: &str) -> Option<Envelope> {
-    Envelope::parse(text).ok().or_else(|| {
-        let brief = Brief::parse(text).ok()?;
-        attest::unpack(brief.attestation.as_deref()?).ok()
-    })
 }
 
 /// Signs the report of a run that judged.

@@ -1,7 +1,6 @@
 //! Whether what is deployed in one environment may go to the next: every condition, each with what
 //! was found (pure).
 
-mod signature;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +13,6 @@ use serde_json::Value;
 use crate::environment::file::VerdictPart;
 use crate::plan::read_manifest;
 use crate::release::{GateOutcome, GateVerdict, Release, Revision, Status};
-
-pub use signature::signed_by;
 
 /// How old a verdict may be unless something else is said.
 pub const VERDICT_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
