@@ -1,6 +1,7 @@
 //! Gathers what a plan depends on and builds it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -37,8 +38,8 @@ impl<'a> PlanRequest<'a> {
     fn input(
         &self,
         previous: &'a [ManifestObject],
-        next: &'a [ManifestObject],
-        live: &'a HashMap<ObjectId, Value>,
+        next: Vec<ManifestObject>,
+        live: &'a HashMap<ObjectId, Arc<Value>>,
     ) -> PlanInput<'a> {
         let release = self.release;
         PlanInput {
@@ -110,10 +111,10 @@ pub(super) async fn plan(
         live.get(&object.id)
             .is_some_and(|live| owned_by(live, &release.name, &release.namespace))
     }));
-    let input = request.input(&previous, &next, &live);
+    let input = request.input(&previous, next, &live);
     let plan = match request.operation {
         Operation::Uninstall => build_removal(&input),
-        _ => build(&input)?,
+        _ => build(input)?,
     };
     for warning in &plan.warnings {
         deployer.warn(warning.clone());
@@ -131,7 +132,7 @@ async fn live<'a>(
     deployer: &Deployer,
     next: &'a [ManifestObject],
     old: impl Iterator<Item = &'a ManifestObject> + Clone,
-) -> Result<HashMap<ObjectId, Value>, ActionError> {
+) -> Result<HashMap<ObjectId, Arc<Value>>, ActionError> {
     let ids: Vec<ObjectId> = distinct(old.clone().chain(next));
     let wanted: Vec<ObjectId> = distinct(next.iter());
     let may_be_gone = |id: &ObjectId| {
@@ -159,10 +160,10 @@ pub(super) fn plan_offline(request: &PlanRequest<'_>) -> Result<Plan, ActionErro
     };
     let live = previous
         .iter()
-        .map(|object| (object.id.clone(), owned(object)))
+        .map(|object| (object.id.clone(), Arc::new(owned(object))))
         .collect();
-    let input = request.input(&previous, &next, &live);
-    Ok(build(&input)?)
+    let input = request.input(&previous, next, &live);
+    Ok(build(input)?)
 }
 
 fn read(manifest: &str, what: &str) -> Result<Vec<ManifestObject>, ActionError> {

@@ -222,7 +222,10 @@ fn recorded(release: &Release) -> Recorded {
 }
 
 /// Returns the live objects; one whose kind is not served any more is not there.
-async fn live(target: &Target, ids: Vec<ObjectId>) -> Result<HashMap<ObjectId, Value>, CliError> {
+async fn live(
+    target: &Target,
+    ids: Vec<ObjectId>,
+) -> Result<HashMap<ObjectId, Arc<Value>>, CliError> {
     let found = get_served(&*target.cluster, ids, |_| true).await;
     Ok(found.map_err(ActionError::from)?)
 }

@@ -12,7 +12,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -192,9 +192,12 @@ impl Cluster for DirectoryCluster {
         self.find(id)?.map(|path| self.read(&path)).transpose()
     }
 
-    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Value>>, ClusterError> {
+    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Arc<Value>>>, ClusterError> {
         ids.iter()
-            .map(|id| self.find(id)?.map(|path| self.read(&path)).transpose())
+            .map(|id| {
+                let found = self.find(id)?.map(|path| self.read(&path)).transpose()?;
+                Ok(found.map(Arc::new))
+            })
             .collect()
     }
 
@@ -202,7 +205,7 @@ impl Cluster for DirectoryCluster {
         let (_, change) = self.write(object, options.dry_run)?;
         Ok(Applied {
             change,
-            object: object.clone(),
+            object: Arc::new(object.clone()),
             yielded: Vec::new(),
         })
     }

@@ -278,7 +278,7 @@ impl<C: Cluster> Cluster for FaultyCluster<C> {
         self.call("get", Some(id.clone()), self.inner.get(id)).await
     }
 
-    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Value>>, ClusterError> {
+    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Arc<Value>>>, ClusterError> {
         self.call("get_many", None, self.inner.get_many(ids)).await
     }
 

@@ -148,9 +148,11 @@ impl Cluster for MemoryCluster {
         self.state().get(&self.resolved(id))
     }
 
-    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Value>>, ClusterError> {
+    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Arc<Value>>>, ClusterError> {
         let state = self.state();
-        ids.iter().map(|id| state.get(&self.resolved(id))).collect()
+        ids.iter()
+            .map(|id| Ok(state.get(&self.resolved(id))?.map(Arc::new)))
+            .collect()
     }
 
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Applied, ClusterError> {
@@ -173,7 +175,7 @@ impl Cluster for MemoryCluster {
         };
         Ok(Applied {
             change,
-            object,
+            object: Arc::new(object),
             yielded: Vec::new(),
         })
     }

@@ -1,6 +1,7 @@
 //! Reading objects some of whose kinds may be gone.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -15,14 +16,14 @@ pub async fn get_served(
     cluster: &dyn Cluster,
     ids: Vec<ObjectId>,
     may_be_gone: impl Fn(&ObjectId) -> bool,
-) -> Result<HashMap<ObjectId, Value>, ClusterError> {
+) -> Result<HashMap<ObjectId, Arc<Value>>, ClusterError> {
     let found = match cluster.get_many(&ids).await {
         Err(ClusterError::UnknownKind { .. }) => {
             let mut found = Vec::with_capacity(ids.len());
             for id in &ids {
                 found.push(match cluster.get(id).await {
                     Err(ClusterError::UnknownKind { .. }) if may_be_gone(id) => None,
-                    other => other?,
+                    other => other?.map(Arc::new),
                 });
             }
             found

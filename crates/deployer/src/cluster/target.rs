@@ -1,5 +1,6 @@
 //! The contract of a target.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,7 +33,7 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
     async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError>;
 
     /// Returns many objects, concurrently; the answer has the order of `ids`.
-    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Value>>, ClusterError>;
+    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Arc<Value>>>, ClusterError>;
 
     /// Makes an object be as described.
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Applied, ClusterError>;
@@ -151,7 +152,7 @@ pub struct Applied {
     /// Whether the object is new, changed or as before.
     pub change: AppliedChange,
     /// The object as it is now.
-    pub object: Value,
+    pub object: Arc<Value>,
     /// Fields of the manifest that an autoscaler sets and that were left to it.
     pub yielded: Vec<&'static str>,
 }

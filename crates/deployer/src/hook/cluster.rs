@@ -8,6 +8,7 @@ mod follow;
 mod logs;
 mod outcome;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,7 +67,8 @@ impl ClusterHooks {
             force_conflicts: true,
             dry_run: DryRun::Off,
         };
-        Ok(self.cluster.apply(object, &options).await?.object)
+        let applied = self.cluster.apply(object, &options).await?;
+        Ok(Arc::unwrap_or_clone(applied.object))
     }
 
     /// Deletes what this run made and waits a little; the Job must not go on when nobody watches.

@@ -70,7 +70,7 @@ impl LocalHooks {
                     dry_run: DryRun::Off,
                 };
                 let applied = self.cluster.apply(&object, &options).await;
-                applied.map_err(start)?.object
+                Arc::unwrap_or_clone(applied.map_err(start)?.object)
             }
             created => created.map_err(start)?,
         };

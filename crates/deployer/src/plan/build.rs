@@ -1,6 +1,7 @@
 //! Builds plans.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ use crate::release::{ApplyMethod, Hook, HookEvent, Namespace, ReleaseName, Revis
 const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
 
 /// Everything that a plan depends on.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct PlanInput<'a> {
     /// What is done.
     pub operation: Operation,
@@ -36,9 +37,9 @@ pub struct PlanInput<'a> {
     /// later revisions that failed half-way.
     pub previous: &'a [ManifestObject],
     /// What is wanted.
-    pub next: &'a [ManifestObject],
+    pub next: Vec<ManifestObject>,
     /// The live objects among both.
-    pub live: &'a HashMap<ObjectId, Value>,
+    pub live: &'a HashMap<ObjectId, Arc<Value>>,
     /// The hooks of the revision; none when they do not run.
     pub hooks: &'a [Hook],
     /// The events before and after.
@@ -51,7 +52,7 @@ pub struct PlanInput<'a> {
     pub method: ApplyMethod,
     /// How live objects are compared; workloads with an autoscaler in `next` need not be named.
     pub compare: CompareOptions,
-    /// Whether live objects are marked, so that a saved plan can be checked.
+    /// Whether the plan is shown or kept: live objects are marked, and comparisons hold both objects.
     pub marks: bool,
 }
 
@@ -59,24 +60,25 @@ pub struct PlanInput<'a> {
 ///
 /// # Errors
 /// [`PlanError::Ownership`] names every object that exists and belongs to somebody else.
-pub fn build(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
-    let mut input = input.clone();
+pub fn build(mut input: PlanInput<'_>) -> Result<Plan, PlanError> {
     let scaled = scale_targets(input.next.iter().map(|object| &object.value));
     input.compare.autoscaled.extend(scaled);
+    let next = std::mem::take(&mut input.next);
     let input = &input;
     let mut plan = empty_plan(input);
+    plan.removals = removals(input, &next);
     let mut problems = Vec::new();
     let previous = Index::of(input.previous, input.namespace);
     let mut wanted: HashMap<ObjectId, usize> = HashMap::new();
-    for next in input.next {
-        let key = resolved(&next.id, input.namespace);
-        let step = apply_step(input, previous.all(&next.id), next, &mut problems);
+    for next in next {
+        let id = next.id.clone();
+        let key = resolved(&id, input.namespace);
+        let step = apply_step(input, previous.all(&id), next, &mut problems);
         plan.warnings.extend(refused_change(&step));
         match wanted.get(&key) {
             Some(index) => {
                 plan.warnings.push(format!(
-                    "{} is in the manifest more than once; the last one counts",
-                    next.id
+                    "{id} is in the manifest more than once; the last one counts"
                 ));
                 plan.applies[*index] = step;
             }
@@ -94,7 +96,6 @@ pub fn build(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
     }
     plan.applies
         .sort_by_key(|step| (step.wave, install_rank(&step.object.kind)));
-    plan.removals = removals(input);
     if input.wait {
         plan.awaited = plan
             .applies
@@ -108,7 +109,7 @@ pub fn build(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
 /// Plans the removal of everything in `previous`.
 pub fn build_removal(input: &PlanInput<'_>) -> Plan {
     let mut plan = empty_plan(input);
-    plan.removals = removals(input);
+    plan.removals = removals(input, &[]);
     plan
 }
 
@@ -145,14 +146,22 @@ fn empty_plan(input: &PlanInput<'_>) -> Plan {
 fn apply_step(
     input: &PlanInput<'_>,
     all_previous: &[&ManifestObject],
-    next: &ManifestObject,
+    next: ManifestObject,
     problems: &mut Vec<OwnershipProblem>,
 ) -> ObjectStep {
-    let owned = |value: &Value| with_ownership(value.clone(), input.release, input.namespace);
-    let mut desired = owned(&next.value);
-    let mut original = all_previous.first().map(|previous| owned(&previous.value));
-    let live = input.live.get(&next.id);
-    let comparison = live.map(|live| compare(&desired, original.as_ref(), live, &input.compare));
+    let owned = |value: Value| with_ownership(value, input.release, input.namespace);
+    let id = next.id;
+    let mut desired = owned(next.value);
+    let mut original = all_previous
+        .first()
+        .map(|previous| owned(previous.value.clone()));
+    let live = input.live.get(&id).map(Arc::as_ref);
+    let mut comparison =
+        live.map(|live| compare(&desired, original.as_ref(), live, &input.compare));
+    if let Some(comparison) = comparison.as_mut().filter(|_| !input.marks) {
+        // Two whole objects, which only a plan that is shown needs.
+        (comparison.before, comparison.after) = (None, None);
+    }
     let (action, undo) = match (live, &original) {
         (None, _) => (ObjectAction::Create, Undo::Delete),
         (Some(live), Some(before)) => {
@@ -170,7 +179,7 @@ fn apply_step(
             let found = ownership_problems(live, input.release, input.namespace);
             let owned = found.is_empty();
             if !owned && !input.take_ownership {
-                let mut object = next.id.clone();
+                let mut object = id.clone();
                 object
                     .namespace
                     .get_or_insert_with(|| input.namespace.to_string());
@@ -206,12 +215,14 @@ fn apply_step(
             *place = live.clone();
         }
     }
+    // Only a merge by us asks for it.
+    let is_base = input.method == ApplyMethod::ClientSide && action != ObjectAction::Unchanged;
     ObjectStep {
-        object: next.id.clone(),
         action,
-        wave: wave(&next.id.kind),
+        wave: wave(&id.kind),
+        object: id,
         desired: Some(desired),
-        original,
+        original: original.filter(|_| is_base),
         undo,
         comparison,
         live: live.and_then(|live| mark(input, live)),
@@ -247,14 +258,14 @@ fn was_left_so(
         && (input.method == ApplyMethod::ClientSide || is_applied_by_us(live))
 }
 
-fn removals(input: &PlanInput<'_>) -> Vec<ObjectStep> {
+fn removals(input: &PlanInput<'_>, next: &[ManifestObject]) -> Vec<ObjectStep> {
     let mut steps: Vec<ObjectStep> = Vec::new();
-    let next = Index::of(input.next, input.namespace);
+    let next = Index::of(next, input.namespace);
     let mut removed = HashSet::new();
     for previous in input.previous {
         let still_wanted = !next.all(&previous.id).is_empty();
         let key = Index::key(&previous.id, input.namespace);
-        let Some(live) = input.live.get(&previous.id) else {
+        let Some(live) = input.live.get(&previous.id).map(Arc::as_ref) else {
             continue;
         };
         // Somebody took it over since: it is theirs now.
@@ -276,7 +287,7 @@ fn removals(input: &PlanInput<'_>) -> Vec<ObjectStep> {
             },
             wave: removal_wave(&previous.id.kind),
             desired: None,
-            original: Some(previous.value.clone()),
+            original: None,
             undo: if kept {
                 Undo::Nothing
             } else {

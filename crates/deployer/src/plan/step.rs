@@ -66,7 +66,8 @@ pub struct ObjectStep {
     pub wave: usize,
     /// The object as wanted, ownership included; absent when it is deleted.
     pub desired: Option<Value>,
-    /// The object as the previous revision described it; the base of a three-way merge.
+    /// The object as the previous revision described it: the base of a three-way merge, where one
+    /// is made.
     pub original: Option<Value>,
     /// What takes the step back.
     pub undo: Undo,

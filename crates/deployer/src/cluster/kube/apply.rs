@@ -1,5 +1,7 @@
 //! Making an object be as described: by the server, or by a three-way merge made here.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tracing::debug;
 
@@ -54,9 +56,9 @@ impl KubeCluster {
         Ok(applied)
     }
 
-    async fn live(&self, id: &ObjectId, path: &str) -> Result<Option<Value>, ClusterError> {
+    async fn live(&self, id: &ObjectId, path: &str) -> Result<Option<Arc<Value>>, ClusterError> {
         match self.rest.get(path).await {
-            Ok(live) => Ok(Some(live)),
+            Ok(live) => Ok(Some(Arc::new(live))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(self.explain(error, id, "get")),
         }
@@ -67,7 +69,7 @@ impl KubeCluster {
         id: &ObjectId,
         path: &str,
         object: &Value,
-        known: Option<Option<Value>>,
+        known: Option<Option<Arc<Value>>>,
         options: &ApplyOptions,
     ) -> Result<Applied, ClusterError> {
         let mut before = match known {
@@ -81,7 +83,7 @@ impl KubeCluster {
                 Migration::Raced => before = self.live(id, path).await?,
             }
         }
-        let left = self.yielded(id, object, before.as_ref()).await;
+        let left = self.yielded(id, object, before.as_deref()).await;
         let object = left.as_ref().unwrap_or(object);
         let mut address = format!(
             "{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict&force={}",
@@ -96,8 +98,8 @@ impl KubeCluster {
             .await
             .map_err(|error| self.explain(error, id, "patch"))?;
         Ok(Applied {
-            change: change_between(before.as_ref(), &after),
-            object: after,
+            change: change_between(before.as_deref(), &after),
+            object: Arc::new(after),
             yielded: left.map(|_| REPLICAS).into_iter().collect(),
         })
     }
@@ -127,7 +129,7 @@ impl KubeCluster {
                 Ok(after) => {
                     return Ok(Applied {
                         change: change_between(Some(&live), &after),
-                        object: after,
+                        object: Arc::new(after),
                         yielded: Vec::new(),
                     });
                 }
@@ -156,7 +158,7 @@ impl KubeCluster {
         match self.rest.post(&address, object).await {
             Ok(created) => Ok(Applied {
                 change: AppliedChange::Created,
-                object: created,
+                object: Arc::new(created),
                 yielded: Vec::new(),
             }),
             Err(error) => Err(self.explain(error, id, "create")),
@@ -199,7 +201,7 @@ impl KubeCluster {
         path: &str,
         object: &Value,
         original: Option<&Value>,
-        mut known: Option<Option<Value>>,
+        mut known: Option<Option<Arc<Value>>>,
         options: &ApplyOptions,
     ) -> Result<Applied, ClusterError> {
         let mut raced = ClusterError::Conflict { object: id.clone() };
@@ -242,7 +244,7 @@ impl KubeCluster {
                 Ok(after) => {
                     return Ok(Applied {
                         change: change_between(Some(&live), &after),
-                        object: after,
+                        object: Arc::new(after),
                         yielded,
                     });
                 }

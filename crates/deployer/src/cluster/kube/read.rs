@@ -1,6 +1,7 @@
 //! Reading many objects at once: few of a kind one by one, many by listing their collection.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -40,7 +41,7 @@ impl KubeCluster {
     pub(super) async fn read_many(
         &self,
         ids: &[ObjectId],
-    ) -> Result<Vec<Option<Value>>, ClusterError> {
+    ) -> Result<Vec<Option<Arc<Value>>>, ClusterError> {
         let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
         for (index, id) in ids.iter().enumerate() {
             let kind = self
@@ -62,7 +63,7 @@ impl KubeCluster {
         let found: Vec<Vec<(usize, Value)>> = reads.try_collect().await?;
         let mut objects = vec![None; ids.len()];
         for (index, object) in found.into_iter().flatten() {
-            objects[index] = Some(object);
+            objects[index] = Some(Arc::new(object));
         }
         let mut seen = self.seen.lock().await;
         for (id, object) in ids.iter().zip(&objects) {

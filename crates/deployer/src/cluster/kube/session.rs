@@ -25,7 +25,7 @@ pub struct KubeCluster {
     discovery: Arc<Mutex<Option<Known>>>,
     /// Objects as they were last read or applied; none when they were absent. An apply needs no
     /// look of its own then, and a wait no first one.
-    pub(super) seen: Arc<Mutex<HashMap<ObjectId, Option<Value>>>>,
+    pub(super) seen: Arc<Mutex<HashMap<ObjectId, Option<Arc<Value>>>>>,
 }
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! The contract of a target, kept by the Kubernetes API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -57,7 +58,7 @@ impl Cluster for KubeCluster {
         }
     }
 
-    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Value>>, ClusterError> {
+    async fn get_many(&self, ids: &[ObjectId]) -> Result<Vec<Option<Arc<Value>>>, ClusterError> {
         self.read_many(ids).await
     }
 

@@ -1,6 +1,7 @@
 //! What was gathered of the environments, before anything is compared.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -34,7 +35,7 @@ pub struct ReleaseState {
     /// The objects of that revision.
     pub record: Vec<ManifestObject>,
     /// The live ones among them.
-    pub live: HashMap<ObjectId, Value>,
+    pub live: HashMap<ObjectId, Arc<Value>>,
     /// The last revision, when it is not the deployed one: one that failed or was left pending.
     pub last: Option<(Revision, Status)>,
     /// Every revision that once was good, oldest first, the deployed one included.

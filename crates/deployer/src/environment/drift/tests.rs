@@ -50,7 +50,7 @@ fn environment(name: &str, history: &[(i64, String)]) -> EnvironmentState {
             name: "stack".to_owned(),
             desired: Desired::Objects(record.clone()),
             deployed: history.last().cloned(),
-            live: live.collect(),
+            live: live.map(|(id, live)| (id, live.into())).collect(),
             record,
             last: None,
             history,
@@ -173,7 +173,7 @@ fn a_hand_edit_is_found_with_who_and_when() {
     let fields = json!({"f:spec": {"f:template": {"f:spec": {"f:containers":
         {"k:{\"name\":\"app\"}": {"f:image": {}}}}}}});
     let live = edited(&object, json!("r/server:debug"), "kubectl-edit", fields);
-    prod.live.insert(object.id.clone(), live);
+    prod.live.insert(object.id.clone(), live.into());
     let drift = run(&all);
     let [found] = drift.differences.as_slice() else {
         panic!("{:#?}", drift.differences);
@@ -200,7 +200,7 @@ fn what_the_server_an_autoscaler_or_a_controller_sets_is_no_drift() {
     live["metadata"]["managedFields"] = json!([
         {"manager": "kube-controller-manager", "operation": "Update", "subresource": "scale",
          "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
-    prod.live.insert(object.id.clone(), live);
+    prod.live.insert(object.id.clone(), live.into());
     let drift = run(&all);
     assert!(!drift.is_drift(), "{:#?}", drift.differences);
 }
