@@ -5,6 +5,7 @@
 
 mod apply;
 mod autoscaled;
+mod client;
 mod connect;
 mod diagnose;
 mod discovery;

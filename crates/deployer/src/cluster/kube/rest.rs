@@ -94,10 +94,7 @@ impl Rest {
             .to_string()
             .trim_end_matches('/')
             .to_owned();
-        let client = kube::Client::try_from(config).map_err(|source| KubeError::Client {
-            server: server.clone(),
-            source: Box::new(source),
-        })?;
+        let client = super::client::client(config, &server)?;
         Ok(Self {
             client,
             server,
