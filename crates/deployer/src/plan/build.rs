@@ -171,8 +171,7 @@ fn apply_step(
             } else if *before == desired {
                 (ObjectAction::Patch, Undo::Nothing)
             } else {
-                let object = before.clone();
-                (ObjectAction::Patch, Undo::Restore { object })
+                (ObjectAction::Patch, Undo::Restore)
             }
         }
         (Some(live), None) => {
@@ -193,12 +192,7 @@ fn apply_step(
             } else {
                 ObjectAction::Adopt
             };
-            (
-                action,
-                Undo::Restore {
-                    object: without_server_fields(live.clone()),
-                },
-            )
+            (action, Undo::Restore)
         }
     };
     for field in comparison.iter().flat_map(|comparison| &comparison.yielded) {

@@ -116,8 +116,8 @@ pub enum Undo {
     Nothing,
     /// Delete what was created.
     Delete,
-    /// Apply what was there before.
-    Restore { object: Value },
+    /// Apply what was there before: the object of the revision that is gone back to.
+    Restore,
     /// Create again what was deleted.
     Recreate { object: Value },
 }
@@ -128,7 +128,7 @@ impl Undo {
         match self {
             Self::Nothing => "nothing",
             Self::Delete => "delete",
-            Self::Restore { .. } => "restore",
+            Self::Restore => "restore",
             Self::Recreate { .. } => "recreate",
         }
     }
