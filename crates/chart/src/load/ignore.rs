@@ -8,8 +8,8 @@ pub struct IgnoreRules {
 
 #[derive(Debug, Clone)]
 struct Rule {
-    /// A glob of Go's `filepath.Match`.
-    glob: String,
+    /// A glob of Go's `filepath.Match`; one that is not well formed matches nothing.
+    glob: Option<Glob>,
     /// `!` before the glob: what does not match is ignored.
     negated: bool,
     /// `/` behind the glob: only folders match.
@@ -36,7 +36,7 @@ impl IgnoreRules {
     #[must_use]
     pub fn with_defaults(mut self) -> Self {
         self.rules.push(Rule {
-            glob: "templates/.?*".to_owned(),
+            glob: Glob::parse("templates/.?*"),
             negated: false,
             folders_only: false,
             whole_path: true,
@@ -52,7 +52,7 @@ impl IgnoreRules {
         if line.contains("**") {
             return Err("double-star (**) syntax is not supported".to_owned());
         }
-        if glob_match(line, "abc").is_none() {
+        if Glob::parse(line).is_none() {
             return Err("syntax error in pattern".to_owned());
         }
         let (negated, glob) = match line.strip_prefix('!') {
@@ -65,7 +65,7 @@ impl IgnoreRules {
         };
         self.rules.push(Rule {
             whole_path: glob.contains('/'),
-            glob: glob.strip_prefix('/').unwrap_or(glob).to_owned(),
+            glob: Glob::parse(glob.strip_prefix('/').unwrap_or(glob)),
             negated,
             folders_only,
         });
@@ -98,38 +98,54 @@ impl Rule {
                 .next()
                 .unwrap_or(path)
         };
-        glob_match(&self.glob, name) == Some(true)
+        self.glob.as_ref().is_some_and(|glob| glob.matches(name))
     }
 }
 
-/// Matches as Go's `filepath.Match`: `*` and `?` stop at `/`, `[a-z]` and `[^a-z]` are classes, `\`
-/// escapes. `None` when the pattern is not well formed.
-pub(crate) fn glob_match(pattern: &str, name: &str) -> Option<bool> {
-    let pattern: Vec<Token> = tokens(pattern)?;
-    let name: Vec<char> = name.chars().collect();
-    // `reached[i]`: the tokens so far can match the first `i` characters.
-    let mut reached = vec![false; name.len() + 1];
-    reached[0] = true;
-    for token in &pattern {
-        let mut next = vec![false; name.len() + 1];
-        for (position, _) in reached.iter().enumerate().filter(|(_, reached)| **reached) {
-            match token {
-                Token::Star => {
-                    let run = name[position..].iter().take_while(|c| **c != '/').count();
-                    next[position..=position + run].fill(true);
-                }
-                token => {
-                    if name.get(position).is_some_and(|c| token.matches(*c)) {
-                        next[position + 1] = true;
+/// A glob as of Go's `filepath.Match`: `*` and `?` stop at `/`, `[a-z]` and `[^a-z]` are classes, `\`
+/// escapes.
+#[derive(Debug, Clone)]
+struct Glob(Vec<Token>);
+
+impl Glob {
+    /// Reads a glob; `None` when it is not well formed.
+    fn parse(pattern: &str) -> Option<Self> {
+        tokens(pattern).map(Self)
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        let name: Vec<char> = name.chars().collect();
+        // `reached[i]`: the tokens so far can match the first `i` characters.
+        let mut reached = vec![false; name.len() + 1];
+        reached[0] = true;
+        for token in &self.0 {
+            let mut next = vec![false; name.len() + 1];
+            let mut goes_on = false;
+            for (position, _) in reached.iter().enumerate().filter(|(_, reached)| **reached) {
+                match token {
+                    Token::Star => {
+                        let run = name[position..].iter().take_while(|c| **c != '/').count();
+                        next[position..=position + run].fill(true);
+                        goes_on = true;
+                    }
+                    token => {
+                        if name.get(position).is_some_and(|c| token.matches(*c)) {
+                            next[position + 1] = true;
+                            goes_on = true;
+                        }
                     }
                 }
             }
+            if !goes_on {
+                return false;
+            }
+            reached = next;
         }
-        reached = next;
+        reached[name.len()]
     }
-    Some(reached[name.len()])
 }
 
+#[derive(Debug, Clone)]
 enum Token {
     Star,
     Any,
@@ -215,7 +231,8 @@ mod tests {
             ("", "", Some(true)),
         ];
         for (pattern, name, expected) in table {
-            assert_eq!(glob_match(pattern, name), expected, "{pattern} {name}");
+            let matched = Glob::parse(pattern).map(|glob| glob.matches(name));
+            assert_eq!(matched, expected, "{pattern} {name}");
         }
     }
 

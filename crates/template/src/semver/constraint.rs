@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt, sync::LazyLock};
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use super::version::{Version, compare_prerelease};
 use crate::quote::quoted;

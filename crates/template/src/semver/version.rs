@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt, sync::LazyLock};
 
-use regex::Regex;
+use regex_lite::Regex;
 
 /// Longest version that is read, in bytes.
 const VERSION_BYTES_MAX: usize = 256;

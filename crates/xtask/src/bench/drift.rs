@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::measure::{self, Call, Program, Run};
+use super::measure::{self, Call, Program, Run, Usage};
 use crate::cluster::{self, Choice, Talk, UpArguments, Variables};
 use crate::output::{data, heading, say};
 use crate::places::Places;
@@ -79,29 +79,18 @@ fn measured(arguments: &DriftArguments, deployer: &Path, variables: &Variables) 
         ]);
         process::attempt(&mut delete);
     }
-    let runs = outcome?;
-    let mut walls: Vec<u128> = runs.iter().map(|run| run.wall.as_millis()).collect();
-    walls.sort_unstable();
-    let user = runs
-        .iter()
-        .map(|run| run.user.as_millis())
-        .min()
-        .unwrap_or_default();
-    let memory = runs
-        .iter()
-        .map(|run| run.memory_bytes_max)
-        .max()
-        .unwrap_or_default();
+    let usage = Usage::of(&outcome?);
     data(format!(
-        "drift of {} environments x {} components x {} objects: {} ms (median of {}; {} to {}), {user} ms user, {} MB",
+        "drift of {} environments x {} components x {} objects: {:.0} ms (median of {}; {:.0} to {:.0}), {:.0} ms user, {:.0} MB",
         ENVIRONMENTS.len(),
         arguments.components,
         arguments.objects,
-        walls[walls.len() / 2],
-        walls.len(),
-        walls[0],
-        walls[walls.len() - 1],
-        memory / 1_000_000
+        usage.wall_ms_median,
+        arguments.rounds,
+        usage.wall_ms_min,
+        usage.wall_ms_max,
+        usage.user_ms_median,
+        usage.memory_mb_max,
     ))?;
     Ok(())
 }

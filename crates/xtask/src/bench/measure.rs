@@ -2,6 +2,7 @@
 
 use crate::process::{self, shown};
 use anyhow::{Context, Result, ensure};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::File;
@@ -122,6 +123,57 @@ pub(super) fn run(program: &Program, calls: &[Call]) -> Result<Run> {
     Ok(sum)
 }
 
+/// What the runs of a program needed, in the middle and at the edges.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Usage {
+    pub(super) wall_ms_median: f64,
+    pub(super) wall_ms_min: f64,
+    pub(super) wall_ms_max: f64,
+    pub(super) user_ms_median: f64,
+    pub(super) system_ms_median: f64,
+    pub(super) memory_mb_max: f64,
+}
+
+impl Usage {
+    pub(super) fn of(runs: &[Run]) -> Self {
+        let wall = sorted(runs, |run| run.wall);
+        let memory = runs.iter().map(|run| run.memory_bytes_max).max();
+        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+        let memory_mb_max = memory.unwrap_or_default() as f64 / 1e6;
+        Self {
+            wall_ms_median: median(&wall),
+            wall_ms_min: wall.first().copied().unwrap_or_default(),
+            wall_ms_max: wall.last().copied().unwrap_or_default(),
+            user_ms_median: median(&sorted(runs, |run| run.user)),
+            system_ms_median: median(&sorted(runs, |run| run.system)),
+            memory_mb_max,
+        }
+    }
+}
+
+/// Returns one duration of every run, milliseconds, least first.
+fn sorted(runs: &[Run], part: impl Fn(&Run) -> Duration) -> Vec<f64> {
+    let mut parts: Vec<f64> = runs
+        .iter()
+        .map(|run| part(run).as_secs_f64() * 1e3)
+        .collect();
+    parts.sort_by(f64::total_cmp);
+    parts
+}
+
+/// Returns the middle of sorted numbers, 0 when there are none.
+pub(super) fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match (sorted.get(middle), sorted.len() % 2) {
+        (Some(upper), 0) => sorted
+            .get(middle.wrapping_sub(1))
+            .unwrap_or(upper)
+            .midpoint(*upper),
+        (Some(middle), _) => *middle,
+        (None, _) => 0.0,
+    }
+}
+
 fn digest(file: &mut File) -> Result<[u8; 32]> {
     file.seek(SeekFrom::Start(0))?;
     let mut hash = Sha256::new();
@@ -164,5 +216,12 @@ mod tests {
         };
         let error = run(&shell, &[call]).unwrap_err().to_string();
         assert!(error.contains("was killed"), "{error}");
+    }
+
+    #[test]
+    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
+        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < f64::EPSILON);
+        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < f64::EPSILON);
+        assert!(median(&[]).abs() < f64::EPSILON);
     }
 }

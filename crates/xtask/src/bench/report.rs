@@ -1,6 +1,6 @@
 //! Medians, ratios and comparisons, as a table and as JSON.
 
-use super::measure::{Outcome, Program, Run};
+use super::measure::{Outcome, Program, Run, Usage};
 use super::subject::Subject;
 use crate::process;
 use anyhow::Result;
@@ -37,12 +37,8 @@ struct Measured {
 #[derive(Debug, Serialize)]
 struct Measurement {
     program: &'static str,
-    wall_ms_median: f64,
-    wall_ms_min: f64,
-    wall_ms_max: f64,
-    user_ms_median: f64,
-    system_ms_median: f64,
-    memory_mb_max: f64,
+    #[serde(flatten)]
+    usage: Usage,
     /// Of a Helm: how many times what the deployer needed.
     against_deployer: Option<Ratios>,
     /// Of a Helm: calls with the same bytes from the deployer.
@@ -91,9 +87,9 @@ impl Report {
         for (index, helm) in helms.iter().enumerate() {
             let mut result = Measurement::of(name(index + 1), helm);
             result.against_deployer = Some(Ratios {
-                wall: result.wall_ms_median / base.wall_ms_median,
-                user: result.user_ms_median / base.user_ms_median,
-                memory: result.memory_mb_max / base.memory_mb_max,
+                wall: result.usage.wall_ms_median / base.usage.wall_ms_median,
+                user: result.usage.user_ms_median / base.usage.user_ms_median,
+                memory: result.usage.memory_mb_max / base.usage.memory_mb_max,
             });
             let ours = if index == 0 { deployer } else { as_helm4 };
             result.comparison = subject
@@ -142,22 +138,9 @@ impl Report {
 
 impl Measurement {
     fn of(program: &'static str, runs: &[Run]) -> Self {
-        let wall = sorted(runs, |run| run.wall);
-        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-        let memory_mb_max = runs
-            .iter()
-            .map(|run| run.memory_bytes_max)
-            .max()
-            .unwrap_or(0) as f64
-            / 1e6;
         Self {
             program,
-            wall_ms_median: median(&wall),
-            wall_ms_min: wall.first().copied().unwrap_or(0.0),
-            wall_ms_max: wall.last().copied().unwrap_or(0.0),
-            user_ms_median: median(&sorted(runs, |run| run.user)),
-            system_ms_median: median(&sorted(runs, |run| run.system)),
-            memory_mb_max,
+            usage: Usage::of(runs),
             against_deployer: None,
             comparison: None,
         }
@@ -180,15 +163,16 @@ impl Measurement {
             };
             format!("{} of {}{random}", found.same, found.same + found.different)
         });
+        let usage = &self.usage;
         format!(
             "| {subject} | {} | {:.1} ({:.1} to {:.1}) | {:.1} | {:.1} | {:.1} |{ratios} {comparison} |",
             self.program,
-            self.wall_ms_median,
-            self.wall_ms_min,
-            self.wall_ms_max,
-            self.user_ms_median,
-            self.system_ms_median,
-            self.memory_mb_max,
+            usage.wall_ms_median,
+            usage.wall_ms_min,
+            usage.wall_ms_max,
+            usage.user_ms_median,
+            usage.system_ms_median,
+            usage.memory_mb_max,
         )
     }
 }
@@ -208,29 +192,6 @@ pub(super) fn versions(programs: &[Program]) -> Result<Vec<ProgramVersion>> {
         });
     }
     Ok(versions)
-}
-
-/// Returns one duration of every run, milliseconds, least first.
-pub(super) fn sorted(runs: &[Run], part: impl Fn(&Run) -> Duration) -> Vec<f64> {
-    let mut parts: Vec<f64> = runs
-        .iter()
-        .map(|run| part(run).as_secs_f64() * 1e3)
-        .collect();
-    parts.sort_by(f64::total_cmp);
-    parts
-}
-
-/// Returns the middle of sorted numbers, 0 when there are none.
-pub(super) fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    match (sorted.get(middle), sorted.len() % 2) {
-        (Some(upper), 0) => sorted
-            .get(middle.wrapping_sub(1))
-            .unwrap_or(upper)
-            .midpoint(*upper),
-        (Some(middle), _) => *middle,
-        (None, _) => 0.0,
-    }
 }
 
 fn outcomes(runs: &[Run]) -> Vec<&[Outcome]> {
@@ -355,12 +316,5 @@ mod tests {
                 random: 1
             }
         );
-    }
-
-    #[test]
-    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
-        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < f64::EPSILON);
-        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < f64::EPSILON);
-        assert!(median(&[]).abs() < f64::EPSILON);
     }
 }

@@ -1,8 +1,8 @@
 //! Medians and ratios of deployments, as a table and as JSON.
 
 use super::requests::Requests;
-use crate::bench::measure::{Program, Run};
-use crate::bench::report::{ProgramVersion, median, sorted, versions};
+use crate::bench::measure::{Program, Run, Usage};
+use crate::bench::report::{ProgramVersion, versions};
 use anyhow::Result;
 use serde::Serialize;
 
@@ -38,11 +38,8 @@ struct Subject {
 #[derive(Debug, Serialize)]
 struct Measurement {
     program: &'static str,
-    wall_ms_median: f64,
-    wall_ms_min: f64,
-    wall_ms_max: f64,
-    user_ms_median: f64,
-    memory_mb_max: f64,
+    #[serde(flatten)]
+    usage: Usage,
     /// Of the last round.
     requests: Requests,
     /// Of a Helm: how many times what the deployer needed.
@@ -83,8 +80,8 @@ impl Report {
             if let Some((deployer, helms)) = measurements.split_first_mut() {
                 for helm in helms {
                     helm.against_deployer = Some(Ratios {
-                        wall: helm.wall_ms_median / deployer.wall_ms_median,
-                        memory: helm.memory_mb_max / deployer.memory_mb_max,
+                        wall: helm.usage.wall_ms_median / deployer.usage.wall_ms_median,
+                        memory: helm.usage.memory_mb_max / deployer.usage.memory_mb_max,
                     });
                 }
             }
@@ -120,11 +117,11 @@ impl Report {
                 lines.push(format!(
                     "| {head} | {} | {:.0} ({:.0} to {:.0}) | {:.0} | {:.1} | {} | {ratios} |",
                     result.program,
-                    result.wall_ms_median,
-                    result.wall_ms_min,
-                    result.wall_ms_max,
-                    result.user_ms_median,
-                    result.memory_mb_max,
+                    result.usage.wall_ms_median,
+                    result.usage.wall_ms_min,
+                    result.usage.wall_ms_max,
+                    result.usage.user_ms_median,
+                    result.usage.memory_mb_max,
                     result.requests.total,
                 ));
             }
@@ -136,17 +133,9 @@ impl Report {
 impl Measurement {
     fn of(program: &'static str, rounds: &[Measured]) -> Self {
         let runs: Vec<Run> = rounds.iter().map(|round| round.run.clone()).collect();
-        let wall = sorted(&runs, |run| run.wall);
-        let memory = runs.iter().map(|run| run.memory_bytes_max).max();
-        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-        let memory_mb_max = memory.unwrap_or_default() as f64 / 1e6;
         Self {
             program,
-            wall_ms_median: median(&wall),
-            wall_ms_min: wall.first().copied().unwrap_or_default(),
-            wall_ms_max: wall.last().copied().unwrap_or_default(),
-            user_ms_median: median(&sorted(&runs, |run| run.user)),
-            memory_mb_max,
+            usage: Usage::of(&runs),
             requests: rounds
                 .last()
                 .map(|round| round.requests.clone())
