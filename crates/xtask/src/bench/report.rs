@@ -6,7 +6,6 @@ use crate::process;
 use anyhow::Result;
 use serde::Serialize;
 use std::process::Command;
-use std::time::Duration;
 
 /// Everything that was measured; the contract of `--output json`.
 #[derive(Debug, Serialize)]
@@ -226,6 +225,7 @@ fn compare(ours: &[&[Outcome]], theirs: &[&[Outcome]]) -> Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn outcome(digest: u8) -> Outcome {
         Outcome {
