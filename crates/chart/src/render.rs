@@ -38,6 +38,8 @@ pub struct RenderOptions {
     /// `required` and `fail` do not fail.
     pub lint: bool,
     pub enable_dns: bool,
+    /// How far the clock of `now` is ahead: what is rendered at another time.
+    pub clock_ahead: std::time::Duration,
     /// Adds the notes of subcharts to those of the chart.
     pub subchart_notes: bool,
     /// Puts `crds/` before the manifests of [`Rendered::manifest_text`].
@@ -62,6 +64,7 @@ impl Default for RenderOptions {
             strict: false,
             lint: false,
             enable_dns: false,
+            clock_ahead: std::time::Duration::ZERO,
             subchart_notes: false,
             include_crds: false,
             skip_schema_validation: false,
@@ -247,6 +250,7 @@ fn template_options(options: &RenderOptions) -> Options {
         limits: options.limits,
         lookup,
         enable_dns: options.enable_dns,
+        clock_ahead: options.clock_ahead,
         compat: options.compat,
         ..Options::default()
     }

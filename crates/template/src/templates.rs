@@ -50,6 +50,8 @@ pub struct Options {
     pub lookup: Option<Lookup>,
     /// Whether `getHostByName` may ask the name server.
     pub enable_dns: bool,
+    /// How far the clock of `now` is ahead: what a template renders at another time.
+    pub clock_ahead: Duration,
     pub missing_key: MissingKey,
     pub functions: FunctionSet,
     pub compat: Compat,
@@ -64,6 +66,7 @@ impl fmt::Debug for Options {
             .field("limits", &self.limits)
             .field("lookup", &self.lookup.is_some())
             .field("enable_dns", &self.enable_dns)
+            .field("clock_ahead", &self.clock_ahead)
             .field("missing_key", &self.missing_key)
             .field("functions", &self.functions)
             .field("compat", &self.compat)

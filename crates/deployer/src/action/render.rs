@@ -1,5 +1,7 @@
 //! The one place where charts come in: a chart with the user's values, rendered for a release.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -18,6 +20,12 @@ pub trait ChartSource: Send + Sync {
     /// # Errors
     /// [`RenderError`] says which template or value is wrong.
     fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedChart, RenderError>;
+
+    /// Returns the same with another clock: what its rendering has otherwise is random or of the
+    /// moment. None for what always renders alike.
+    fn at_another_time(&self) -> Option<Arc<dyn ChartSource>> {
+        None
+    }
 }
 
 /// For what is rendered.

@@ -11,6 +11,7 @@ use super::{
     ActionError, CrdPolicy, Deployer, DryRunMode, InstallOptions, Operation, Outcome,
     RenderRequest, UpgradeOptions,
 };
+use crate::plan::{RandomParts, read_manifest};
 use crate::release::{Info, Release, Status, check_user_labels};
 use crate::storage::Stored;
 
@@ -50,7 +51,7 @@ async fn upgrade_leased(
     if options.install && is_absent(&history) {
         return install_leased(deployer, lease, &as_install(options)).await;
     }
-    let (change, crds) = prepare(deployer, options, history).await?;
+    let Prepared { change, crds, .. } = prepare(deployer, options, history).await?;
     if options.crds == CrdPolicy::Upgrade {
         provide_crds(deployer, &crds, options.crds).await?;
     }
@@ -65,13 +66,11 @@ async fn preview_upgrade(
     if options.install && is_absent(&history) {
         return preview_install(deployer, &as_install(options)).await;
     }
-    let (change, _) = prepare(deployer, options, history).await?;
-    preview(
-        deployer,
-        change,
-        options.change.dry_run == DryRunMode::Server,
-    )
-    .await
+    let Prepared { change, random, .. } = prepare(deployer, options, history).await?;
+    let is_tried = options.change.dry_run == DryRunMode::Server;
+    let mut outcome = preview(deployer, change, is_tried).await?;
+    outcome.warnings.extend(random.warning());
+    Ok(outcome)
 }
 
 /// Tells whether there is nothing to upgrade: no record, or only those of an uninstalled release.
@@ -92,11 +91,20 @@ fn as_install(options: &UpgradeOptions) -> InstallOptions {
     }
 }
 
+/// A revision that is ready to be brought about.
+struct Prepared<'a> {
+    change: Change<'a>,
+    /// The files of `crds/`.
+    crds: Vec<String>,
+    /// What is made anew at each rendering; looked for where the change is only shown.
+    random: RandomParts,
+}
+
 async fn prepare<'a>(
     deployer: &Deployer,
     options: &'a UpgradeOptions,
     history: Vec<Stored>,
-) -> Result<(Change<'a>, Vec<String>), ActionError> {
+) -> Result<Prepared<'a>, ActionError> {
     let current = current(&history).ok_or_else(|| ActionError::NoDeployedReleases {
         name: options.release.clone(),
         last: history.last().map(|last| last.release.info.status),
@@ -107,7 +115,7 @@ async fn prepare<'a>(
         _ => Some(deployer.cluster.capabilities().await?),
     };
     let revision = last.version.next();
-    let rendered = options.chart.render(&RenderRequest {
+    let request = RenderRequest {
         release: &options.release,
         namespace: &deployer.namespace,
         revision,
@@ -115,7 +123,12 @@ async fn prepare<'a>(
         capabilities: capabilities.as_ref(),
         previous: Some(current),
         reuse: options.reuse,
-    })?;
+    };
+    let rendered = options.chart.render(&request)?;
+    let random = match options.change.dry_run {
+        DryRunMode::Off => RandomParts::default(),
+        _ => random_parts(deployer, options, &request, &rendered.manifest),
+    };
     let mut release = Release {
         name: options.release.clone(),
         info: Info {
@@ -151,7 +164,28 @@ async fn prepare<'a>(
         options: &options.change,
         description,
     };
-    Ok((change, rendered.crds))
+    Ok(Prepared {
+        change,
+        crds: rendered.crds,
+        random,
+    })
+}
+
+/// Renders once more, at another time, and tells what is otherwise.
+fn random_parts(
+    deployer: &Deployer,
+    options: &UpgradeOptions,
+    request: &RenderRequest<'_>,
+    once: &str,
+) -> RandomParts {
+    let chart = options.chart.at_another_time();
+    // What cannot be rendered then, or is no manifest, is told by who renders and plans it now.
+    let again = chart.and_then(|chart| chart.render(request).ok());
+    let again = again.and_then(|again| read_manifest(&again.manifest).ok());
+    match (read_manifest(once), again) {
+        (Ok(once), Some(again)) => RandomParts::of(&once, &again, &deployer.namespace),
+        _ => RandomParts::default(),
+    }
 }
 
 /// Returns the revision that an upgrade builds on: the deployed one, or the last one when it

@@ -1,6 +1,7 @@
 //! The chart and the values that the command line names, as something that can be rendered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chart::values::{ValuesOptions, read, read_set_file};
 use serde_json::{Map, Value};
@@ -19,6 +20,7 @@ use crate::plan::sensitive::{SensitiveValues, sensitive_entries};
 use crate::release::{Hook, Release};
 
 /// A chart that was loaded, with the values of the command line.
+#[derive(Clone)]
 pub(crate) struct LoadedChart {
     chart: chart::Chart,
     values: ValuesOptions,
@@ -26,6 +28,7 @@ pub(crate) struct LoadedChart {
     skip_schema_validation: bool,
     subchart_notes: bool,
     enable_dns: bool,
+    clock_ahead: Duration,
     include_crds: bool,
     /// Capabilities that `--kube-version` and `--api-versions` set.
     capabilities: Option<chart::Capabilities>,
@@ -76,6 +79,7 @@ impl LoadedChart {
             skip_schema_validation: render.skip_schema_validation,
             subchart_notes: render.render_subchart_notes,
             enable_dns: render.enable_dns,
+            clock_ahead: Duration::ZERO,
             include_crds: false,
             capabilities: None,
             lookup: None,
@@ -204,6 +208,7 @@ impl LoadedChart {
             capabilities,
             lookup: self.lookup.clone(),
             enable_dns: self.enable_dns,
+            clock_ahead: self.clock_ahead,
             subchart_notes: self.subchart_notes,
             include_crds: self.include_crds,
             skip_schema_validation: self.skip_schema_validation,
@@ -294,7 +299,17 @@ fn content(chart: &chart::Chart) -> Value {
 #[error("{0}")]
 struct Problem(String);
 
+/// So far ahead that year, month, day, weekday, hour, minute and second are others.
+const ANOTHER_TIME: Duration = Duration::from_secs(400 * 86_400 + 3_661);
+
 impl ChartSource for LoadedChart {
+    fn at_another_time(&self) -> Option<Arc<dyn ChartSource>> {
+        Some(Arc::new(Self {
+            clock_ahead: ANOTHER_TIME,
+            ..self.clone()
+        }))
+    }
+
     fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedChart, RenderError> {
         let options = self.options(request)?;
         let (mut values, old_defaults) = self.values_for(request)?;

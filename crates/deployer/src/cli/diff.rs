@@ -183,6 +183,9 @@ impl DiffUpgrade {
         let (deployer, options) = upgrading.prepared(session, DryRunMode::Plan).await?;
         let history = deployer.store.history(&options.release).await?;
         let outcome = upgrade(&deployer, &options).await?;
+        for warning in &outcome.warnings {
+            session.printer.warn(warning);
+        }
         let before = diff_baseline(&history);
         let entries = if three_way {
             show.of_plan(&outcome, before)?

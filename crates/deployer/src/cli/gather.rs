@@ -16,7 +16,7 @@ use crate::action::{ActionError, ChartSource, RenderRequest, ValuesReuse};
 use crate::cluster::{Capabilities, ObjectId, get_served};
 use crate::environment::drift::{Desired, EnvironmentState, Recorded, ReleaseState};
 use crate::environment::{Environments, deployed};
-use crate::plan::{ManifestObject, read_manifest};
+use crate::plan::{ManifestObject, RandomParts, read_manifest};
 use crate::release::{Release, ReleaseName, Revision};
 use crate::storage::Stored;
 
@@ -137,11 +137,11 @@ async fn releases(
     let mut states = Vec::new();
     for ((name, history), record) in names.iter().zip(&histories).zip(records) {
         let resolved = wanted.environments.resolve(name.as_str(), &environment)?;
-        let desired = match resolved {
-            None => Desired::Absent,
+        let (desired, random) = match resolved {
+            None => (Desired::Absent, RandomParts::default()),
             Some(_) => match desired(session, target, name, history, &capabilities).await {
-                Ok(objects) => Desired::Objects(objects),
-                Err(error) => Desired::Broken(chain(&error)),
+                Ok((objects, random)) => (Desired::Objects(objects), random),
+                Err(error) => (Desired::Broken(chain(&error)), RandomParts::default()),
             },
         };
         let there = |object: &ManifestObject| {
@@ -155,6 +155,7 @@ async fn releases(
         states.push(ReleaseState {
             name: name.to_string(),
             desired,
+            random,
             deployed: current.map(recorded),
             live: record.iter().filter_map(there).collect(),
             record,
@@ -167,14 +168,15 @@ async fn releases(
     Ok(states)
 }
 
-/// Renders what the files say, as the deployed revision was rendered.
+/// Renders what the files say, as the deployed revision was rendered; once more where that is not
+/// what is deployed, to tell what is made anew each time.
 async fn desired(
     session: &Session,
     target: &Target,
     name: &ReleaseName,
     history: &[Stored],
     capabilities: &Capabilities,
-) -> Result<Vec<ManifestObject>, CliError> {
+) -> Result<(Vec<ManifestObject>, RandomParts), CliError> {
     let mut inputs = session.inputs(name, None, &ChartArgs::default(), &ValueArgs::default())?;
     session
         .keep_promoted_of(target, history, &mut inputs)
@@ -190,18 +192,28 @@ async fn desired(
     .await?
     .with_lookup(target.kube.as_ref());
     let revision = current.map_or(Revision::FIRST, |release| release.version);
-    let rendered = chart
-        .render(&RenderRequest {
-            release: name,
-            namespace: &target.namespace,
-            revision,
-            is_upgrade: revision != Revision::FIRST,
-            capabilities: Some(capabilities),
-            previous: None,
-            reuse: ValuesReuse::Reset,
-        })
-        .map_err(ActionError::from)?;
-    read_manifest(&rendered.manifest).map_err(|error| CliError::usage(error.to_string()))
+    let request = RenderRequest {
+        release: name,
+        namespace: &target.namespace,
+        revision,
+        is_upgrade: revision != Revision::FIRST,
+        capabilities: Some(capabilities),
+        previous: None,
+        reuse: ValuesReuse::Reset,
+    };
+    let read = |manifest: &str| {
+        read_manifest(manifest).map_err(|error| CliError::usage(error.to_string()))
+    };
+    let once = chart.render(&request).map_err(ActionError::from)?.manifest;
+    let objects = read(&once)?;
+    let is_other = current.is_some_and(|release| release.manifest != once);
+    let later = chart.at_another_time().filter(|_| is_other);
+    let again = later.and_then(|chart| chart.render(&request).ok());
+    let random = match again.and_then(|again| read(&again.manifest).ok()) {
+        Some(again) => RandomParts::of(&objects, &again, &target.namespace),
+        None => RandomParts::default(),
+    };
+    Ok((objects, random))
 }
 
 fn objects(release: &Release) -> Result<Vec<ManifestObject>, CliError> {

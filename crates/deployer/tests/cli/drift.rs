@@ -334,3 +334,99 @@ fn watching_tells_again_only_when_something_else_is_to_be_told() {
     place.write(manifest, &text);
     watching.until("no drift");
 }
+
+/// A chart that makes a password, a name and a time anew at each rendering.
+const RANDOM: &str = "apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ .Release.Name }}-db
+data:
+  user: {{ .Values.message | b64enc }}
+  password: {{ randAlphaNum 12 | b64enc }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-migrate-{{ randAlphaNum 5 | lower }}
+  annotations:
+    made-on: {{ now | date \"2006-01-02\" | quote }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-made
+data:
+  day: {{ now | date \"2006-01-02\" | quote }}
+  fixed: {{ .Values.message | quote }}
+";
+
+#[test]
+fn what_is_random_at_each_rendering_is_no_drift_and_is_told_before_an_upgrade() {
+    let place = Place::new();
+    place.write("deployer.yaml", FILE);
+    place.write("chart/templates/random.yaml", RANDOM);
+    let gate = format!("local/gate={}", place.gate("pass", 0.95, 0));
+    for environment in ["dev", "staging", "prod"] {
+        let done = place.run(&["apply", "--env", environment, "--hook-command", &gate]);
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+    let found = drift(&place, &["--exit-code"]);
+    assert_eq!(found.code, 0, "{found:?}");
+    assert!(
+        found.stdout.contains("random at each rendering") && found.stdout.contains("no drift"),
+        "{found:?}"
+    );
+    let json = drift(&place, &["-o", "json"]).json();
+    let random = json["random"].as_array().expect("a list").clone();
+    let has = |comparison: &str, kind: &str, field: &str| {
+        random.iter().any(|one| {
+            one["comparison"] == comparison
+                && one["kind"] == kind
+                && one["field"].as_str().unwrap_or_default() == field
+        })
+    };
+    for comparison in ["files-against-record", "between-environments"] {
+        assert!(has(comparison, "Secret", "data.password"), "{json:#}");
+        assert!(has(comparison, "Job", ""), "{json:#}");
+    }
+    let shown = drift(&place, &["--show-allowed"]);
+    assert!(
+        shown
+            .stdout
+            .contains("Random at each rendering (no deployment would bring them together)"),
+        "{shown:?}"
+    );
+
+    // What is not random is found beside it.
+    place.write("deployer.yaml", &FILE.replace("first", "second"));
+    let found = drift(&place, &["--exit-code"]);
+    assert_eq!(found.code, 10, "{found:?}");
+    let json = drift(&place, &["--env", "dev", "-o", "json"]).json();
+    let fields: Vec<&str> = json["differences"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["field"].as_str())
+        .collect();
+    assert_eq!(
+        fields,
+        ["data.user", "data.message", "data.fixed"],
+        "{json:#}"
+    );
+
+    // An upgrade changes it all the same, as with Helm; whoever looks is told.
+    for arguments in [
+        &["diff", "upgrade", "web"][..],
+        &["plan", "web"],
+        &["upgrade", "web", "--dry-run"],
+    ] {
+        let told = place.run(&[arguments, &["--env", "dev"]].concat());
+        assert!(
+            told.stderr.contains("every upgrade changes it")
+                && told.stderr.contains("Secret web-db data.password")
+                && told.stderr.contains("ConfigMap web-made data.day")
+                && told.stderr.contains("Job web-migrate-…"),
+            "{told:?}"
+        );
+    }
+}

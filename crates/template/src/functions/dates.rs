@@ -17,17 +17,17 @@ pub(super) use layout::{civil, days_of};
 use moment::{Moment, Zone};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("now", &[], |_, _| Ok(Moment::now().into_value())),
-    Function::new("date", &[Str, Any], |_, arguments| {
-        formatted(string(arguments, 0), &arguments[1], "Local")
+    Function::new("now", &[], |context, _| Ok(now(context).into_value())),
+    Function::new("date", &[Str, Any], |context, arguments| {
+        formatted(context, string(arguments, 0), &arguments[1], "Local")
     }),
     Function::new("dateInZone", &[Str, Any, Str], date_in_zone),
     Function::new("date_in_zone", &[Str, Any, Str], date_in_zone),
-    Function::new("htmlDate", &[Any], |_, arguments| {
-        formatted(HTML, &arguments[0], "Local")
+    Function::new("htmlDate", &[Any], |context, arguments| {
+        formatted(context, HTML, &arguments[0], "Local")
     }),
-    Function::new("htmlDateInZone", &[Any, Str], |_, arguments| {
-        formatted(HTML, &arguments[0], string(arguments, 1))
+    Function::new("htmlDateInZone", &[Any, Str], |context, arguments| {
+        formatted(context, HTML, &arguments[0], string(arguments, 1))
     }),
     Function::new("dateModify", &[Str, Time], date_modify),
     Function::new("date_modify", &[Str, Time], date_modify),
@@ -48,37 +48,52 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const HTML: &str = "2006-01-02";
 const NANOSECONDS: i64 = 1_000_000_000;
 
+/// The time of the templates' clock.
+fn now(context: &Context<'_>) -> Moment {
+    let ahead = context.runtime.templates.options().clock_ahead;
+    Moment::now().plus(i64::try_from(ahead.as_nanos()).unwrap_or(i64::MAX))
+}
+
 /// The moment that a value stands for; what is none is now.
-fn moment_of(value: &Value) -> Moment {
+fn moment_of(context: &Context<'_>, value: &Value) -> Moment {
     match value {
         Value::Int(seconds) | Value::Int64(seconds) => Moment::unix(*seconds),
         Value::Object(object) => object
             .as_any()
             .downcast_ref::<Moment>()
             .cloned()
-            .unwrap_or_else(Moment::now),
-        _ => Moment::now(),
+            .unwrap_or_else(|| now(context)),
+        _ => now(context),
     }
 }
 
-fn formatted(layout: &str, value: &Value, zone: &str) -> Returned {
+fn formatted(context: &Context<'_>, layout: &str, value: &Value, zone: &str) -> Returned {
     let zone = Zone::named(zone).unwrap_or(Zone::Utc);
-    Ok(Value::string(moment_of(value).within(zone).format(layout)))
+    Ok(Value::string(
+        moment_of(context, value).within(zone).format(layout),
+    ))
 }
 
-fn date_in_zone(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    formatted(string(arguments, 0), &arguments[1], string(arguments, 2))
+fn date_in_zone(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    formatted(
+        context,
+        string(arguments, 0),
+        &arguments[1],
+        string(arguments, 2),
+    )
 }
 
-fn date_modify(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+fn date_modify(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     match duration::parse(string(arguments, 0)) {
-        Ok(nanoseconds) => Ok(moment_of(&arguments[1]).plus(nanoseconds).into_value()),
+        Ok(nanoseconds) => Ok(moment_of(context, &arguments[1])
+            .plus(nanoseconds)
+            .into_value()),
         Err(_) => Ok(arguments[1].clone()),
     }
 }
 
-fn must_date_modify(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    Ok(moment_of(&arguments[1])
+fn must_date_modify(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    Ok(moment_of(context, &arguments[1])
         .plus(duration::parse(string(arguments, 0))?)
         .into_value())
 }
@@ -87,21 +102,23 @@ fn parsed(arguments: &[Value]) -> Result<Moment, String> {
     parse::parse(string(arguments, 0), string(arguments, 1), &Zone::Local)
 }
 
-fn unix_epoch(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    Ok(Value::string(moment_of(&arguments[0]).seconds.to_string()))
+fn unix_epoch(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    Ok(Value::string(
+        moment_of(context, &arguments[0]).seconds.to_string(),
+    ))
 }
 
 /// Nanoseconds since a moment.
-fn since(moment: &Moment) -> i64 {
-    let now = Moment::now();
+fn since(context: &Context<'_>, moment: &Moment) -> i64 {
+    let now = now(context);
     let seconds = now.seconds.saturating_sub(moment.seconds);
     seconds
         .saturating_mul(NANOSECONDS)
         .saturating_add(i64::from(now.nanoseconds) - i64::from(moment.nanoseconds))
 }
 
-fn ago(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
-    let elapsed = since(&moment_of(&arguments[0]));
+fn ago(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+    let elapsed = since(context, &moment_of(context, &arguments[0]));
     // Half a second rounds away from zero.
     let half = if elapsed < 0 {
         -NANOSECONDS / 2
@@ -126,11 +143,14 @@ fn duration_text(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
 }
 
 /// The largest whole unit of a duration.
-fn duration_round(_context: &mut Context<'_>, arguments: &[Value]) -> Returned {
+fn duration_round(context: &mut Context<'_>, arguments: &[Value]) -> Returned {
     let nanoseconds = match &arguments[0] {
         Value::Str(text) => duration::parse(text).unwrap_or(0),
         Value::Int64(nanoseconds) => *nanoseconds,
-        Value::Object(object) => object.as_any().downcast_ref::<Moment>().map_or(0, since),
+        Value::Object(object) => object
+            .as_any()
+            .downcast_ref::<Moment>()
+            .map_or(0, |moment| since(context, moment)),
         _ => 0,
     };
     const HOUR: u64 = 3_600 * NANOSECONDS as u64;

@@ -12,6 +12,7 @@ use super::state::{Desired, EnvironmentState, ReleaseState};
 use super::within::{files_against_record, live_against_record};
 use crate::environment::file::AllowedPart;
 use crate::environment::glob::{FieldGlob, split};
+use crate::plan::RandomParts;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +27,8 @@ pub struct Drift {
     pub differences: Vec<Difference>,
     /// What differs and may.
     pub allowed: Vec<Difference>,
+    /// What the chart makes anew at each rendering: random, or of the moment.
+    pub random: Vec<Difference>,
 }
 
 /// An environment.
@@ -137,6 +140,9 @@ pub fn compare(
             View::FilesAgainstRecord => None,
         };
     }
+    let (random, found): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|difference| is_random(environments, difference));
     let (allowed, differences): (Vec<_>, Vec<_>) = found
         .into_iter()
         .partition(|difference| difference.allowed_by.is_some());
@@ -146,7 +152,39 @@ pub fn compare(
         components: matrix(environments, &differences),
         differences,
         allowed,
+        random,
     }
+}
+
+/// Whether a difference is nothing but another rendering, in its environment or in any of those
+/// that are compared.
+fn is_random(environments: &[EnvironmentState], difference: &Difference) -> bool {
+    let of_place = |environment: &&EnvironmentState| {
+        let own = difference.environment.as_ref();
+        own.is_none_or(|own| *own == environment.name)
+    };
+    environments
+        .iter()
+        .filter(of_place)
+        .flat_map(|environment| environment.releases.iter().flatten())
+        .any(|release| {
+            release.name == difference.release && is_made_anew(&release.random, difference)
+        })
+}
+
+fn is_made_anew(random: &RandomParts, difference: &Difference) -> bool {
+    let (Some(kind), Some(name)) = (&difference.kind, &difference.name) else {
+        return false;
+    };
+    if difference.comparison == View::LiveAgainstRecord {
+        return false;
+    }
+    let Some(field) = &difference.field else {
+        return random.has_name(kind, name);
+    };
+    // A field that one side has not is more than another value.
+    let mut shown = difference.values.iter().map(|(_, shown)| shown);
+    shown.all(|shown| *shown != Shown::Absent) && random.has_field(kind, name, field)
 }
 
 /// Returns the glob that allows a difference. A whole component is allowed by its name:

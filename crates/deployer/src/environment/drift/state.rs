@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::cluster::ObjectId;
-use crate::plan::ManifestObject;
+use crate::plan::{ManifestObject, RandomParts};
 use crate::release::{Namespace, Revision, Status};
 
 /// An environment as it was found.
@@ -30,6 +30,8 @@ pub struct ReleaseState {
     pub name: String,
     /// What the files say.
     pub desired: Desired,
+    /// What of that is made anew at each rendering.
+    pub random: RandomParts,
     /// The revision that is deployed.
     pub deployed: Option<Recorded>,
     /// The objects of that revision.

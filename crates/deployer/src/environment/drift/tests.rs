@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::environment::file::AllowedPart;
-use crate::plan::{ManifestObject, read_manifest};
+use crate::plan::{ManifestObject, RandomParts, read_manifest};
 use crate::release::{Namespace, Revision, Status};
 
 fn day(day: i64) -> DateTime<Utc> {
@@ -49,6 +49,7 @@ fn environment(name: &str, history: &[(i64, String)]) -> EnvironmentState {
         releases: Ok(vec![ReleaseState {
             name: "stack".to_owned(),
             desired: Desired::Objects(record.clone()),
+            random: RandomParts::default(),
             deployed: history.last().cloned(),
             live: live.map(|(id, live)| (id, live.into())).collect(),
             record,

@@ -8,7 +8,8 @@ use super::difference::{Difference, Shown, View};
 use super::state::{Desired, EnvironmentState, ReleaseState};
 use crate::plan::ManifestObject;
 use crate::plan::compare::{
-    CompareOptions, FieldDifference, FieldOwner, Presence, compare, compare_sets, scale_targets,
+    CompareOptions, FieldChange, FieldDifference, FieldOwner, Presence, compare, compare_sets,
+    scale_targets,
 };
 
 /// Compares what the files say with what is deployed.
@@ -64,15 +65,16 @@ pub(super) fn files_against_record(
             Presence::Both => {
                 for field in &comparison.differences {
                     let mut difference = new(Some(field.path.to_string()));
+                    let (after, before) = match field.change {
+                        FieldChange::Added => (value(field, &field.after), None),
+                        FieldChange::Removed => (None, value(field, &field.before)),
+                        FieldChange::Changed => {
+                            (value(field, &field.after), value(field, &field.before))
+                        }
+                    };
                     difference.values = vec![
-                        (
-                            "files".into(),
-                            Shown::of(value(field, &field.after), field.masked),
-                        ),
-                        (
-                            "record".into(),
-                            Shown::of(value(field, &field.before), field.masked),
-                        ),
+                        ("files".into(), Shown::of(after, field.masked)),
+                        ("record".into(), Shown::of(before, field.masked)),
                     ];
                     found.push(difference);
                 }

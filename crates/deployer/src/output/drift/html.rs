@@ -1,6 +1,6 @@
 //! One page that needs no other file, for mail and dashboards.
 
-use super::words::{allowed, cell, component, explanation, place, problems, sections, values};
+use super::words::{apart, cell, component, explanation, place, problems, sections, values};
 use crate::environment::drift::{CellState, Difference, Drift};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1b1f;background:#fff}\
@@ -38,7 +38,7 @@ pub fn html(drift: &Drift) -> String {
             escaped(problem)
         ));
     }
-    for (heading, found) in sections(drift).chain([allowed(drift)]) {
+    for (heading, found) in sections(drift).chain(apart(drift)) {
         body.push_str(&section(drift, heading, &found));
     }
     if !drift.is_drift() {

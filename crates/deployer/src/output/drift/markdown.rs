@@ -1,6 +1,6 @@
 //! For a pull request or a step summary.
 
-use super::words::{allowed, cell, component, explanation, place, problems, sections, values};
+use super::words::{apart, cell, component, explanation, place, problems, sections, values};
 use crate::environment::drift::{Difference, Drift};
 
 /// Writes the matrix and the differences as GitHub's Markdown.
@@ -25,7 +25,7 @@ pub fn markdown(drift: &Drift) -> String {
     for (name, problem) in problems(drift) {
         text.push_str(&format!("\n**{}**: {}\n", escaped(name), escaped(problem)));
     }
-    for (heading, found) in sections(drift).chain([allowed(drift)]) {
+    for (heading, found) in sections(drift).chain(apart(drift)) {
         text.push_str(&section(drift, heading, &found));
     }
     if !drift.is_drift() {

@@ -1,6 +1,6 @@
 //! For a terminal.
 
-use super::words::{allowed, cell, component, explanation, place, sections, value, values};
+use super::words::{apart, cell, component, explanation, place, sections, value, values};
 use crate::environment::drift::{CellState, Difference, Drift};
 use crate::output::printer::{Printer, Style};
 use crate::output::table::Table;
@@ -24,26 +24,38 @@ pub fn table(printer: &Printer, drift: &Drift, with_allowed: bool) -> String {
     for (heading, found) in sections(drift) {
         text.push_str(&section(printer, drift, heading, found));
     }
-    match drift.allowed.len() {
-        0 => {}
-        _ if with_allowed => {
-            let (heading, found) = allowed(drift);
+    if with_allowed {
+        for (heading, found) in apart(drift) {
             text.push_str(&section(printer, drift, heading, found));
         }
-        count => {
-            let word = if count == 1 {
-                "difference"
-            } else {
-                "differences"
-            };
-            let told = format!("{count} allowed {word} (`--show-allowed` lists them)");
-            text.push_str(&format!("\n{}\n", printer.paint(Style::Dim, &told)));
-        }
+    } else if let Some(told) = counts_apart(drift) {
+        text.push_str(&format!("\n{}\n", printer.paint(Style::Dim, &told)));
     }
     if !drift.is_drift() {
         text.push_str(&format!("\n{}\n", printer.paint(Style::Good, "no drift")));
     }
     text
+}
+
+/// How much is set apart; nothing where nothing is.
+fn counts_apart(drift: &Drift) -> Option<String> {
+    let word = |count: usize| match count {
+        1 => "difference",
+        _ => "differences",
+    };
+    let (allowed, random) = (drift.allowed.len(), drift.random.len());
+    let mut parts = Vec::new();
+    if allowed > 0 {
+        parts.push(format!("{allowed} allowed {}", word(allowed)));
+    }
+    if random > 0 {
+        parts.push(format!(
+            "{random} {} random at each rendering",
+            word(random)
+        ));
+    }
+    let all = parts.join(" and ");
+    (!parts.is_empty()).then(|| format!("{all} (`--show-allowed` lists them)"))
 }
 
 fn matrix(printer: &Printer, drift: &Drift) -> String {

@@ -29,9 +29,16 @@ pub(super) fn sections(drift: &Drift) -> impl Iterator<Item = (&'static str, Vec
     })
 }
 
-/// What may differ, below its heading.
-pub(super) fn allowed(drift: &Drift) -> (&'static str, Vec<&Difference>) {
-    ("Allowed", drift.allowed.iter().collect())
+/// What is set apart, each kind below its heading: what may differ, and what is made anew at each
+/// rendering.
+pub(super) fn apart(drift: &Drift) -> [(&'static str, Vec<&Difference>); 2] {
+    [
+        ("Allowed", drift.allowed.iter().collect()),
+        (
+            "Random at each rendering (no deployment would bring them together)",
+            drift.random.iter().collect(),
+        ),
+    ]
 }
 
 /// Why environments could not be looked at, wholly or in part: the name, then the reason.
