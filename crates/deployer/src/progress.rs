@@ -16,7 +16,9 @@ pub trait ProgressSink: Send + Sync {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ProgressEvent {
     /// A stage of the operation begins, such as "waiting for 3 objects to be ready".
-    Stage { text: String },
+    Stage { text: String, work: Work },
+    /// A change of an object is sent.
+    Sent { object: ObjectId },
     /// An object was changed, or found to be as wanted.
     Applied {
         object: ObjectId,
@@ -30,11 +32,19 @@ pub enum ProgressEvent {
         ready: bool,
         message: String,
     },
-    /// A hook starts.
+    /// A hook starts; it may run for `timeout`.
     HookStarted {
         event: HookEvent,
         hook: String,
         kind: String,
+        timeout: Duration,
+    },
+    /// What a hook is held up by changed, such as an image that is pulled; empty while it runs.
+    /// `is_trouble` tells that it may stay so.
+    HookState {
+        hook: String,
+        message: String,
+        is_trouble: bool,
     },
     /// A line that a hook wrote.
     HookLog { hook: String, line: String },
@@ -56,6 +66,17 @@ pub enum ProgressEvent {
     Sensitive { values: SensitiveValues },
     /// A plain note to the person.
     Note { text: String },
+}
+
+/// What a stage consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing that can be counted.
+    Other,
+    /// So many objects are changed, or found to be as wanted.
+    Changes { objects: usize },
+    /// Objects get ready, or the stage ends, within `timeout`.
+    Wait { objects: usize, timeout: Duration },
 }
 
 /// What applying an object did to it.

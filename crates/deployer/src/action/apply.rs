@@ -1,5 +1,6 @@
 //! Executes the object steps of a plan: wave after wave, in parallel inside a wave.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -9,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::touched::{Traces, is_refusal};
 use super::{Cause, Deployer};
 use crate::cluster::{
-    ApplyOptions, ApplyStrategy, ClusterError, DeleteOptions, DryRun, ObjectId, Propagation,
+    Applied, ApplyOptions, ApplyStrategy, ClusterError, DeleteOptions, DryRun, ObjectId,
+    Propagation,
 };
 use crate::plan::{ObjectAction, ObjectStep};
 use crate::progress::{AppliedChange, ProgressEvent};
@@ -104,10 +106,13 @@ async fn execute_step(
                 dry_run: options.dry_run,
             };
             traces.touched.insert(&step.object);
+            deployer.tell(ProgressEvent::Sent {
+                object: step.object.clone(),
+            });
             let applied = unless_raced(async || deployer.cluster.apply(desired, &apply).await);
             match applied.await {
                 Ok(applied) => {
-                    for field in &applied.yielded {
+                    for field in yielded(step, &applied) {
                         let text =
                             format!("{} keeps its {field}: an autoscaler sets it", step.object);
                         deployer.tell(ProgressEvent::Note { text });
@@ -128,6 +133,9 @@ async fn execute_step(
                 propagation: options.propagation,
             };
             traces.touched.insert(&step.object);
+            deployer.tell(ProgressEvent::Sent {
+                object: step.object.clone(),
+            });
             let deleted =
                 unless_raced(async || deployer.cluster.delete(&step.object, &options).await);
             let was_there = deleted.await?;
@@ -143,6 +151,16 @@ async fn execute_step(
         _ => {}
     }
     Ok(())
+}
+
+/// Returns the fields that were left to an autoscaler: by the plan, or only when it was applied.
+fn yielded(step: &ObjectStep, applied: &Applied) -> BTreeSet<String> {
+    let planned = step.comparison.iter().flat_map(|found| &found.yielded);
+    let found = applied.yielded.iter().map(|field| (*field).to_owned());
+    planned
+        .map(|field| field.path.to_string())
+        .chain(found)
+        .collect()
 }
 
 /// Makes a request again that came between the writes of others, a few times: each time it is made

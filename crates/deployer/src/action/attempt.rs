@@ -15,7 +15,7 @@ use crate::cluster::{DryRun, ObjectId, Propagation, RevisionScope, WaitOptions, 
 use crate::hook::{is_workload, remove_hooks, run_event};
 use crate::plan::sensitive::SensitiveValues;
 use crate::plan::{ObjectAction, Plan};
-use crate::progress::ProgressEvent;
+use crate::progress::{ProgressEvent, Work};
 use crate::release::{
     DESCRIPTION_BYTES_MAX, Evidence, EvidenceLog, GateOutcome, GateVerdict, Hook, HookEvent,
     HookPhase, Milestone, Provenance, RecordTime, RecordedVerdict, RecoverySettings, Release,
@@ -221,8 +221,11 @@ impl<'a> Attempt<'a> {
             .map(|step| step.object.clone())
             .collect();
         self.reach(Milestone::Changing).await?;
-        self.deployer
-            .stage(format!("applying {} objects", plan.applies.len()));
+        let objects = plan.applies.len() + plan.removals.len();
+        self.deployer.stage_of(
+            format!("applying {}", counted(plan.applies.len())),
+            Work::Changes { objects },
+        );
         let scope = self.scope();
         self.deployer.cluster.begin(&scope).await?;
         let options = StepOptions {
@@ -267,8 +270,13 @@ impl<'a> Attempt<'a> {
         if self.settings.wait == WaitStrategy::HookOnly || awaited.is_empty() {
             return Ok(());
         }
-        self.deployer
-            .stage(format!("waiting for {} objects to be ready", awaited.len()));
+        self.deployer.stage_of(
+            format!("waiting for {} to be ready", counted(awaited.len())),
+            Work::Wait {
+                objects: awaited.len(),
+                timeout: self.settings.timeout,
+            },
+        );
         let options = WaitOptions {
             timeout: self.settings.timeout,
             wait_for_jobs: self.settings.wait_for_jobs,
@@ -287,7 +295,6 @@ impl<'a> Attempt<'a> {
                     text.push('\n');
                     text.push_str(line);
                 }
-                self.deployer.warn(format!("{}: {text}", diagnosis.source));
                 let log = EvidenceLog::bounded(diagnosis.source, HookPhase::Failed, &text);
                 self.evidence.keep_log(log);
             }
@@ -480,6 +487,14 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+/// Counts objects in words.
+pub(super) fn counted(objects: usize) -> String {
+    match objects {
+        1 => "1 object".to_owned(),
+        objects => format!("{objects} objects"),
+    }
 }
 
 fn recorded(release: &Release) -> ProgressEvent {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::hook::{HookContext, HookRunner};
-use crate::progress::{ProgressEvent, ProgressSink};
+use crate::progress::{ProgressEvent, ProgressSink, Work};
 use crate::release::{HookEvent, Namespace, Release};
 use crate::storage::ReleaseStore;
 
@@ -45,7 +45,14 @@ impl Deployer {
     }
 
     pub(crate) fn stage(&self, text: impl Into<String>) {
-        self.tell(ProgressEvent::Stage { text: text.into() });
+        self.stage_of(text, Work::Other);
+    }
+
+    pub(crate) fn stage_of(&self, text: impl Into<String>, work: Work) {
+        self.tell(ProgressEvent::Stage {
+            text: text.into(),
+            work,
+        });
     }
 
     /// Returns for what hooks of a release run.

@@ -255,10 +255,11 @@ impl ActionError {
         }
     }
 
-    /// Returns what a person can do about it, and the state left behind.
+    /// Returns what a person can do about it, and, where no operation was begun, the state left
+    /// behind; see [`OperationFailure::state`] for the others.
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Operation(failure) => failure.hints(),
+            Self::Operation(failure) => failure.next_steps(),
             Self::NotFound { namespace, .. } => vec![format!(
                 "see what is there with `deployer list -n {namespace}`, or `deployer list -A`"
             )],
@@ -356,8 +357,9 @@ impl OperationFailure {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
-        let mut hints = match &self.after {
+    /// Returns the state that is left behind, in sentences.
+    pub fn state(&self) -> Vec<String> {
+        let mut state = match &self.after {
             Aftermath::Untouched {
                 deployed: Some(deployed),
             } => {
@@ -372,16 +374,10 @@ impl OperationFailure {
                 let deployed = deployed.map_or("no revision is deployed".to_owned(), |revision| {
                     format!("the record still names revision {revision} as deployed")
                 });
-                vec![
-                    format!(
-                        "what revision {} changed stays as it is; {deployed}",
-                        self.revision
-                    ),
-                    format!(
-                        "go back with `deployer rollback {} -n {}`, or upgrade again",
-                        self.release, self.namespace
-                    ),
-                ]
+                vec![format!(
+                    "what revision {} changed stays as it is; {deployed}",
+                    self.revision
+                )]
             }
             Aftermath::RolledBack { to, revision } => {
                 vec![format!(
@@ -391,15 +387,32 @@ impl OperationFailure {
             Aftermath::Uninstalled => {
                 vec!["what the install made was removed; nothing is deployed".into()]
             }
-            Aftermath::RollbackFailed { error, .. } => vec![
-                format!("rolling back failed: {}", chain(error)),
-                format!(
-                    "when the cause is mended, run `deployer recover {} -n {}`",
-                    self.release, self.namespace
-                ),
-            ],
+            Aftermath::RollbackFailed { error, deployed } => {
+                let deployed = deployed.map_or("no revision is deployed".to_owned(), |revision| {
+                    format!("the record still names revision {revision} as deployed")
+                });
+                vec![format!("rolling back failed: {}; {deployed}", chain(error))]
+            }
         };
-        hints.extend(self.also.iter().map(|also| format!("besides, {also}")));
+        state.extend(self.also.iter().map(|also| format!("besides, {also}")));
+        state
+    }
+
+    /// Returns what can be done now, each a command or a fact.
+    pub fn next_steps(&self) -> Vec<String> {
+        let mut hints = match &self.after {
+            Aftermath::Left { .. } => vec![format!(
+                "go back with `deployer rollback {} -n {}`, or upgrade again",
+                self.release, self.namespace
+            )],
+            Aftermath::RollbackFailed { .. } => vec![format!(
+                "when the cause is mended, run `deployer recover {} -n {}`",
+                self.release, self.namespace
+            )],
+            Aftermath::Untouched { .. } | Aftermath::RolledBack { .. } | Aftermath::Uninstalled => {
+                Vec::new()
+            }
+        };
         hints.push(format!(
             "logs and verdict are kept: `deployer history {} --revision {} -n {}`",
             self.release, self.revision, self.namespace

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::apply::deleted;
-use super::attempt::{Attempt, AttemptSettings, supersede};
+use super::attempt::{Attempt, AttemptSettings, counted, supersede};
 use super::lease::{LeaseGuard, with_lease};
 use super::planning::{PlanRequest, plan};
 use super::retry::repeated;
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::cluster::{ObjectId, WaitStrategy};
 use crate::plan::{ObjectAction, Plan};
+use crate::progress::Work;
 use crate::release::{
     Evidence, HookEvent, Milestone, RecordTime, RecoverySettings, Release, Status,
 };
@@ -186,9 +187,11 @@ async fn carry_out(
 ) -> Result<(), Cause> {
     attempt.run_hooks(HookEvent::PreDelete).await?;
     attempt.reach(Milestone::Changing).await?;
-    attempt
-        .deployer
-        .stage(format!("deleting {} objects", plan.removals.len()));
+    let objects = plan.removals.len();
+    attempt.deployer.stage_of(
+        format!("deleting {}", counted(objects)),
+        Work::Changes { objects },
+    );
     let release = &attempt.record.release;
     match remove_objects(attempt.deployer, release, plan, options.propagation).await {
         Ok(()) => {}

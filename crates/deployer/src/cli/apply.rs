@@ -36,7 +36,7 @@ pub(crate) struct ApplyCommand {
     #[command(flatten)]
     args: ChangeArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 impl ApplyCommand {

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::action::{ActionError, ExitCode, RenderError};
 use crate::cluster::kube::KubeError;
 use crate::environment::EnvironmentError;
-use crate::output::{PrintError, Printer, report_action, report_error};
+use crate::output::{Format, PrintError, Printer, print_failure, report_action, report_error};
 use crate::registry::{ProvenanceError, RegistryError};
 use crate::release::NameError;
 use crate::storage::StorageError;
@@ -158,20 +158,68 @@ impl CliError {
     /// Tells the error to the person; a reader that has gone is told nothing.
     pub(crate) fn report(&self, printer: &Printer, hook_logs_were_shown: bool) {
         match self {
-            // What drifted or differs was printed.
-            Self::Print(PrintError::BrokenPipe) | Self::Drift | Self::Differences => {}
+            _ if self.is_told() => {}
             Self::Action(error) => report_action(printer, error, hook_logs_were_shown),
             Self::AsHelm { text, .. } => printer.say(&format!("Error: {text}")),
-            Self::Chart { .. } | Self::Refused { .. } => {
-                report_error(printer, self, &["nothing was changed".to_owned()])
-            }
-            Self::Usage { hints, .. } => report_error(printer, self, hints),
-            Self::Environment(error) => report_error(printer, error, &error.hints()),
-            Self::Kube(error) => report_error(printer, error, &error.hints()),
-            Self::Storage(error) => report_error(printer, error, &error.hints()),
-            Self::Registry(error) => report_error(printer, error, &error.hints()),
-            Self::Provenance(error) => report_error(printer, error, &error.hints()),
-            other => report_error(printer, other, &[]),
+            other => report_error(printer, other.plain(), &other.hints()),
+        }
+    }
+
+    /// Tells the error on stdout to a program that asked for JSON or YAML.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub(crate) fn report_data(&self, printer: &Printer, format: Format) -> Result<(), PrintError> {
+        if format == Format::Table || self.is_told() {
+            return Ok(());
+        }
+        let operation = match self {
+            Self::Action(ActionError::Operation(failure)) => Some(failure.as_ref()),
+            _ => None,
+        };
+        let hints = self.hints();
+        print_failure(
+            printer,
+            format,
+            self.plain(),
+            &hints,
+            operation,
+            self.exit_code(),
+        )
+    }
+
+    /// What drifted or differs was printed, and a reader that has gone reads nothing.
+    fn is_told(&self) -> bool {
+        matches!(
+            self,
+            Self::Print(PrintError::BrokenPipe) | Self::Drift | Self::Differences
+        )
+    }
+
+    /// Returns the error without the wrapper that says the same.
+    fn plain(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Self::Environment(error) => error,
+            Self::Kube(error) => error,
+            Self::Storage(error) => error,
+            Self::Registry(error) => error,
+            Self::Provenance(error) => error,
+            Self::Action(error) => error,
+            other => other,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Chart { .. } | Self::Refused { .. } => vec!["nothing was changed".to_owned()],
+            Self::Usage { hints, .. } => hints.clone(),
+            Self::Environment(error) => error.hints(),
+            Self::Kube(error) => error.hints(),
+            Self::Storage(error) => error.hints(),
+            Self::Registry(error) => error.hints(),
+            Self::Provenance(error) => error.hints(),
+            Self::Action(error) => error.hints(),
+            _ => Vec::new(),
         }
     }
 }

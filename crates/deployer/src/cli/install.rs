@@ -42,7 +42,7 @@ pub(crate) struct InstallCommand {
     #[command(flatten)]
     args: ChangeArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 impl InstallCommand {

@@ -60,6 +60,7 @@ use clap::{Parser, Subcommand};
 
 use crate::duration;
 pub use crate::duration::{DurationError, parse_duration, parse_timeout};
+use crate::output::Format;
 pub use run::main;
 
 /// Deploy Helm charts, gated by a verdict
@@ -133,4 +134,19 @@ pub(crate) enum Command {
     Registry(registry::RegistryCommand),
     Completion(completion::CompletionCommand),
     Version(version::VersionCommand),
+}
+
+impl Command {
+    /// Returns in which form a command that changes a release prints what it did.
+    fn output(&self) -> Format {
+        match self {
+            Self::Install(command) => command.output.output.format(),
+            Self::Upgrade(command) => command.output.output.format(),
+            Self::Apply(command) => command.output.output.format(),
+            Self::Promote(command) => command.output.output.format(),
+            Self::Test(command) => command.output.output.format(),
+            Self::Rollback(command) => command.output.map_or(Format::Table, |form| form.format()),
+            _ => Format::Table,
+        }
+    }
 }

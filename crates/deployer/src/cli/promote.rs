@@ -75,7 +75,7 @@ pub(crate) struct PromoteCommand {
     #[command(flatten)]
     hooks: HookArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// What is deployed in the environment that a release is taken from.

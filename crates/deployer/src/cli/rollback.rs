@@ -49,7 +49,7 @@ pub(crate) struct RollbackCommand {
     dry_run: DryRunArgs,
     /// Form of the output; without it one line says what was done
     #[arg(short, long, value_enum, value_name = "FORMAT")]
-    output: Option<OutputFormat>,
+    pub(super) output: Option<OutputFormat>,
 }
 
 impl RollbackCommand {

@@ -16,7 +16,7 @@ use super::global::{ColorChoice, GlobalArgs, LogFormat};
 use super::session::Session;
 use super::{Cli, Command, Frequent};
 use crate::action::ExitCode;
-use crate::output::{ConsoleProgress, Printer};
+use crate::output::{ConsoleProgress, Format, Printer, ProgressStyle};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ProcessExitCode {
@@ -33,7 +33,12 @@ pub fn main() -> ProcessExitCode {
     };
     let printer = Arc::new(Printer::new(colour).with_place_flags(cli.global.place_flags()));
     start_logging(&cli.global, &printer);
-    let progress = Arc::new(ConsoleProgress::new(Arc::clone(&printer), true));
+    let format = cli.command.output();
+    let style = match format {
+        Format::Table => ProgressStyle::Block,
+        Format::Json | Format::Yaml => ProgressStyle::Lines,
+    };
+    let progress = Arc::new(ConsoleProgress::new(Arc::clone(&printer), true, style));
     let guarded = match (&cli.global.env, &cli.command) {
         (None, Command::Install(_) | Command::Upgrade(_)) => guard(&cli.global),
         _ => Ok(()),
@@ -47,10 +52,14 @@ pub fn main() -> ProcessExitCode {
     };
     let (shown, told) = (Arc::clone(&printer), Arc::clone(&progress));
     let session = Session::new(cli.global, shown, told, chosen);
-    let code = match dispatch(&session, cli.command) {
+    let result = dispatch(&session, cli.command);
+    progress.finish();
+    let code = match result {
         Ok(()) => ExitCode::Done,
         Err(error) => {
             error.report(&printer, progress.hook_logs_were_shown());
+            // A reader of stdout that has gone changes nothing of how the command ended.
+            let _gone = error.report_data(&printer, format);
             error.exit_code()
         }
     };

@@ -36,7 +36,7 @@ pub(crate) struct TestCommand {
     #[command(flatten)]
     hooks: HookArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// Which tests run.

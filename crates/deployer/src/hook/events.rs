@@ -122,6 +122,7 @@ async fn run_one(
         event: context.event.clone(),
         hook: hook.name.clone(),
         kind: hook.kind.clone(),
+        timeout: context.timeout,
     });
     let result = match runner.run(hook, context).await {
         Ok(result) => result,

@@ -1,16 +1,26 @@
 //! Errors as a person can act on them: what failed, why, the evidence, the state left behind, and
-//! what to do next, on one screen.
+//! what to do next, on one screen; and the same for programs.
 
 use std::error::Error;
 
-use super::printer::{Printer, Style};
-use super::verdict::verdict_lines;
-use crate::action::{ActionError, Cause, OperationFailure};
-use crate::cluster::kube::KubeError;
-use crate::release::{EvidenceLog, HookPhase};
+use serde::Serialize;
 
-/// Lines of each captured log that are printed; all of them are kept with the revision.
-const LOG_LINES_SHOWN: usize = 25;
+use super::contract::{Format, SCHEMA_VERSION};
+use super::line::wrap;
+use super::printer::{PrintError, Printer, Style, painted};
+use super::verdict::{verdict_block, verdict_lines};
+use crate::action::{ActionError, Cause, ExitCode, OperationFailure};
+use crate::cluster::kube::KubeError;
+use crate::release::{EvidenceLog, GateVerdict, HookPhase};
+
+/// The lines of the explanation of a failed operation: those of a terminal as it is by default.
+const SCREEN_LINES: usize = 24;
+/// The width by which lines are counted where there is no terminal to measure.
+const SCREEN_COLUMNS: usize = 80;
+/// Lines that the causes of a failure take at most.
+const CAUSE_LINES: usize = 6;
+/// Lines that evidence gets however much else there is to say.
+const EVIDENCE_LINES_MIN: usize = 5;
 
 /// Prints an error, its causes and its hints.
 pub fn report_error(printer: &Printer, error: &(dyn Error + 'static), hints: &[String]) {
@@ -18,8 +28,20 @@ pub fn report_error(printer: &Printer, error: &(dyn Error + 'static), hints: &[S
         "{} {error}",
         printer.paint_error(Style::Bad, "error:")
     ));
-    report_causes(printer, error);
-    report_hints(printer, &with_server_hints(error, hints));
+    for line in causes(error).iter().flat_map(|cause| cause_lines(cause)) {
+        printer.say(&line);
+    }
+    let hints = with_server_hints(error, hints);
+    if !hints.is_empty() {
+        printer.say("");
+    }
+    for hint in &hints {
+        printer.say(&format!(
+            "{} {}",
+            printer.paint_error(Style::Hint, "hint:"),
+            at_place(hint, printer.place_flags())
+        ));
+    }
 }
 
 /// Adds what can be done about the API server's own error, wherever in the chain it stands.
@@ -40,23 +62,280 @@ fn with_server_hints(error: &(dyn Error + 'static), hints: &[String]) -> Vec<Str
 
 /// Prints why an action failed, with the evidence that it left.
 pub fn report_action(printer: &Printer, error: &ActionError, logs_were_shown: bool) {
-    if let ActionError::Operation(failure) = error {
-        printer.say(&format!(
-            "{} {failure}",
-            printer.paint_error(Style::Bad, "error:")
-        ));
-        report_causes(printer, failure.as_ref());
-        report_evidence(printer, failure, logs_were_shown);
-        report_hints(
-            printer,
-            &with_server_hints(failure.as_ref(), &error.hints()),
-        );
-    } else {
+    let ActionError::Operation(failure) = error else {
         report_error(printer, error, &error.hints());
+        return;
+    };
+    let screen = Screen {
+        columns: printer.redraws().then(|| printer.error_size().0),
+        colour: printer.paints_errors(),
+        logs_were_shown,
+        place_flags: printer.place_flags().to_owned(),
+    };
+    for line in screen.lines(failure) {
+        printer.say(&line);
     }
 }
 
-fn report_causes(printer: &Printer, error: &(dyn Error + 'static)) {
+/// How a failure is laid out.
+#[derive(Debug, Clone)]
+struct Screen {
+    /// The width of the terminal; none where lines are left as long as they are.
+    columns: Option<usize>,
+    colour: bool,
+    /// Whether the logs of hooks stand above already.
+    logs_were_shown: bool,
+    place_flags: String,
+}
+
+impl Screen {
+    /// Lays out a failed operation on one screen: what, why, evidence, state, next steps.
+    fn lines(&self, failure: &OperationFailure) -> Vec<String> {
+        let mut head = self.broken("error:", Style::Bad, &failure.to_string(), 4);
+        let causes = causes(failure);
+        let mut why: Vec<String> = causes
+            .iter()
+            .flat_map(|cause| cause_lines(cause))
+            .flat_map(|line| self.folded(&line, 4))
+            .collect();
+        self.shorten(&mut why, CAUSE_LINES);
+        head.extend(why);
+        let mut tail: Vec<String> = failure
+            .state()
+            .iter()
+            .flat_map(|state| self.broken("state:", Style::Bold, state, 4))
+            .collect();
+        for hint in with_server_hints(failure, &failure.next_steps()) {
+            let hint = at_place(&hint, &self.place_flags);
+            tail.extend(self.broken("hint:", Style::Hint, &hint, 4));
+        }
+        let taken = self.rows(&head) + self.rows(&tail) + 2;
+        let left = SCREEN_LINES.saturating_sub(taken).max(EVIDENCE_LINES_MIN);
+        let evidence = self.evidence(failure, &causes.join("\n"), left);
+        let mut lines = head;
+        if !evidence.is_empty() {
+            lines.push(String::new());
+            lines.extend(evidence);
+        }
+        lines.push(String::new());
+        lines.extend(tail);
+        lines
+    }
+
+    fn evidence(&self, failure: &OperationFailure, why: &str, rows: usize) -> Vec<String> {
+        if let Cause::Hook {
+            verdict: Some(verdict),
+            ..
+        } = &failure.cause
+        {
+            return self.verdict(verdict, rows);
+        }
+        let items: Vec<Item<'_>> = failure
+            .evidence
+            .logs
+            .iter()
+            .filter(|log| self.is_shown(log))
+            .filter_map(|log| Item::of(log, why))
+            .collect();
+        self.items(&items, rows)
+    }
+
+    /// Hooks that ended well explain nothing, and what stands above need not be said again.
+    fn is_shown(&self, log: &EvidenceLog) -> bool {
+        let is_hook = log.source.starts_with("hook ");
+        !log.text.trim().is_empty()
+            && log.phase != HookPhase::Succeeded
+            && !(is_hook && self.logs_were_shown)
+    }
+
+    fn verdict(&self, verdict: &GateVerdict, rows: usize) -> Vec<String> {
+        let paint = |style, text: &str| painted(self.colour, style, text);
+        let all = verdict_lines(&paint, verdict);
+        let fixed = all.len() - verdict.checks().len();
+        let mut lines = all;
+        let mut checks = rows.saturating_sub(fixed + 1);
+        // Long lines are folded: fewer checks fit than there are rows.
+        loop {
+            let folded: Vec<String> = lines.iter().flat_map(|line| self.folded(line, 4)).collect();
+            if self.rows(&folded) <= rows || checks == 0 {
+                return folded;
+            }
+            lines = verdict_block(&paint, verdict, checks);
+            checks -= 1;
+        }
+    }
+
+    /// Shares the rows among the pieces of evidence: each is named, then the last words of containers
+    /// come first, the newest events next, conditions last.
+    fn items(&self, items: &[Item<'_>], rows: usize) -> Vec<String> {
+        let mut by_weight: Vec<usize> = (0..items.len()).collect();
+        by_weight.sort_by_key(|index| items[*index].kind);
+        let mut left = rows;
+        let mut shown: Vec<Option<(Vec<String>, Vec<String>)>> = vec![None; items.len()];
+        let mut left_out = 0;
+        for index in &by_weight {
+            let mut title = self.folded(&items[*index].title(), 4);
+            self.shorten(&mut title, 2);
+            let taken = self.rows(&title);
+            if taken + 1 > left {
+                left_out += 1;
+                continue;
+            }
+            left -= taken;
+            let style = |line: &String| painted(self.colour, Style::Bold, line);
+            shown[*index] = Some((title.iter().map(style).collect(), Vec::new()));
+        }
+        // The row of the count, where something is left out.
+        let mut left = left.saturating_sub(usize::from(left_out > 0));
+        // The last words get what the others leave.
+        let mut taken_lines = vec![0; items.len()];
+        for is_rest in [false, true] {
+            for index in &by_weight {
+                let Some((_, body)) = &mut shown[*index] else {
+                    continue;
+                };
+                let item = &items[*index];
+                let most = item.kind.lines_max(is_rest);
+                for line in item.body.iter().rev().skip(taken_lines[*index]) {
+                    let mut piece = self.folded(&format!("  {line}"), 4);
+                    self.shorten(&mut piece, 2);
+                    let taken = self.rows(&piece);
+                    if taken_lines[*index] >= most || taken > left {
+                        break;
+                    }
+                    taken_lines[*index] += 1;
+                    left -= taken;
+                    body.splice(0..0, piece);
+                }
+            }
+        }
+        let mut lines: Vec<String> = Vec::new();
+        for (item, piece) in items.iter().zip(shown) {
+            // A name alone explains nothing.
+            if let Some((title, body)) = piece
+                && (item.summary.is_some() || !body.is_empty())
+            {
+                lines.extend(title);
+                lines.extend(body);
+            }
+        }
+        if left_out > 0 {
+            lines.push(format!("… and {left_out} more"));
+        }
+        lines
+    }
+
+    /// A paragraph that begins with a painted word.
+    fn broken(&self, word: &str, style: Style, text: &str, indent: usize) -> Vec<String> {
+        let mut lines: Vec<String> = text
+            .lines()
+            .enumerate()
+            .flat_map(|(index, line)| match index {
+                0 => self.folded(&format!("{word} {line}"), indent),
+                _ => self.folded(&format!("    {line}"), indent),
+            })
+            .collect();
+        if let Some(first) = lines.first_mut() {
+            let rest = first.split_off(word.len().min(first.len()));
+            *first = format!("{}{rest}", painted(self.colour, style, first));
+        }
+        lines
+    }
+
+    fn folded(&self, line: &str, indent: usize) -> Vec<String> {
+        match self.columns {
+            // The last column stays free: a full line would wrap on some terminals.
+            Some(columns) => wrap(line, columns.saturating_sub(1).max(20), indent),
+            None => vec![line.to_owned()],
+        }
+    }
+
+    /// Counts the rows that lines take; without a terminal as on one of the usual width.
+    fn rows(&self, lines: &[String]) -> usize {
+        match self.columns {
+            Some(_) => lines.len(),
+            None => lines
+                .iter()
+                .map(|line| wrap(line, SCREEN_COLUMNS, 4).len())
+                .sum(),
+        }
+    }
+
+    /// Cuts what takes more rows than it may, and shows that it is cut.
+    fn shorten(&self, lines: &mut Vec<String>, rows: usize) {
+        if self.columns.is_some() && lines.len() > rows {
+            lines.truncate(rows);
+            if let Some(last) = lines.last_mut() {
+                last.pop();
+                last.push('…');
+            }
+        }
+    }
+}
+
+/// What a piece of evidence is, the most telling first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ItemKind {
+    /// The last words of a container, or of a hook.
+    Log,
+    /// What happened to a pod.
+    Pod,
+    /// The conditions of an object.
+    Object,
+}
+
+impl ItemKind {
+    /// Lines that one piece gets at most, of what there is at first and of what is left then.
+    fn lines_max(self, is_rest: bool) -> usize {
+        match (self, is_rest) {
+            (Self::Log, false) => 6,
+            (Self::Log, true) => 12,
+            (Self::Pod | Self::Object, _) => 2,
+        }
+    }
+}
+
+/// A piece of evidence, without what the causes have said.
+#[derive(Debug)]
+struct Item<'a> {
+    kind: ItemKind,
+    source: &'a str,
+    summary: Option<&'a str>,
+    body: Vec<&'a str>,
+}
+
+impl<'a> Item<'a> {
+    fn of(log: &'a EvidenceLog, why: &str) -> Option<Self> {
+        let is_hook = log.source.starts_with("hook ");
+        let kind = match &log.source {
+            source if is_hook || source.contains("(container ") => ItemKind::Log,
+            source if source.starts_with("pod ") => ItemKind::Pod,
+            _ => ItemKind::Object,
+        };
+        let mut lines = log.text.lines().filter(|line| !line.trim().is_empty());
+        // A hook's log is a log from its first line on; the others begin with their summary.
+        let first = if is_hook { None } else { lines.next() };
+        let body: Vec<&str> = lines.filter(|line| !why.contains(line.trim())).collect();
+        let summary = first.filter(|first| !why.contains(first.trim()));
+        (summary.is_some() || !body.is_empty()).then_some(Self {
+            kind,
+            source: &log.source,
+            summary,
+            body,
+        })
+    }
+
+    fn title(&self) -> String {
+        match self.summary {
+            Some(summary) => format!("{}: {summary}", self.source),
+            None => format!("{}:", self.source),
+        }
+    }
+}
+
+/// Returns what lies behind an error, the nearest first, without what the line before said.
+fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut causes = Vec::new();
     let mut last = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -64,71 +343,23 @@ fn report_causes(printer: &Printer, error: &(dyn Error + 'static)) {
         // A transparent wrapper says what its source says, and some foreign errors end with it;
         // once is enough.
         if !already_said(&last, &text) {
-            let mut lines = text.lines();
-            printer.say(&format!(
-                "  caused by: {}",
-                lines.next().unwrap_or_default()
-            ));
-            lines.for_each(|line| printer.say(&format!("    {line}")));
+            causes.push(text.clone());
         }
         last = text;
         source = cause.source();
     }
+    causes
+}
+
+fn cause_lines(cause: &str) -> Vec<String> {
+    let mut lines = cause.lines();
+    let first = format!("  caused by: {}", lines.next().unwrap_or_default());
+    let rest = lines.map(|line| format!("    {line}"));
+    std::iter::once(first).chain(rest).collect()
 }
 
 fn already_said(before: &str, cause: &str) -> bool {
     before == cause || before.ends_with(&format!(": {cause}"))
-}
-
-fn report_evidence(printer: &Printer, failure: &OperationFailure, logs_were_shown: bool) {
-    if let Cause::Hook {
-        verdict: Some(verdict),
-        ..
-    } = &failure.cause
-    {
-        printer.say("");
-        verdict_lines(printer, verdict)
-            .iter()
-            .for_each(|line| printer.say(line));
-    }
-    for log in &failure.evidence.logs {
-        let is_hook = log.phase != HookPhase::Unset;
-        if log.text.trim().is_empty()
-            || log.phase == HookPhase::Succeeded
-            || (is_hook && logs_were_shown)
-        {
-            continue;
-        }
-        report_log(printer, log);
-    }
-}
-
-fn report_log(printer: &Printer, log: &EvidenceLog) {
-    let lines: Vec<&str> = log.text.lines().collect();
-    let hidden = lines.len().saturating_sub(LOG_LINES_SHOWN);
-    printer.say("");
-    let mut heading = format!("{}:", log.source);
-    if hidden > 0 || log.truncated {
-        heading.push_str(&format!(" (last {} lines)", lines.len() - hidden));
-    }
-    printer.say(&printer.paint_error(Style::Bold, &heading));
-    for line in &lines[hidden..] {
-        printer.say(&format!("  {line}"));
-    }
-}
-
-fn report_hints(printer: &Printer, hints: &[String]) {
-    if hints.is_empty() {
-        return;
-    }
-    printer.say("");
-    for hint in hints {
-        printer.say(&format!(
-            "{} {}",
-            printer.paint_error(Style::Hint, "hint:"),
-            at_place(hint, printer.place_flags())
-        ));
-    }
 }
 
 /// Completes the commands in a hint with the flags that name the place, so that a copied command
@@ -149,25 +380,83 @@ fn at_place(hint: &str, flags: &str) -> String {
         .join("`")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cause_that_the_line_before_ends_with_is_not_repeated() {
-        assert!(already_said("no value", "no value"));
-        assert!(already_said("failed parsing: no value", "no value"));
-        assert!(!already_said("failed parsing no value", "no value"));
-        assert!(!already_said("cannot be rendered", "no value"));
-    }
-
-    #[test]
-    fn commands_in_hints_look_where_the_failed_command_did() {
-        let hint = "kept: `deployer history web -n prod`, or `deployer list -A`; see `kubectl get`";
-        assert_eq!(at_place(hint, ""), hint);
-        assert_eq!(
-            at_place(hint, "--target dir:./out"),
-            "kept: `deployer history web -n prod --target dir:./out`, or `deployer list -A --target dir:./out`; see `kubectl get`"
-        );
-    }
+/// A failure as programs read it.
+#[derive(Debug, Serialize)]
+struct FailureReport<'a> {
+    schema_version: u32,
+    failure: FailureView<'a>,
 }
+
+#[derive(Debug, Serialize)]
+struct FailureView<'a> {
+    /// What failed, in a sentence.
+    error: String,
+    /// Why, the nearest first.
+    causes: Vec<String>,
+    /// With what the process ends.
+    exit_code: u8,
+    /// What is left behind; empty where nothing was begun.
+    state: Vec<String>,
+    /// What can be done, each a command or a fact.
+    hints: Vec<String>,
+    #[serde(flatten)]
+    operation: Option<OperationView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct OperationView<'a> {
+    operation: String,
+    release: &'a str,
+    namespace: &'a str,
+    revision: u32,
+    /// The verdict of the gate that stopped it; null where none did.
+    verdict: Option<&'a GateVerdict>,
+    /// Logs, events and conditions, as they are kept with the revision.
+    evidence: &'a [EvidenceLog],
+}
+
+/// Prints on stdout, for programs, why a command failed.
+///
+/// # Errors
+/// [`PrintError`].
+pub fn print_failure(
+    printer: &Printer,
+    format: Format,
+    error: &(dyn Error + 'static),
+    hints: &[String],
+    operation: Option<&OperationFailure>,
+    exit_code: ExitCode,
+) -> Result<(), PrintError> {
+    let (error, state, hints): (&(dyn Error + 'static), _, _) = match operation {
+        Some(failure) => (failure, failure.state(), failure.next_steps()),
+        None => (error, Vec::new(), hints.to_vec()),
+    };
+    let report = FailureReport {
+        schema_version: SCHEMA_VERSION,
+        failure: FailureView {
+            error: error.to_string(),
+            causes: causes(error),
+            exit_code: exit_code.into(),
+            state,
+            hints: with_server_hints(error, &hints)
+                .iter()
+                .map(|hint| at_place(hint, printer.place_flags()))
+                .collect(),
+            operation: operation.map(|failure| OperationView {
+                operation: failure.operation.to_string(),
+                release: failure.release.as_str(),
+                namespace: failure.namespace.as_str(),
+                revision: failure.revision.0,
+                verdict: match &failure.cause {
+                    Cause::Hook { verdict, .. } => verdict.as_deref(),
+                    _ => None,
+                },
+                evidence: &failure.evidence.logs,
+            }),
+        },
+    };
+    printer.value(format, &report)
+}
+
+#[cfg(test)]
+mod tests;

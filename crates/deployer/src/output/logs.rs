@@ -87,7 +87,10 @@ pub fn print_logs(
         lines.push(format!("FAILURE: {}", printer.paint(Style::Bad, failure)));
     }
     for recorded in &evidence.verdicts {
-        lines.extend(verdict_lines(printer, &recorded.verdict));
+        lines.extend(verdict_lines(
+            &|style, text| printer.paint(style, text),
+            &recorded.verdict,
+        ));
     }
     for log in &evidence.logs {
         let phase = match log.phase {

@@ -2,7 +2,7 @@
 //! pipe.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -66,13 +66,45 @@ impl Style {
     }
 }
 
+/// Stderr, and the block of lines that is drawn anew at its end.
+#[derive(Debug, Default)]
+struct Screen {
+    block: Vec<String>,
+    /// Data was printed: nothing is drawn until a new stage begins.
+    is_over: bool,
+}
+
+impl Screen {
+    /// Takes the block away, writes a text and draws a block below it, all in one write: nothing
+    /// flickers, and nothing comes between.
+    fn show(&mut self, text: &str, block: Vec<String>) {
+        let mut output = String::new();
+        if !self.block.is_empty() {
+            // To the beginning of its first line, and everything from there on is cleared.
+            output.push_str(&format!("\r\u{1b}[{}A\u{1b}[J", self.block.len()));
+        }
+        output.push_str(text);
+        for line in &block {
+            output.push_str(line);
+            output.push('\n');
+        }
+        self.block = block;
+        if !output.is_empty() {
+            let mut error = io::stderr().lock();
+            // Where stderr is closed there is nobody to tell.
+            let _ = error.write_all(output.as_bytes());
+        }
+    }
+}
+
 /// Writes to stdout and stderr.
 #[derive(Debug)]
 pub struct Printer {
     colour_out: bool,
     colour_error: bool,
     place_flags: String,
-    error: Mutex<io::Stderr>,
+    error: Mutex<Screen>,
+    redraws: bool,
     hidden: RwLock<SensitiveValues>,
 }
 
@@ -82,11 +114,13 @@ impl Printer {
         let allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let decide = |is_terminal: bool| wanted.unwrap_or(allowed && is_terminal);
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
         Self {
             colour_out: decide(io::stdout().is_terminal()),
             colour_error: decide(io::stderr().is_terminal()),
             place_flags: String::new(),
-            error: Mutex::new(io::stderr()),
+            error: Mutex::new(Screen::default()),
+            redraws: io::stderr().is_terminal() && !is_dumb,
             hidden: RwLock::default(),
         }
     }
@@ -161,6 +195,11 @@ impl Printer {
     /// [`PrintError::BrokenPipe`] when the reader has gone.
     pub fn data(&self, text: &str) -> Result<(), PrintError> {
         let text = self.masked(text);
+        // What is under way must not stand in the middle of the data, should both share a terminal.
+        let mut screen = self.screen();
+        screen.show("", Vec::new());
+        screen.is_over = true;
+        drop(screen);
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()?;
@@ -204,8 +243,41 @@ impl Printer {
     /// Says a line on stderr. Where stderr is closed there is nobody to tell.
     pub fn say(&self, text: &str) {
         let text = self.masked(text);
-        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writeln!(error, "{text}");
+        let mut screen = self.screen();
+        let block = screen.block.clone();
+        screen.show(&format!("{text}\n"), block);
+    }
+
+    /// Tells whether stderr is a terminal on which lines can be drawn anew.
+    pub fn redraws(&self) -> bool {
+        self.redraws
+    }
+
+    /// Puts a block in the place of the one at the end of the terminal, below what is said later.
+    pub(super) fn show_block(&self, block: &[String]) {
+        let block: Vec<String> = block.iter().map(|line| self.masked(line)).collect();
+        let mut screen = self.screen();
+        if screen.block != block && !screen.is_over {
+            screen.show("", block);
+        }
+    }
+
+    /// Lets blocks be drawn again after data was printed.
+    pub(super) fn open_block(&self) {
+        self.screen().is_over = false;
+    }
+
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns columns and rows of the terminal on stderr; the usual size where it has none.
+    pub fn error_size(&self) -> (usize, usize) {
+        let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+        match size.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row))) {
+            Some((columns, rows)) if columns > 0 && rows > 0 => (columns, rows),
+            _ => (80, 24),
+        }
     }
 
     /// Says a warning on stderr.
@@ -217,7 +289,7 @@ impl Printer {
     }
 }
 
-fn painted(colour: bool, style: Style, text: &str) -> String {
+pub(super) fn painted(colour: bool, style: Style, text: &str) -> String {
     if colour {
         let style = style.ansi();
         format!("{style}{text}{style:#}")

@@ -86,7 +86,10 @@ fn heading(printer: &Printer, view: &ReleaseView<'_>) -> String {
     lines.push(format!("DESCRIPTION: {}", release.info.description));
     lines.extend(view.evidence.map(provenance_lines).unwrap_or_default());
     if let Some(verdict) = view.verdict {
-        lines.extend(verdict_lines(printer, verdict));
+        lines.extend(verdict_lines(
+            &|style, text| printer.paint(style, text),
+            verdict,
+        ));
     }
     // The description of a failed revision ends with its failure.
     if let Some(failure) = view.evidence.and_then(|evidence| evidence.failure.as_ref())

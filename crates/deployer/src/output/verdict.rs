@@ -1,6 +1,6 @@
 //! A verdict in words: one cell, one line, or a block.
 
-use super::printer::{Printer, Style};
+use super::printer::Style;
 use crate::release::{GateCheck, GateOutcome, GateVerdict};
 
 /// The metrics that have columns of their own in a history.
@@ -58,18 +58,36 @@ pub fn verdict_line(verdict: &GateVerdict) -> String {
 }
 
 /// Returns a verdict as a block: a line for each check, then the digests.
-pub fn verdict_lines(printer: &Printer, verdict: &GateVerdict) -> Vec<String> {
+pub fn verdict_lines(paint: &dyn Fn(Style, &str) -> String, verdict: &GateVerdict) -> Vec<String> {
+    verdict_block(paint, verdict, usize::MAX)
+}
+
+/// Returns a verdict as a block with so many of its checks; those that did not pass come first where
+/// some are left out.
+pub(super) fn verdict_block(
+    paint: &dyn Fn(Style, &str) -> String,
+    verdict: &GateVerdict,
+    checks_max: usize,
+) -> Vec<String> {
     let (word, style) = outcome_word(verdict.outcome());
-    let mut lines = vec![format!(
-        "VERDICT: {}",
-        printer.paint(style, &word.to_uppercase())
-    )];
-    lines.extend(
-        verdict
-            .checks()
-            .iter()
-            .map(|check| format!("  {}", check_text(check))),
-    );
+    let mut lines = vec![format!("VERDICT: {}", paint(style, &word.to_uppercase()))];
+    let mut checks = verdict.checks();
+    let left_out = checks.len().saturating_sub(checks_max);
+    if left_out > 0 {
+        checks.sort_by_key(|check| check.outcome == "pass");
+    }
+    let shown = checks.iter().take(checks_max);
+    lines.extend(shown.map(|check| {
+        let text = check_text(check);
+        let is_bad = verdict.outcome() == GateOutcome::Fail && check.outcome == "fail";
+        match is_bad {
+            true => format!("  {}", paint(Style::Bad, &text)),
+            false => format!("  {text}"),
+        }
+    }));
+    if left_out > 0 {
+        lines.push(format!("  … and {left_out} more checks"));
+    }
     // A failed check says it by itself; what could not be judged needs its reason.
     let told_by_checks = matches!(verdict.outcome(), GateOutcome::Pass | GateOutcome::Fail);
     if !told_by_checks || verdict.checks().is_empty() {
@@ -170,7 +188,7 @@ mod tests {
             verdict_line(&verdict()),
             "fail: auc 0.8710 (0.8600 to 0.8800) not >= 0.9 (n=48,213); p99 1.20 ms (1.10 to 1.30) <= 200 ms (n=2,000)"
         );
-        let lines = verdict_lines(&Printer::new(Some(false)), &verdict());
+        let lines = verdict_lines(&|_, text| text.to_owned(), &verdict());
         assert_eq!(lines[0], "VERDICT: FAIL");
         assert!(
             lines.contains(&"  model: m.pt (sha256:abcdef012345)".to_owned()),

@@ -49,7 +49,7 @@ fn a_refused_upgrade_changes_nothing_exits_3_and_the_next_good_one_passes() {
             "rejected by hook `web-validate`",
             "VERDICT: FAIL",
             "auc 0.8500",
-            "hint: nothing was changed; revision 1 is still deployed",
+            "state: nothing was changed; revision 1 is still deployed",
         ],
     );
     let manifest = place.run(&["get", "manifest", "web"]);

@@ -45,6 +45,16 @@ impl MirrorQuery {
         }
     }
 
+    /// Asks for the events that tell which image is pulled for a pod.
+    pub(crate) fn pulls(pod: &Value) -> Self {
+        let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default();
+        Self {
+            path: format!("/api/v1/namespaces/{}/events", text("namespace")),
+            labels: String::new(),
+            fields: format!("involvedObject.uid={},reason=Pulling", text("uid")),
+        }
+    }
+
     fn query(&self) -> String {
         let mut parts = Vec::new();
         if !self.labels.is_empty() {

@@ -30,7 +30,7 @@ pub use rest::{PatchKind, Rest};
 pub use session::KubeCluster;
 
 pub(crate) use mirror::{Mirror, MirrorQuery};
-pub(crate) use pods::{creation_refusal, pod_trouble};
+pub(crate) use pods::{creation_refusal, pod_doing, pod_trouble, pulled_image};
 pub(crate) use rest::escape;
 pub(crate) use session::list_pages;
 pub(crate) use target::CREATION_MARK;

@@ -134,6 +134,55 @@ fn scheduling_trouble(pod: &Value, now: DateTime<Utc>) -> Option<PodTrouble> {
     })
 }
 
+/// Returns what a pod that is not ready is doing, where nothing is wrong with it; `image` is the
+/// one that is being pulled for it, where that is known.
+pub(crate) fn pod_doing(pod: &Value, image: Option<&str>) -> Option<String> {
+    let status = &pod["status"];
+    if !pod["metadata"]["deletionTimestamp"].is_null() || status["phase"] == "Succeeded" {
+        return None;
+    }
+    if pod["spec"]["nodeName"].is_null() {
+        return Some("waiting for a node".to_owned());
+    }
+    let containers = |list: &str| status[list].as_array().into_iter().flatten();
+    let is_created = containers("containerStatuses")
+        .chain(containers("initContainerStatuses"))
+        .any(|container| container["state"]["waiting"].is_null());
+    if !is_created {
+        return Some(match image {
+            Some(image) => format!("pulling image `{image}`"),
+            None => "creating its containers".to_owned(),
+        });
+    }
+    if let Some(init) = containers("initContainerStatuses")
+        .find(|container| container["state"]["running"].is_object())
+    {
+        let name = init["name"].as_str().unwrap_or_default();
+        // One that restarts always runs beside the others.
+        if init["started"] != true {
+            return Some(format!("init container `{name}` runs"));
+        }
+    }
+    let not_ready =
+        containers("containerStatuses").find(|container| container["ready"] == false)?;
+    let name = not_ready["name"].as_str().unwrap_or_default();
+    not_ready["state"]["running"].is_object().then(|| {
+        let probe = match not_ready["started"] == true {
+            true => "readiness",
+            false => "startup",
+        };
+        format!("container `{name}` runs, its {probe} probe has not passed yet")
+    })
+}
+
+/// Returns the image that the newest of a pod's `Pulling` events names.
+pub(crate) fn pulled_image(events: &[Value]) -> Option<String> {
+    let last = |event: &&Value| event["lastTimestamp"].as_str().map(str::to_owned);
+    let event = events.iter().max_by_key(last)?;
+    let message = event["message"].as_str()?;
+    Some(message.split('"').nth(1)?.to_owned())
+}
+
 /// Returns why a controller's pods are refused, by its `FailedCreate` events since `since`: a quota
 /// or an admission check does not change its mind by itself.
 ///
@@ -229,6 +278,47 @@ mod tests {
             pod_trouble(&pod(json!({"state": {"running": {}}})), at(1)),
             None
         );
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_yet_says_what_it_does() {
+        let at_work = |node: Value, status: Value| json!({"metadata": {"name": "web"}, "spec": {"nodeName": node}, "status": status});
+        let doing = |pod: Value, image: Option<&str>| pod_doing(&pod, image);
+        let creating = json!({"containerStatuses": [{"name": "app", "ready": false, "state": {"waiting": {"reason": "ContainerCreating"}}}]});
+        let running = |started: bool| json!({"containerStatuses": [{"name": "app", "ready": false, "started": started, "state": {"running": {}}}]});
+        assert_eq!(
+            doing(at_work(Value::Null, json!({})), None).as_deref(),
+            Some("waiting for a node")
+        );
+        assert_eq!(
+            doing(at_work(json!("n"), creating.clone()), None).as_deref(),
+            Some("creating its containers")
+        );
+        let pulling = json!({"reason": "Pulling", "message": "Pulling image \"redis:7\"", "lastTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(
+            doing(
+                at_work(json!("n"), creating),
+                pulled_image(&[pulling]).as_deref()
+            )
+            .as_deref(),
+            Some("pulling image `redis:7`")
+        );
+        assert_eq!(
+            doing(at_work(json!("n"), running(true)), None).as_deref(),
+            Some("container `app` runs, its readiness probe has not passed yet")
+        );
+        assert_eq!(
+            doing(at_work(json!("n"), running(false)), None).as_deref(),
+            Some("container `app` runs, its startup probe has not passed yet")
+        );
+        let init = json!({"initContainerStatuses": [{"name": "load", "state": {"running": {}}}],
+            "containerStatuses": [{"name": "app", "ready": false, "state": {"waiting": {"reason": "PodInitializing"}}}]});
+        assert_eq!(
+            doing(at_work(json!("n"), init), None).as_deref(),
+            Some("init container `load` runs")
+        );
+        let ready = json!({"containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]});
+        assert_eq!(doing(at_work(json!("n"), ready), None), None);
     }
 
     #[test]

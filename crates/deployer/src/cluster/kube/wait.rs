@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::mirror::{Mirror, MirrorQuery};
-use super::pods::{creation_refusal, pod_trouble};
+use super::pods::{creation_refusal, pod_doing, pod_trouble, pulled_image};
 use super::ready::{Readiness, readiness};
 use super::session::KubeCluster;
 use crate::cluster::{ClusterError, NotReady, ObjectId, WaitOptions};
@@ -20,6 +20,9 @@ const WATCHES_BY_NAME_MAX: usize = 3;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Changes come in bursts; looking this much later sees them together.
 const SETTLE: Duration = Duration::from_millis(30);
+
+/// Pods whose images are looked for in events, so that what is waited for can be told.
+const PULLS_MAX: usize = 4;
 
 /// One object that is waited on.
 struct Awaited {
@@ -48,6 +51,7 @@ impl KubeCluster {
             return Ok(());
         }
         let mut mirror = Mirror::new();
+        let mut pulls = BTreeSet::new();
         for one in &awaited {
             mirror.show(&self.rest, one.query.clone());
         }
@@ -66,7 +70,9 @@ impl KubeCluster {
                         Some(problem) => self.look_directly(&one.id, problem, options).await,
                         None => Readiness::Pending("does not exist".to_owned()),
                     },
-                    Some(Some(object)) => self.judge(object, &mut mirror, options, since),
+                    Some(Some(object)) => {
+                        self.judge(object, &mut mirror, options, since, &mut pulls)
+                    }
                 };
                 tell_change(one, &state, progress);
                 if let Readiness::Failed(reason) = &state {
@@ -178,6 +184,7 @@ impl KubeCluster {
         mirror: &mut Mirror,
         options: &WaitOptions,
         since: DateTime<Utc>,
+        pulls: &mut BTreeSet<String>,
     ) -> Readiness {
         let own = readiness(object, options);
         let Readiness::Pending(message) = own else {
@@ -208,8 +215,31 @@ impl KubeCluster {
         match troubles.max_by_key(|(is_final, _)| *is_final) {
             Some((true, sentence)) => Readiness::Failed(sentence),
             Some((false, sentence)) => Readiness::Pending(format!("{message}; {sentence}")),
-            None => Readiness::Pending(message),
+            None => match self.doing(&pods, mirror, pulls) {
+                Some(doing) => Readiness::Pending(format!("{message}; {doing}")),
+                None => Readiness::Pending(message),
+            },
         }
+    }
+
+    /// Says what the first pod that is not ready does.
+    fn doing(
+        &self,
+        pods: &[Value],
+        mirror: &mut Mirror,
+        pulls: &mut BTreeSet<String>,
+    ) -> Option<String> {
+        pods.iter().find_map(|pod| {
+            pod_doing(pod, None)?;
+            let query = MirrorQuery::pulls(pod);
+            if pulls.contains(&query.fields) || pulls.len() < PULLS_MAX {
+                mirror.show(&self.rest, query.clone());
+                pulls.insert(query.fields.clone());
+            }
+            let doing = pod_doing(pod, pulled_image(&mirror.objects(&query)).as_deref())?;
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+            Some(format!("pod `{name}`: {doing}"))
+        })
     }
 }
 

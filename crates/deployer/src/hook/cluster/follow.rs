@@ -9,7 +9,10 @@ use tokio::time::Instant;
 use super::logs::LogFollower;
 use super::outcome::{Outcome, exit_codes, outcome, verdict_of};
 use super::{HookContext, HookError};
-use crate::cluster::kube::{KubeCluster, Mirror, MirrorQuery, creation_refusal, escape};
+use crate::cluster::kube::{
+    KubeCluster, Mirror, MirrorQuery, creation_refusal, escape, pod_doing, pod_trouble,
+    pulled_image,
+};
 use crate::cluster::{Cluster as _, ObjectId, object_id};
 use crate::progress::ProgressEvent;
 use crate::release::{GateVerdict, Hook, HookPhase};
@@ -67,6 +70,7 @@ pub(super) async fn follow(
         });
         log.push(&line);
     };
+    let mut told = (String::new(), false);
     let (phase, mut reason, must_stop) = loop {
         let live = match mirror.object(&watched.object, &watched.namespace, &watched.name) {
             // Gone, or whoever we are may not list: only a look at the object itself tells.
@@ -75,6 +79,15 @@ pub(super) async fn follow(
         };
         let pods = watched.pods_in(&mirror, live.as_ref().and_then(Option::as_ref));
         pods.iter().for_each(|pod| logs.see(pod));
+        let state = held_up_by(cluster, &mut mirror, &pods);
+        if state != told {
+            context.progress.event(ProgressEvent::HookState {
+                hook: hook.name.clone(),
+                message: state.0.clone(),
+                is_trouble: state.1,
+            });
+            told = state;
+        }
         match judge(live, &pods, &watched.uid) {
             Outcome::Running => {
                 if pods.is_empty()
@@ -159,6 +172,24 @@ pub(super) async fn look_back(
         log: log.text,
         must_stop: phase == HookPhase::Unknown,
     })
+}
+
+/// Says what keeps a pod of the hook from running, and whether that is trouble; nothing once one runs.
+fn held_up_by(cluster: &KubeCluster, mirror: &mut Mirror, pods: &[Value]) -> (String, bool) {
+    let waiting = |pod: &&Value| pod["status"]["phase"] == "Pending";
+    let Some(pod) = pods.iter().find(waiting) else {
+        return (String::new(), false);
+    };
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    if let Some(trouble) = pod_trouble(pod, Utc::now()) {
+        return (trouble.sentence(name), true);
+    }
+    let query = MirrorQuery::pulls(pod);
+    mirror.show(&cluster.rest(), query.clone());
+    let image = pulled_image(&mirror.objects(&query));
+    let doing = pod_doing(pod, image.as_deref());
+    let text = doing.map(|doing| format!("pod `{name}`: {doing}"));
+    (text.unwrap_or_default(), false)
 }
 
 fn judge(live: Option<Option<Value>>, pods: &[Value], uid: &str) -> Outcome {

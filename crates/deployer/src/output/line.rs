@@ -1,0 +1,150 @@
+//! Lines of a bounded width: painted pieces, cut or wrapped by what a terminal shows of them (pure).
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::printer::{Style, painted};
+
+/// A line of pieces, each with its paint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Line(Vec<(Option<Style>, String)>);
+
+impl Line {
+    /// Makes a line without paint.
+    pub(super) fn plain(text: &str) -> Self {
+        Self::default().with(None, text)
+    }
+
+    /// Adds a piece; what would move the cursor becomes a space.
+    #[must_use]
+    pub(super) fn with(mut self, style: Option<Style>, text: &str) -> Self {
+        self.0.push((style, printable(text)));
+        self
+    }
+
+    /// Returns how many columns it takes.
+    pub(super) fn width(&self) -> usize {
+        self.0.iter().map(|(_, text)| text.width()).sum()
+    }
+
+    /// Writes it in at most `columns`, cut where it is longer.
+    pub(super) fn write(&self, columns: usize, colour: bool) -> String {
+        let mut left = columns;
+        let is_cut = self.width() > columns;
+        if is_cut {
+            left = columns.saturating_sub(1);
+        }
+        let mut line = String::new();
+        for (style, text) in &self.0 {
+            let piece = cut(text, left);
+            left -= piece.width();
+            match style {
+                Some(style) if !piece.is_empty() => line.push_str(&painted(colour, *style, piece)),
+                _ => line.push_str(piece),
+            }
+            if piece.len() < text.len() {
+                break;
+            }
+        }
+        if is_cut && columns > 0 {
+            line.push('…');
+        }
+        line
+    }
+}
+
+fn printable(text: &str) -> String {
+    let space = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
+    text.chars().map(space).collect()
+}
+
+/// Returns the beginning of a text that fits into `columns`.
+fn cut(text: &str, columns: usize) -> &str {
+    let mut width = 0;
+    for (position, character) in text.char_indices() {
+        width += character.width().unwrap_or_default();
+        if width > columns {
+            return &text[..position];
+        }
+    }
+    text
+}
+
+/// Breaks a text into lines of at most `columns`, between words where there are any; `indent` columns
+/// are left free before all lines but the first.
+pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
+    let columns = columns.max(indent + 8);
+    let margin = " ".repeat(indent);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let begins = text.len() - text.trim_start().len();
+    line.push_str(&text[..begins]);
+    let mut is_empty = true;
+    for word in text[begins..].split(' ') {
+        let mut word = word;
+        loop {
+            let space = usize::from(!is_empty);
+            if line.width() + space + word.width() <= columns {
+                if space == 1 {
+                    line.push(' ');
+                }
+                line.push_str(word);
+                is_empty = false;
+                break;
+            }
+            if is_empty {
+                let piece = cut(word, columns - line.width());
+                line.push_str(piece);
+                word = &word[piece.len()..];
+            }
+            lines.push(std::mem::replace(&mut line, margin.clone()));
+            is_empty = true;
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_by_what_is_seen_of_it() {
+        let line = Line::plain("ab")
+            .with(Some(Style::Good), "日本")
+            .with(None, "cd");
+        assert_eq!(line.width(), 8);
+        assert_eq!(line.write(8, false), "ab日本cd");
+        assert_eq!(line.write(6, false), "ab日…");
+        assert_eq!(line.write(3, false), "ab…");
+        assert_eq!(line.write(5, true), "ab\u{1b}[32m日\u{1b}[0m…");
+        assert_eq!(Line::plain("a\r\n\u{1b}[2Jb").write(9, false), "a   [2Jb");
+    }
+
+    #[test]
+    fn a_text_is_wrapped_between_words_and_a_long_word_within() {
+        assert_eq!(wrap("one two three", 9, 2), ["one two", "  three"]);
+        assert_eq!(wrap("  one two", 10, 4), ["  one two"]);
+        assert_eq!(
+            wrap("abcdefghijklmnop qr", 10, 2),
+            ["abcdefghij", "  klmnop", "  qr"]
+        );
+        assert_eq!(wrap("", 10, 2), [""]);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_asked() {
+        let text = "Deployment `web`: pod `web-7f`, container `app`: ImagePullBackOff: Back-off pulling image \"registry.example.com/a/very/long/path/to/an/image:v1\"";
+        for columns in [20, 40, 60, 80] {
+            for line in wrap(text, columns, 4) {
+                assert!(line.width() <= columns, "{columns}: {line}");
+            }
+        }
+    }
+}
