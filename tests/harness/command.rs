@@ -202,7 +202,8 @@ impl Program {
         Ok(output)
     }
 
-    fn command_line(&self) -> String {
+    /// Returns the command line, for messages and shells.
+    pub fn command_line(&self) -> String {
         let arguments = self
             .arguments
             .iter()
