@@ -12,6 +12,7 @@ mod flags;
 mod hooks;
 mod interop;
 mod local_hooks;
+mod recreate;
 mod room;
 mod stack;
 mod stage;

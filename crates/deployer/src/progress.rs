@@ -86,6 +86,8 @@ pub enum AppliedChange {
     Created,
     /// It differed.
     Changed,
+    /// It was deleted and created anew.
+    Recreated,
     /// It was as wanted already.
     Unchanged,
 }

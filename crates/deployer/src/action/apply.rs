@@ -22,6 +22,8 @@ const CONCURRENCY_MAX: usize = 64;
 
 /// How often a step is tried whose object others change at the same time.
 const RACES_MAX: u32 = 5;
+/// How long an object that is created anew may take to go, with the pods that it owns.
+const RECREATION_MAX: Duration = Duration::from_secs(120);
 /// The pause after the first such race; the later ones are longer.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -123,6 +125,9 @@ async fn execute_step(
                 Err(error) => return Err(error),
             }
         }
+        (ObjectAction::Recreate, Some(desired)) => {
+            recreate(deployer, step, desired, options).await?
+        }
         // The plan found it as wanted: that is all there is to do.
         (ObjectAction::Unchanged, _) => {
             deployer.tell(told(step, AppliedChange::Unchanged, options.dry_run));
@@ -163,6 +168,50 @@ fn yielded(step: &ObjectStep, applied: &Applied) -> BTreeSet<String> {
         .collect()
 }
 
+/// Deletes an object, waits until it is gone, and creates it anew.
+///
+/// Killed in between, the object is absent, and whatever follows creates it.
+async fn recreate(
+    deployer: &Deployer,
+    step: &ObjectStep,
+    desired: &serde_json::Value,
+    options: &StepOptions,
+) -> Result<(), ClusterError> {
+    let object = &step.object;
+    if options.dry_run == DryRun::Server {
+        // The server cannot be asked as if it were gone.
+        let text = format!("{object} would be deleted and created anew");
+        deployer.tell(ProgressEvent::Note { text });
+        return Ok(());
+    }
+    options.traces.touched.insert(object);
+    deployer.tell(ProgressEvent::Sent {
+        object: object.clone(),
+    });
+    let deletion = DeleteOptions {
+        uid: None,
+        propagation: Propagation::Foreground,
+    };
+    let deleted = unless_raced(async || deployer.cluster.delete(object, &deletion).await);
+    deleted.await?;
+    let gone = [(object.clone(), None)];
+    deployer.cluster.wait_deleted(&gone, RECREATION_MAX).await?;
+    let apply = ApplyOptions {
+        strategy: match options.method {
+            ApplyMethod::ServerSide => ApplyStrategy::ServerSide,
+            ApplyMethod::ClientSide => ApplyStrategy::ClientSide { original: None },
+        },
+        force_conflicts: options.force_conflicts,
+        dry_run: options.dry_run,
+    };
+    unless_raced(async || deployer.cluster.apply(desired, &apply).await).await?;
+    deployer.tell(ProgressEvent::Applied {
+        object: object.clone(),
+        change: AppliedChange::Recreated,
+    });
+    Ok(())
+}
+
 /// Makes a request again that came between the writes of others, a few times: each time it is made
 /// on what is there by then.
 async fn unless_raced<T>(
@@ -186,6 +235,7 @@ fn told(step: &ObjectStep, change: AppliedChange, dry_run: DryRun) -> ProgressEv
     let would = match change {
         AppliedChange::Created => "would be created",
         AppliedChange::Changed => "would be changed",
+        AppliedChange::Recreated => "would be deleted and created anew",
         AppliedChange::Unchanged => "would stay as it is",
     };
     match dry_run {

@@ -40,6 +40,7 @@ impl Change<'_> {
             history: &self.history,
             run_hooks: self.options.run_hooks,
             take_ownership: self.options.take_ownership,
+            recreate: self.options.force_replace,
             wait: self.wait() != WaitStrategy::HookOnly,
             show_secrets: self.options.show_secrets,
             marks: self.options.dry_run != DryRunMode::Off || self.options.expected.is_some(),
@@ -85,7 +86,13 @@ pub(super) async fn bring_about(
     };
     change.check(deployer, &plan)?;
     check_hooks(deployer, &change, &plan)?;
-    demand_rights(deployer, &change.release, &plan).await?;
+    demand_rights(
+        deployer,
+        &change.release,
+        &plan,
+        change.options.force_replace,
+    )
+    .await?;
     check_size(deployer, &change.release)?;
     let settings = settings(&deadline, &change);
     let mut attempt = Attempt::open(
@@ -243,6 +250,7 @@ fn settings(deadline: &Deadline, change: &Change<'_>) -> AttemptSettings {
             keep_history: false,
             run_hooks: change.options.run_hooks,
             timeout_s: change.options.timeout.as_secs(),
+            recreate: change.options.force_replace,
             ..RecoverySettings::default()
         },
         verdict: change.options.verdict.clone(),

@@ -27,6 +27,8 @@ pub(super) struct PlanRequest<'a> {
     pub(super) history: &'a [Stored],
     pub(super) run_hooks: bool,
     pub(super) take_ownership: bool,
+    /// Whether what cannot be changed is deleted and created anew.
+    pub(super) recreate: bool,
     pub(super) wait: bool,
     /// Whether secrets come out readable in what the plan shows.
     pub(super) show_secrets: bool,
@@ -53,6 +55,7 @@ impl<'a> PlanRequest<'a> {
             hooks: if self.run_hooks { &release.hooks } else { &[] },
             events: Some(events_of(self.operation)),
             take_ownership: self.take_ownership,
+            recreate: self.recreate,
             wait: self.wait,
             method: release.applied_by(),
             compare: CompareOptions {

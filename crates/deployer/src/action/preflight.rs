@@ -15,6 +15,7 @@ pub(super) async fn demand_rights(
     deployer: &Deployer,
     release: &Release,
     plan: &Plan,
+    replaces: bool,
 ) -> Result<(), ActionError> {
     let hooks = if deployer.hooks.needs_cluster_objects() {
         hooks(release)
@@ -53,7 +54,10 @@ pub(super) async fn demand_rights(
         let verbs: &[&'static str] = match step.action {
             ObjectAction::Create if by_server => &["create", "patch"],
             ObjectAction::Create => &["create"],
+            ObjectAction::Patch | ObjectAction::Adopt if replaces => &["update"],
             ObjectAction::Patch | ObjectAction::Adopt => &["patch"],
+            ObjectAction::Recreate if by_server => &["create", "delete", "patch"],
+            ObjectAction::Recreate => &["create", "delete"],
             ObjectAction::Delete => &["delete"],
             ObjectAction::Unchanged | ObjectAction::Keep => continue,
         };

@@ -328,6 +328,7 @@ async fn apply(
                 history,
                 settings.timeout_s,
                 settings.run_hooks,
+                settings.recreate,
             )
             .await
         }
@@ -401,6 +402,7 @@ async fn bring_back(
     history: &[Stored],
     timeout_s: u64,
     run_hooks: bool,
+    recreate: bool,
 ) -> Result<(), ActionError> {
     let mut history = history.to_vec();
     if let Some(last) = history.last_mut() {
@@ -419,6 +421,7 @@ async fn bring_back(
         timeout: Duration::from_secs(timeout_s),
         run_hooks,
         force_conflicts: true,
+        recreate,
     };
     restore(deployer, lease, request).await.map(|_| ())
 }

@@ -26,6 +26,8 @@ pub(super) struct Restore<'a> {
     pub(super) timeout: Duration,
     pub(super) run_hooks: bool,
     pub(super) force_conflicts: bool,
+    /// Whether what cannot be changed is deleted and created anew.
+    pub(super) recreate: bool,
 }
 
 /// Brings a revision back. It is not stopped by Ctrl-C: it is what Ctrl-C leads to.
@@ -47,6 +49,7 @@ pub(super) async fn restore(
             history: request.history,
             run_hooks: request.run_hooks,
             take_ownership: true,
+            recreate: request.recreate,
             wait: request.wait != WaitStrategy::HookOnly,
             show_secrets: false,
             marks: false,
@@ -65,6 +68,7 @@ pub(super) async fn restore(
             keep_history: false,
             run_hooks: request.run_hooks,
             timeout_s: request.timeout.as_secs(),
+            recreate: request.recreate,
             ..RecoverySettings::default()
         },
         verdict: VerdictDemand::None,

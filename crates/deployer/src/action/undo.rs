@@ -113,6 +113,7 @@ async fn roll_back(
         timeout: attempt.settings.timeout,
         run_hooks: attempt.settings.run_hooks,
         force_conflicts: options.force_conflicts,
+        recreate: options.force_replace,
     };
     match restore(attempt.deployer, attempt.lease, request).await {
         Ok(outcome) => {
@@ -206,6 +207,7 @@ async fn remove_what_was_made(
         history: &all,
         run_hooks: false,
         take_ownership: false,
+        recreate: false,
         wait: true,
         show_secrets: false,
         marks: false,

@@ -115,6 +115,7 @@ async fn plan_removal(
         history,
         run_hooks,
         take_ownership: false,
+        recreate: false,
         wait: true,
         show_secrets: false,
         marks: false,
@@ -147,6 +148,7 @@ async fn begin<'a>(
         run_hooks: options.run_hooks,
         timeout_s: options.timeout.as_secs(),
         propagation: options.propagation,
+        recreate: false,
     };
     evidence.note(now, format!("uninstall begun by {}", deployer.operator));
     let settings = AttemptSettings {

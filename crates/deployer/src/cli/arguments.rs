@@ -215,7 +215,7 @@ pub(crate) struct ApplyArgs {
     /// Take fields over that another manager owns
     #[arg(long)]
     pub(crate) force_conflicts: bool,
-    /// Replace objects whole instead of patching them: what others have set is lost
+    /// Replace objects whole instead of patching them, and recreate those that cannot be changed: what others have set is lost
     #[arg(long, alias = "force", conflicts_with = "force_conflicts")]
     pub(crate) force_replace: bool,
     /// Write objects by server-side apply: true, false or auto (as the release was made)

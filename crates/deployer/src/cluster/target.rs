@@ -314,6 +314,22 @@ fn list_not_ready(objects: &[NotReady]) -> String {
         .join("; ")
 }
 
+/// The words by which validations say that a field cannot be changed.
+///
+/// Source: `pkg/apis/*/validation` of Kubernetes 1.34.
+fn is_immutable(message: &str) -> bool {
+    [
+        "field is immutable",
+        "may not change once set",
+        "cannot change",
+        "updates to statefulset spec for fields other than",
+        "is immutable after creation",
+        "primary clusterIP can not be",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
 impl ClusterError {
     /// Returns what a person can do about it.
     pub fn hints(&self) -> Vec<String> {
@@ -330,6 +346,9 @@ impl ClusterError {
             Self::NamespaceNotFound { namespace } => {
                 vec![format!("pass `--create-namespace`, or create it with `kubectl create namespace {namespace}`")]
             }
+            Self::Rejected { message, .. } if is_immutable(message) => vec![
+                "`--force-replace` deletes the object and creates it anew; what it holds is lost".into(),
+            ],
             Self::Timeout { .. } => vec!["give it longer with `--timeout`".into()],
             _ => Vec::new(),
         }

@@ -83,7 +83,9 @@ pub fn entries_of_plan(plan: &Plan, options: &CompareOptions) -> Vec<DiffEntry> 
             (ObjectAction::Create, Some(desired), _) => {
                 (DiffChange::Add, compare_added(desired, options))
             }
-            (ObjectAction::Patch, ..) => (DiffChange::Modify, step.comparison.clone()?),
+            (ObjectAction::Patch | ObjectAction::Recreate, ..) => {
+                (DiffChange::Modify, step.comparison.clone()?)
+            }
             (ObjectAction::Adopt, ..) => (DiffChange::Ownership, step.comparison.clone()?),
             (ObjectAction::Delete, _, Undo::Recreate { object }) => {
                 (DiffChange::Remove, compare_removed(object, options))

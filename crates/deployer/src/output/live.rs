@@ -166,6 +166,7 @@ impl Stage {
                 match change {
                     AppliedChange::Created => changed.push((object.clone(), "created")),
                     AppliedChange::Changed => changed.push((object.clone(), "changed")),
+                    AppliedChange::Recreated => changed.push((object.clone(), "created anew")),
                     AppliedChange::Unchanged => *unchanged += 1,
                 }
             }
@@ -259,7 +260,7 @@ fn draw_changes(
 /// Counts what became of objects: `3 created, 1 changed, 30 unchanged`.
 fn sum(changed: &[(ObjectId, &'static str)], unchanged: usize) -> String {
     let mut parts = Vec::new();
-    for word in ["created", "changed", "deleted"] {
+    for word in ["created", "created anew", "changed", "deleted"] {
         match changed.iter().filter(|(_, what)| *what == word).count() {
             0 => {}
             count => parts.push(format!("{count} {word}")),
@@ -390,7 +391,7 @@ pub(super) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),
-        0..100 => format!("{seconds} s"),
+        10..100 => format!("{seconds} s"),
         _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{} min {} s", seconds / 60, seconds % 60),
     }

@@ -116,7 +116,7 @@ fn step(printer: &Printer, step: &SavedStep, lines: &mut Vec<String>) {
         ObjectAction::Unchanged | ObjectAction::Keep => Style::Dim,
         ObjectAction::Create => Style::Good,
         ObjectAction::Patch => Style::Warning,
-        ObjectAction::Adopt | ObjectAction::Delete => Style::Bad,
+        ObjectAction::Recreate | ObjectAction::Adopt | ObjectAction::Delete => Style::Bad,
     };
     let word = printer.paint(style, &format!("{:<9}", step.action.as_str()));
     let undo = match step.undo.as_str() {
@@ -222,6 +222,7 @@ fn summary(plan: &SavedPlan) -> String {
     let parts: Vec<String> = [
         part(ObjectAction::Create, "to create"),
         part(ObjectAction::Patch, "to patch"),
+        part(ObjectAction::Recreate, "to delete and create anew"),
         part(ObjectAction::Adopt, "to adopt"),
         part(ObjectAction::Delete, "to delete"),
         part(ObjectAction::Keep, "kept"),

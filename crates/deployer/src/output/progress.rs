@@ -83,6 +83,7 @@ impl ConsoleProgress {
             ProgressEvent::Applied { object, change } => match change {
                 AppliedChange::Created => format!("    {object} created"),
                 AppliedChange::Changed => format!("    {object} changed"),
+                AppliedChange::Recreated => format!("    {object} deleted and created anew"),
                 AppliedChange::Unchanged => dim(&format!("    {object} unchanged")),
             },
             ProgressEvent::Deleted { object } => format!("    {object} deleted"),

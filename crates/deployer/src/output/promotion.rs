@@ -66,6 +66,7 @@ pub fn changes(plan: &Plan) -> Vec<Change> {
             action: match step.action {
                 ObjectAction::Create => "create",
                 ObjectAction::Patch => "change",
+                ObjectAction::Recreate => "recreate",
                 ObjectAction::Adopt => "adopt",
                 ObjectAction::Delete => "delete",
                 ObjectAction::Unchanged | ObjectAction::Keep => return None,

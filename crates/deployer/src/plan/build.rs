@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::compare::{
     CompareOptions, Comparison, FieldOwner, ScaleTarget, compare, is_applied_by_us, scale_targets,
 };
-use super::immutable::refused_change;
+use super::immutable::{may_be_recreated, refused_change};
 use super::order::{removal_wave, wave};
 use super::saved::Mark;
 use super::{
@@ -46,6 +46,9 @@ pub struct PlanInput<'a> {
     pub events: Option<(HookEvent, HookEvent)>,
     /// Whether objects of others are taken over.
     pub take_ownership: bool,
+    /// Whether objects are deleted and created anew where they differ in what cannot be changed
+    /// (`--force-replace`).
+    pub recreate: bool,
     /// Whether readiness is awaited.
     pub wait: bool,
     /// By whom objects are merged.
@@ -73,8 +76,20 @@ pub fn build(mut input: PlanInput<'_>) -> Result<Plan, PlanError> {
     for next in next {
         let id = next.id.clone();
         let key = resolved(&id, input.namespace);
-        let step = apply_step(input, previous.all(&id), next, &mut problems);
-        plan.warnings.extend(refused_change(&step));
+        let mut step = apply_step(input, previous.all(&id), next, &mut problems);
+        let live = input.live.get(&id);
+        if let Some((live, refusal)) =
+            live.and_then(|live| Some((live, refused_change(&step, live)?)))
+        {
+            if input.recreate && may_be_recreated(&id.kind) {
+                step.action = ObjectAction::Recreate;
+                step.undo = Undo::Recreate {
+                    object: without_server_fields(Value::clone(live)),
+                };
+            } else {
+                plan.warnings.push(refusal);
+            }
+        }
         match wanted.get(&key) {
             Some(index) => {
                 plan.warnings.push(format!(

@@ -2,6 +2,8 @@
 //!
 //! Source: the `ValidateUpdate` functions of Kubernetes 1.34, `pkg/apis/*/validation`.
 
+use serde_json::Value;
+
 use super::compare::{Comparison, FieldDifference};
 use super::{ObjectAction, ObjectStep};
 
@@ -16,8 +18,21 @@ const STATEFUL_SET: [&str; 7] = [
     "revisionHistoryLimit",
 ];
 
+/// Kinds that are never deleted to be created anew: what they hold would go with them.
+const HOLDERS: [&str; 4] = [
+    "PersistentVolumeClaim",
+    "PersistentVolume",
+    "Namespace",
+    "CustomResourceDefinition",
+];
+
+/// Tells whether an object may be deleted and created anew to change what cannot be changed.
+pub(super) fn may_be_recreated(kind: &str) -> bool {
+    !HOLDERS.contains(&kind)
+}
+
 /// Says which change of an object will be refused, and what can be done.
-pub(super) fn refused_change(step: &ObjectStep) -> Option<String> {
+pub(super) fn refused_change(step: &ObjectStep, live: &Value) -> Option<String> {
     if !matches!(step.action, ObjectAction::Patch | ObjectAction::Adopt) {
         return None;
     }
@@ -25,14 +40,19 @@ pub(super) fn refused_change(step: &ObjectStep) -> Option<String> {
     let field = comparison
         .differences
         .iter()
-        .find(|field| is_immutable(comparison, field))?;
+        .find(|field| is_immutable(comparison, field, live))?;
+    let mend = if may_be_recreated(&step.object.kind) {
+        "`--force-replace` deletes the object and creates it anew"
+    } else {
+        "delete the object first"
+    };
     Some(format!(
-        "{}: `{}` cannot be changed in place and the server will refuse it; delete the object first, or give it another name in the chart",
+        "{}: `{}` cannot be changed in place and the server will refuse it; {mend}, or give it another name in the chart",
         step.object, field.path
     ))
 }
 
-fn is_immutable(comparison: &Comparison, field: &FieldDifference) -> bool {
+fn is_immutable(comparison: &Comparison, field: &FieldDifference, live: &Value) -> bool {
     let path = field.path.to_string();
     let below = |prefix: &str| {
         path.strip_prefix(prefix)
@@ -52,17 +72,14 @@ fn is_immutable(comparison: &Comparison, field: &FieldDifference) -> bool {
             below("spec") && !below("spec.resources") && !below("spec.volumeAttributesClassName")
         }
         "RoleBinding" | "ClusterRoleBinding" => below("roleRef"),
-        "Secret" => below("type") || (below("data") && was_immutable(comparison)),
-        "ConfigMap" => (below("data") || below("binaryData")) && was_immutable(comparison),
+        "Secret" => below("type") || (below("data") && was_immutable(live)),
+        "ConfigMap" => (below("data") || below("binaryData")) && was_immutable(live),
         "StorageClass" => below("provisioner") || below("parameters") || below("reclaimPolicy"),
         "PriorityClass" => below("value"),
         _ => false,
     }
 }
 
-fn was_immutable(comparison: &Comparison) -> bool {
-    comparison
-        .before
-        .as_ref()
-        .is_some_and(|before| before["immutable"] == true)
+fn was_immutable(live: &Value) -> bool {
+    live["immutable"] == true
 }

@@ -87,6 +87,8 @@ pub enum ObjectAction {
     Patch,
     /// It exists and is as wanted: no request is sent.
     Unchanged,
+    /// It exists, and differs in what cannot be changed: it is deleted and created anew.
+    Recreate,
     /// It exists, belonged to somebody else and is taken over.
     Adopt,
     /// The release has it no longer.
@@ -102,6 +104,7 @@ impl ObjectAction {
             Self::Create => "create",
             Self::Patch => "patch",
             Self::Unchanged => "unchanged",
+            Self::Recreate => "recreate",
             Self::Adopt => "adopt",
             Self::Delete => "delete",
             Self::Keep => "keep",

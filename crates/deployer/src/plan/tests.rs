@@ -15,6 +15,7 @@ struct Scene {
     next: Vec<ManifestObject>,
     live: HashMap<ObjectId, Arc<Value>>,
     method: ApplyMethod,
+    recreate: bool,
 }
 
 fn names() -> (ReleaseName, Namespace) {
@@ -53,6 +54,7 @@ impl Scene {
                 .map(|value| (object(value).id, value.clone().into()))
                 .collect(),
             method: ApplyMethod::ServerSide,
+            recreate: false,
         }
     }
 
@@ -69,6 +71,7 @@ impl Scene {
             hooks: &[],
             events: None,
             take_ownership: false,
+            recreate: self.recreate,
             wait: false,
             method: self.method,
             compare: CompareOptions::default(),
@@ -193,4 +196,40 @@ fn a_change_that_the_server_will_refuse_is_warned_of() {
         warnings[0].contains("`spec.selector.matchLabels.app` cannot be changed in place"),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn what_cannot_be_changed_is_recreated_where_that_is_asked_for_and_named_elsewhere() {
+    let deployment = |app: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": {"selector": {"matchLabels": {"app": app}}, "template": {"metadata": {"labels": {"app": app}}}}})
+    };
+    let (before, after) = (deployment("a"), deployment("b"));
+    let mut scene = Scene::of(&[before.clone()], &[after], &[left(&before)]);
+    let plan = scene.plan();
+    assert_eq!(plan.applies[0].action, ObjectAction::Patch);
+    let warning = plan.warnings.join(" ");
+    for word in ["Deployment `d`", "spec.selector", "--force-replace"] {
+        assert!(warning.contains(word), "{word}: {warning}");
+    }
+    scene.recreate = true;
+    let plan = scene.plan();
+    assert_eq!(plan.applies[0].action, ObjectAction::Recreate);
+    assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+    assert_eq!(plan.applies[0].undo.as_str(), "recreate");
+    assert!(!plan.changes_nothing());
+}
+
+#[test]
+fn what_holds_data_is_never_recreated() {
+    let claim = |class: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "d"},
+            "spec": {"storageClassName": class}})
+    };
+    let (before, after) = (claim("a"), claim("b"));
+    let mut scene = Scene::of(&[before.clone()], &[after], &[left(&before)]);
+    scene.recreate = true;
+    let plan = scene.plan();
+    assert_eq!(plan.applies[0].action, ObjectAction::Patch);
+    assert!(plan.warnings[0].contains("delete the object first"));
 }

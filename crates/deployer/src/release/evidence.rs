@@ -88,6 +88,9 @@ pub struct RecoverySettings {
     /// What an uninstall does with the objects that deleted ones own.
     #[serde(default)]
     pub propagation: Propagation,
+    /// Whether what cannot be changed is deleted and created anew.
+    #[serde(default)]
+    pub recreate: bool,
 }
 
 impl Default for RecoverySettings {
@@ -98,6 +101,7 @@ impl Default for RecoverySettings {
             run_hooks: true,
             timeout_s: 300,
             propagation: Propagation::Background,
+            recreate: false,
         }
     }
 }
