@@ -165,12 +165,13 @@ impl CliError {
         }
     }
 
-    /// Tells the error on stdout to a program that asked for JSON or YAML.
+    /// Tells the error on stdout to a program that asked for JSON or YAML and has got nothing yet.
     ///
     /// # Errors
     /// When stdout cannot be written.
     pub(crate) fn report_data(&self, printer: &Printer, format: Format) -> Result<(), PrintError> {
-        if format == Format::Table || self.is_told() {
+        // A command that has printed what it found, with a failure in it, has said it all.
+        if format == Format::Table || self.is_told() || printer.has_printed_data() {
             return Ok(());
         }
         let operation = match self {

@@ -72,6 +72,8 @@ struct Screen {
     block: Vec<String>,
     /// Data was printed: nothing is drawn until a new stage begins.
     is_over: bool,
+    /// Anything was printed on stdout.
+    has_data: bool,
 }
 
 impl Screen {
@@ -199,6 +201,7 @@ impl Printer {
         let mut screen = self.screen();
         screen.show("", Vec::new());
         screen.is_over = true;
+        screen.has_data = true;
         drop(screen);
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
@@ -260,6 +263,11 @@ impl Printer {
         if screen.block != block && !screen.is_over {
             screen.show("", block);
         }
+    }
+
+    /// Tells whether stdout has data already, so that another document would spoil it.
+    pub fn has_printed_data(&self) -> bool {
+        self.screen().has_data
     }
 
     /// Lets blocks be drawn again after data was printed.

@@ -205,7 +205,7 @@ fn what_cannot_be_changed_is_recreated_where_that_is_asked_for_and_named_elsewhe
             "spec": {"selector": {"matchLabels": {"app": app}}, "template": {"metadata": {"labels": {"app": app}}}}})
     };
     let (before, after) = (deployment("a"), deployment("b"));
-    let mut scene = Scene::of(&[before.clone()], &[after], &[left(&before)]);
+    let mut scene = Scene::of(std::slice::from_ref(&before), &[after], &[left(&before)]);
     let plan = scene.plan();
     assert_eq!(plan.applies[0].action, ObjectAction::Patch);
     let warning = plan.warnings.join(" ");
@@ -227,7 +227,7 @@ fn what_holds_data_is_never_recreated() {
             "spec": {"storageClassName": class}})
     };
     let (before, after) = (claim("a"), claim("b"));
-    let mut scene = Scene::of(&[before.clone()], &[after], &[left(&before)]);
+    let mut scene = Scene::of(std::slice::from_ref(&before), &[after], &[left(&before)]);
     scene.recreate = true;
     let plan = scene.plan();
     assert_eq!(plan.applies[0].action, ObjectAction::Patch);

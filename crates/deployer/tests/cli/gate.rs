@@ -1,6 +1,6 @@
 //! Install, upgrade and rollback with a gate that says yes, no, or nothing.
 
-use super::harness::Place;
+use super::harness::{Place, Run};
 
 fn command(place: &Place, outcome: &str, area: f64, code: u8) -> String {
     format!("local/gate={}", place.gate(outcome, area, code))
@@ -251,4 +251,49 @@ fn reused_values_are_recorded_without_the_charts_defaults() {
         .run(&["get", "values", "web", "--all", "-o", "json"])
         .json();
     assert_eq!(all["gate"], "./gate", "the old default stays");
+}
+
+#[test]
+fn a_failure_is_a_document_where_one_is_asked_for() {
+    let place = Place::new();
+    place.installed();
+    let bad = command(&place, "fail", 0.85, 1);
+    let refused = place.run(&[
+        "upgrade",
+        "web",
+        "chart",
+        "--hook-command",
+        &bad,
+        "--output=json",
+    ]);
+    refused.fails_with(3, &["rejected by hook `web-validate`", "VERDICT: FAIL"]);
+    let document = |run: &Run| -> serde_json::Value {
+        serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:#?}"))
+    };
+    let json = document(&refused);
+    assert_eq!(json["schema_version"], 1);
+    let failure = &json["failure"];
+    assert_eq!(failure["exit_code"], 3);
+    assert_eq!(failure["operation"], "upgrade");
+    assert_eq!(failure["release"], "web");
+    assert_eq!(failure["revision"], 2);
+    assert_eq!(
+        failure["state"],
+        serde_json::json!(["nothing was changed; revision 1 is still deployed"])
+    );
+    assert_eq!(failure["verdict"]["outcome"], "fail");
+    assert!(
+        failure["causes"][0]
+            .as_str()
+            .is_some_and(|cause| cause.contains("auc 0.85"))
+    );
+    assert!(
+        failure["hints"][0]
+            .as_str()
+            .is_some_and(|hint| hint.contains("deployer history web"))
+    );
+
+    let unknown = place.run(&["upgrade", "other", "chart", "--output=json"]);
+    assert_ne!(unknown.code, 0);
+    assert_eq!(document(&unknown)["failure"]["exit_code"], unknown.code);
 }

@@ -103,7 +103,7 @@ fn nothing_is_changed_without_a_signed_verdict_whatever_the_way() {
             6,
             &[
                 "a signed verdict is demanded here, and none counts: the verdict is not signed",
-                "hint: nothing was changed",
+                "state: nothing was changed",
                 "--sign-key",
                 "--verdict FILE",
             ],
