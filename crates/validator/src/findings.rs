@@ -6,8 +6,8 @@ use verdict::exit::ExitCode;
 use verdict::report::{
     BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, Check, ConfigurationEntry, CurvesSection,
     DatasetSection, DatasetSummary, Environment, ErrorSection, GateSummary, LatencySection,
-    MetricsSection, ModelSection, ModelSummary, REPORT_KIND, Report, Reused, SCHEMA_VERSION,
-    Timings,
+    MetricsSection, ModelSection, ModelSummary, MulticlassSection, REPORT_KIND, Report, Reused,
+    SCHEMA_VERSION, Timings,
 };
 
 use crate::dataset::{Dataset, Evidence};
@@ -28,6 +28,8 @@ pub struct Findings {
     pub dataset: Option<DatasetSection>,
     /// The metrics.
     pub metrics: Option<MetricsSection>,
+    /// The metrics of several classes.
+    pub multiclass: Option<MulticlassSection>,
     /// The metrics as curves.
     pub curves: Option<CurvesSection>,
     /// The latency.
@@ -63,6 +65,7 @@ impl Findings {
             champion: report.champion,
             dataset: report.dataset,
             metrics: report.metrics,
+            multiclass: report.multiclass,
             curves: report.curves,
             latency: report.latency,
             latency_further: report.latency_further,
@@ -164,6 +167,7 @@ pub fn report(findings: Findings, frame: Frame<'_>) -> Report {
         brief,
         configuration: frame.configuration,
         metrics: findings.metrics,
+        multiclass: findings.multiclass,
         curves: findings.curves,
         latency: findings.latency,
         latency_further: findings.latency_further,

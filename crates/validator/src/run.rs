@@ -1,6 +1,7 @@
 //! The story of one run: model and dataset -> scores -> metrics -> latency -> checks -> verdict.
 
 mod champion;
+mod classes;
 mod expect;
 mod latency;
 mod reused;
@@ -83,6 +84,12 @@ pub async fn judge_model(
         ..dataset_section(&dataset)
     });
     warn_of_skipped(&dataset, findings);
+    if let Some(classes) = &settings.classes {
+        findings.gate_digest = Some(gate::digest(&settings.effective, None));
+        let (scorer, sample) =
+            classes::judge(settings, classes, dataset, scorer, progress, findings).await?;
+        return finish(settings, scorer, sample, progress, findings).await;
+    }
     let champion = champion::load(settings, &mut client, findings).await?;
     let champion_sha256 = champion
         .as_ref()
@@ -95,10 +102,21 @@ pub async fn judge_model(
     progress.phase("computing the metrics");
     judge_scores(settings, scored.gathered, checks, findings).await?;
 
+    finish(settings, scorer, scored.sample, progress, findings).await
+}
+
+/// Measures latency, and says what all checks make together.
+async fn finish(
+    settings: &Settings,
+    scorer: ScorerProcess,
+    sample: RowSample,
+    progress: &Arc<Progress>,
+    findings: &mut Findings,
+) -> Result<ExitCode, GateError> {
     if !settings.latency.is_empty() {
         progress.phase("measuring latency");
     }
-    latency::measure_all(settings, scorer, scored.sample, findings).await?;
+    latency::measure_all(settings, scorer, sample, findings).await?;
     progress.finish();
     findings.reasons = reason::deciding(&findings.checks);
     Ok(verdict(&findings.checks))
@@ -120,6 +138,7 @@ async fn load_from(
     let scorer = find_scorer(settings.scorer.as_deref()).map_err(load_error)?;
     let mut options = SpawnOptions::new(scorer, model.path());
     options.threads = settings.threads;
+    options.device = settings.device;
     options.denied.clone_from(&settings.denied);
     options.selection = settings.model_settings.selection.clone();
     let spawned = tokio::task::spawn_blocking(move || ScorerProcess::spawn(options)).await;
@@ -194,6 +213,7 @@ async fn score_all(
         with_champion: champion.is_some(),
         ..GatherPlan::of(settings)
     };
+    let inputs = settings.model_settings.inputs.clone();
     // The champion's process ends with the last row: it must not disturb the latency.
     let (scorer, evidence, outcome) = tokio::task::spawn_blocking(move || {
         let scorers = Scorers {
@@ -201,6 +221,7 @@ async fn score_all(
             champion: champion
                 .as_mut()
                 .map(|champion| champion as &mut dyn Scorer),
+            inputs: &inputs,
         };
         let outcome = evaluate(&mut batches, scorers, &plan, |rows| told.add_rows(rows));
         (scorer, batches.evidence(), outcome)
@@ -302,6 +323,7 @@ fn environment(scorer: &ScorerProcess) -> Environment {
         processors: std::thread::available_parallelism()
             .ok()
             .map(|count| count.get() as u64),
+        device: Some(scorer.model().device.to_string()),
         model_threads: Some(scorer.model().threads as u64),
         libtorch_version: Some(scorer.model().runtime.clone()),
         validator_resident_bytes_max: None,

@@ -1,5 +1,7 @@
 //! The real program on committed models and data: what it prints, writes and ends with.
 
+#[path = "gate/classes.rs"]
+mod classes;
 #[path = "common/command.rs"]
 mod command;
 mod common;
@@ -284,6 +286,7 @@ fn every_faulty_model_ends_refused_and_never_takes_the_gate_down() {
         ("empty.pt", &["empty"]),
         ("raises.pt", &["raised an error", "part-0000.parquet"]),
         ("crash.pt", &["crashed"]),
+        ("memory_hog.pt", &["ran out of memory"]),
         ("nan.pt", &["returned NaN for row"]),
         ("state_dict.pt", &["weights alone"]),
         ("exported.pt2", &["torch.export"]),
@@ -294,6 +297,23 @@ fn every_faulty_model_ends_refused_and_never_takes_the_gate_down() {
         assert!(Path::new(&path).exists(), "{path}");
         Gate::of(&path, data("validation")).ends_refused(4, parts);
     }
+}
+
+/// The libtorch that this repository fetches has no CUDA; where a user's own has, the machine has
+/// no hundred GPUs.
+#[test]
+fn a_gpu_that_is_not_there_is_refused_with_the_remedy() {
+    let finished = Gate::of(model("champion.pt"), data("validation"))
+        .arg("--device=cuda:99")
+        .ends_refused(2, &["cannot run on `cuda:99`"]);
+    let hints = finished.brief.hints.join("\n");
+    assert!(
+        hints.contains("--device cpu") && hints.contains("LIBTORCH"),
+        "{hints}"
+    );
+    Gate::of(model("champion.pt"), data("validation"))
+        .env("VALIDATOR_DEVICE", "tpu")
+        .ends_refused(2, &["VALIDATOR_DEVICE", "`cpu`, `cuda` or `cuda:N`"]);
 }
 
 #[test]

@@ -195,6 +195,52 @@ pub fn bounds(
     })
 }
 
+/// Computes bounds of an average of areas from its variance: Student's t with
+/// `class_rows_min - 1` degrees of freedom on the logit scale, as [`IntervalMethod::LogitT`].
+///
+/// # Errors
+/// [`IntervalError`] when the sample supports none; never an interval of width zero.
+pub fn average_area_bounds(
+    value: f64,
+    variance: f64,
+    class_rows_min: u64,
+    confidence: f64,
+    tails: Tails,
+) -> Result<Bounds, IntervalError> {
+    let area = Auc {
+        value,
+        variance: Some(variance),
+        positives: class_rows_min,
+        negatives: class_rows_min,
+        distinct_scores: 0,
+    };
+    if class_rows_min < 2 {
+        return Err(IntervalError::TooFewRows);
+    }
+    bounds(&area, confidence, tails, IntervalMethod::LogitT)
+}
+
+/// Computes bounds of a mean over rows from the variance of that mean, by the normal
+/// distribution.
+///
+/// # Errors
+/// [`IntervalError::ZeroVariance`]; [`IntervalError::Confidence`].
+pub fn mean_bounds(
+    value: f64,
+    variance: f64,
+    confidence: f64,
+    tails: Tails,
+) -> Result<Bounds, IntervalError> {
+    let reach = normal_quantile(tails.probability(confidence)?) * variance.sqrt();
+    if reach <= 0.0 || reach.is_nan() {
+        return Err(IntervalError::ZeroVariance);
+    }
+    Ok(Bounds {
+        lower: value - reach,
+        upper: value + reach,
+    })
+}
+
 /// Returns the standard error of an estimate of the area `t` with these class sizes.
 fn newcombe_error(area: &Auc, t: f64) -> f64 {
     let (positives, negatives) = (area.positives as f64, area.negatives as f64);

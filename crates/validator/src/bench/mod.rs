@@ -152,6 +152,7 @@ pub fn summarise(
         upper_bound_allowing_runs_ms: allowing_runs
             .and_then(|estimate| estimate.upper_ns)
             .map(milliseconds),
+        overhead_ns: Some(samples.overhead_ns),
         backlog_calls: (plan.arrivals != Arrivals::Closed).then_some(samples.backlog as u64),
         overloaded: is_overloaded(samples.backlog, sorted.len()),
         histogram_us: histogram(&sorted),

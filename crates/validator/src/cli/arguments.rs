@@ -164,6 +164,9 @@ pub(super) struct Arguments {
         value_name = "A,B,C"
     )]
     deny_operators: Option<String>,
+    /// Run the model on `cpu`, `cuda` or `cuda:N` [default: cpu]
+    #[arg(long, env = "VALIDATOR_DEVICE", value_name = "DEVICE", global = true)]
+    device: Option<String>,
     /// Let one call of the model use this many threads [default: 1]
     #[arg(long, global = true, env = "VALIDATOR_THREADS", value_name = "COUNT")]
     threads: Option<String>,
@@ -378,6 +381,7 @@ fn request(matches: &ArgMatches) -> Request {
         features: given("features"),
         ignore_columns: given("ignore_columns"),
         scorer: given("scorer"),
+        device: given("device"),
         threads: given("threads"),
         time_budget: given("time_budget"),
         deny_operators: given("deny_operators"),

@@ -11,6 +11,9 @@ pub struct ColumnSelection {
     pub features: FeatureSelection,
     /// Columns of any type that are read along, whether or not they are features too.
     pub along: Vec<String>,
+    /// How many classes the label tells apart by the whole numbers from 0 on; `None` for a
+    /// positive and a negative class.
+    pub classes: Option<u32>,
 }
 
 impl ColumnSelection {
@@ -30,6 +33,8 @@ pub enum FeatureSelection {
     AllBut(Vec<String>),
     /// These, in this order.
     Named(Vec<String>),
+    /// These, in this order, for several inputs of the model: scalar and vector columns mix.
+    Inputs(Vec<String>),
 }
 
 /// The columns of one file, by position in its schema.
@@ -66,6 +71,8 @@ pub enum FeatureColumns {
         /// The length of the vectors, where the type fixes it.
         width: Option<usize>,
     },
+    /// Columns of numbers and of vectors, each with its length where the type fixes it.
+    Mixed(Vec<(Column, Option<usize>)>),
 }
 
 impl Columns {
@@ -77,6 +84,10 @@ impl Columns {
                 columns.iter().map(|column| column.name.clone()).collect()
             }
             FeatureColumns::Vector { column, .. } => vec![column.name.clone()],
+            FeatureColumns::Mixed(columns) => columns
+                .iter()
+                .map(|(column, _)| column.name.clone())
+                .collect(),
         }
     }
 
@@ -89,6 +100,9 @@ impl Columns {
                 indices.extend(columns.iter().map(|column| column.index));
             }
             FeatureColumns::Vector { column, .. } => indices.push(column.index),
+            FeatureColumns::Mixed(columns) => {
+                indices.extend(columns.iter().map(|(column, _)| column.index));
+            }
         }
         indices.extend(self.along.iter().map(|column| column.index));
         indices
@@ -100,6 +114,7 @@ impl Columns {
         match &self.features {
             FeatureColumns::Scalars(columns) => Some(columns.len()),
             FeatureColumns::Vector { width, .. } => *width,
+            FeatureColumns::Mixed(columns) => columns.iter().map(|(_, width)| *width).sum(),
         }
     }
 }
@@ -323,6 +338,7 @@ pub(super) fn resolve(
     }
     let features = match &selection.features {
         FeatureSelection::Named(wanted) => named(schema, wanted, &selection.label)?,
+        FeatureSelection::Inputs(wanted) => mixed(schema, wanted, &selection.label)?,
         FeatureSelection::AllBut(ignored) => all_numeric(schema, &selection.label, ignored)?,
     };
     let mut columns = Columns {
@@ -413,6 +429,18 @@ fn named(schema: &Schema, wanted: &[String], label: &str) -> Result<FeatureColum
     Ok(FeatureColumns::Scalars(columns))
 }
 
+fn mixed(schema: &Schema, wanted: &[String], label: &str) -> Result<FeatureColumns, ColumnError> {
+    let columns = wanted.iter().map(|name| {
+        let alone = std::slice::from_ref(name);
+        Ok(match named(schema, alone, label)? {
+            FeatureColumns::Scalars(mut columns) => (columns.remove(0), Some(1)),
+            FeatureColumns::Vector { column, width } => (column, width),
+            FeatureColumns::Mixed(mut columns) => columns.remove(0),
+        })
+    });
+    columns.collect::<Result<_, _>>().map(FeatureColumns::Mixed)
+}
+
 fn all_numeric(
     schema: &Schema,
     label: &str,
@@ -483,9 +511,11 @@ pub(super) fn resolve_like_first(
         }
     }
     let selection = ColumnSelection {
-        label: selection.label.clone(),
-        features: FeatureSelection::Named(expected),
-        along: selection.along.clone(),
+        features: match &selection.features {
+            FeatureSelection::Inputs(_) => FeatureSelection::Inputs(expected),
+            _ => FeatureSelection::Named(expected),
+        },
+        ..selection.clone()
     };
     resolve(schema, &selection, partitions)
 }

@@ -22,6 +22,7 @@ fn all() -> ColumnSelection {
         label: "label".to_owned(),
         features: FeatureSelection::AllBut(vec![]),
         along: vec![],
+        classes: None,
     }
 }
 
@@ -30,6 +31,7 @@ fn select(names: &[&str]) -> ColumnSelection {
         label: "label".to_owned(),
         features: FeatureSelection::Named(names.iter().map(|&name| name.to_owned()).collect()),
         along: vec![],
+        classes: None,
     }
 }
 

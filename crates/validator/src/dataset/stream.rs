@@ -119,6 +119,8 @@ pub struct RowBatches {
     vector_column: String,
     labels_seen: LabelsSeen,
     width: Option<usize>,
+    /// What each column gave, where columns of vectors and of numbers mix.
+    column_widths: Vec<usize>,
     is_complete: bool,
     evidence: Evidence,
     total: Sha256,
@@ -168,6 +170,7 @@ impl RowBatches {
             vector_column: columns.feature_names().join(","),
             labels_seen: LabelsSeen::default(),
             width: columns.width(),
+            column_widths: Vec::new(),
             is_complete: false,
             evidence: Evidence::default(),
             total: Sha256::new(),
@@ -271,6 +274,20 @@ impl RowBatches {
         let found = batch.features().ncols();
         let expected = *self.width.get_or_insert(found);
         if found != expected {
+            return Err(values_error(ValueError::VectorWidth {
+                column: self.vector_column.clone(),
+                row: batch.first_row,
+                found,
+                expected,
+            }));
+        }
+        if self.column_widths.is_empty() && !batch.labels.is_empty() {
+            self.column_widths.clone_from(&batch.column_widths);
+        }
+        let mut widths = self.column_widths.iter().zip(&batch.column_widths);
+        if !batch.labels.is_empty()
+            && let Some((&expected, &found)) = widths.find(|(first, now)| first != now)
+        {
             return Err(values_error(ValueError::VectorWidth {
                 column: self.vector_column.clone(),
                 row: batch.first_row,
@@ -462,8 +479,7 @@ impl RowGroupJob {
                     }
                 })?;
             rows += batch.labels.len() as u64;
-            let labels: Vec<u8> = batch.labels.iter().map(|&label| label.into()).collect();
-            of_labels.update(labels);
+            of_labels.update(batch.label_bytes());
             of_features.update(batch.feature_bytes());
             if sender.send(Message::Batch(batch)).await.is_err() {
                 return Ok(None);

@@ -12,7 +12,7 @@ use arrow::datatypes::{
 };
 use ndarray::ArrayView2;
 
-use super::columns::ColumnSelection;
+use super::columns::{ColumnSelection, FeatureSelection};
 
 /// Rows are stacked this many at a time, so that the rows being written stay in the cache
 /// while the columns are walked.
@@ -27,8 +27,13 @@ pub struct RowBatch {
     pub file: Arc<str>,
     /// The position of the first row within the file, from 0.
     pub first_row: u64,
-    /// One label a row; true is the positive class.
+    /// One label a row; true is the positive class, of several classes every one but 0.
     pub labels: Vec<bool>,
+    /// One class a row, from 0, where the label tells several apart; else empty.
+    pub classes: Vec<u32>,
+    /// How many numbers each feature column gave where columns of vectors and of numbers mix;
+    /// else empty.
+    pub column_widths: Vec<usize>,
     /// Which spellings of the negative class occurred.
     pub labels_seen: LabelsSeen,
     /// The columns that were read along, by name.
@@ -44,6 +49,15 @@ impl RowBatch {
     pub fn features(&self) -> ArrayView2<'_, f32> {
         ArrayView2::from_shape((self.labels.len(), self.width), &self.values)
             .expect("values are rows times width by construction")
+    }
+
+    /// Returns the labels as they go into digests.
+    pub(super) fn label_bytes(&self) -> Vec<u8> {
+        if self.classes.is_empty() {
+            return self.labels.iter().map(|&label| label.into()).collect();
+        }
+        let classes = self.classes.iter();
+        classes.flat_map(|class| class.to_le_bytes()).collect()
     }
 
     /// Returns the features as they lie in memory, for digests.
@@ -123,6 +137,18 @@ pub enum ValueError {
         /// The first row.
         row: u64,
     },
+    /// A label that is no class.
+    #[error("label column `{column}` has values other than the {classes} classes 0 to {}: {}, the first in row {row}", classes - 1, values.join(", "))]
+    Class {
+        /// The column.
+        column: String,
+        /// How many classes there are.
+        classes: u32,
+        /// Some of the values.
+        values: Vec<String>,
+        /// The first row.
+        row: u64,
+    },
     /// Labels of two conventions.
     #[error("label column `{column}` mixes -1 and 0: one of them must be the negative class")]
     MixedLabels {
@@ -164,8 +190,11 @@ impl ValueError {
             }
             Self::OutOfRange { .. } => "scale the column as the model's training did".into(),
             Self::Label { .. } => {
-                "write the label as 0 and 1 (or -1 and 1), or name another column by `--label NAME`"
+                "write the label as 0 and 1 (or -1 and 1), name another column by `--label NAME`, or say how many classes there are by `model.classes` of a gate file"
                     .into()
+            }
+            Self::Class { .. } => {
+                "number the classes from 0 in the order of the model's columns, and let `model.classes` be their number".into()
             }
             Self::MixedLabels { .. } => "write the negative class as 0 throughout".into(),
             Self::VectorWidth { .. } | Self::Conversion { .. } => {
@@ -193,12 +222,29 @@ pub(super) fn convert(
     place: Place<'_>,
 ) -> Result<RowBatch, ValueError> {
     let label = column(batch, &selection.label)?;
-    let (labels, labels_seen) = labels(label, &selection.label, place.first_row)?;
+    let (labels, labels_seen, classes) = match selection.classes {
+        None => {
+            let (labels, seen) = labels(label, &selection.label, place.first_row)?;
+            (labels, seen, Vec::new())
+        }
+        Some(count) => {
+            let classes = classes(label, &selection.label, place.first_row, count)?;
+            let labels = classes.iter().map(|&class| class > 0).collect();
+            (labels, LabelsSeen::default(), classes)
+        }
+    };
     let arrays = features
         .iter()
         .map(|name| column(batch, name).map(|array| (name.as_str(), array)))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut column_widths = Vec::new();
     let (values, width) = match arrays.as_slice() {
+        arrays if matches!(selection.features, FeatureSelection::Inputs(_)) => {
+            let (values, widths) = mixed(arrays, labels.len(), place)?;
+            let width = widths.iter().sum();
+            column_widths = widths;
+            (values, width)
+        }
         [(name, array)] if is_list(array.data_type()) => {
             vectors(name, array, place.first_row, place.vector_width)?
         }
@@ -216,6 +262,8 @@ pub(super) fn convert(
         first_row: place.first_row,
         labels,
         labels_seen,
+        classes,
+        column_widths,
         values,
         width,
     })
@@ -319,18 +367,46 @@ fn labels(
             row,
         });
     }
+    Err(ValueError::Label {
+        column: column.to_owned(),
+        values: shown(wrong.into_iter().map(|(_, number)| number)),
+        row,
+    })
+}
+
+/// Returns the first few different numbers as texts.
+fn shown(numbers: impl Iterator<Item = f64>) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
-    for (_, number) in wrong {
+    for number in numbers {
         let text = number.to_string();
         if !values.contains(&text) && values.len() < VALUES_SHOWN_MAX {
             values.push(text);
         }
     }
-    Err(ValueError::Label {
-        column: column.to_owned(),
-        values,
-        row,
-    })
+    values
+}
+
+/// Reads the classes of rows: whole numbers from 0 to below `count`, in any numeric type.
+fn classes(
+    array: &ArrayRef,
+    column: &str,
+    first_row: u64,
+    count: u32,
+) -> Result<Vec<u32>, ValueError> {
+    refuse_nulls(column, array, first_row)?;
+    let numbers = cast_to(column, array, &DataType::Float64)?;
+    let numbers = numbers.as_primitive::<Float64Type>().values();
+    let is_class =
+        |number: f64| number >= 0.0 && number < f64::from(count) && number.fract() == 0.0;
+    match numbers.iter().position(|&number| !is_class(number)) {
+        None => Ok(numbers.iter().map(|&number| number as u32).collect()),
+        Some(row) => Err(ValueError::Class {
+            column: column.to_owned(),
+            classes: count,
+            values: shown(numbers.iter().copied().filter(|&number| !is_class(number))),
+            row: first_row + row as u64,
+        }),
+    }
 }
 
 /// The numbers of a column in their own type.
@@ -460,6 +536,33 @@ fn stack(
         }
     }
     Ok(ScalarBuffer::from(values))
+}
+
+/// Lays columns of numbers and of vectors next to each other; also returns how many numbers
+/// each gave.
+fn mixed(
+    arrays: &[(&str, &ArrayRef)],
+    rows: usize,
+    place: Place<'_>,
+) -> Result<(ScalarBuffer<f32>, Vec<usize>), ValueError> {
+    let columns = arrays
+        .iter()
+        .map(|(name, array)| {
+            if is_list(array.data_type()) {
+                vectors(name, array, place.first_row, None)
+            } else {
+                stack(&[(*name, *array)], rows, place.first_row).map(|values| (values, 1))
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let widths: Vec<usize> = columns.iter().map(|(_, width)| *width).collect();
+    let mut values = Vec::with_capacity(rows * widths.iter().sum::<usize>());
+    for row in 0..rows {
+        for (column, width) in &columns {
+            values.extend_from_slice(&column[row * width..(row + 1) * width]);
+        }
+    }
+    Ok((ScalarBuffer::from(values), widths))
 }
 
 /// Takes a vector column as it is: the numbers of all rows already lie one after the other.

@@ -16,6 +16,7 @@ fn run(columns: Vec<(&str, ArrayRef)>, features: &[&str]) -> Result<RowBatch, Va
         label: "label".to_owned(),
         features: FeatureSelection::AllBut(vec![]),
         along: vec![],
+        classes: None,
     };
     let features: Vec<String> = features.iter().map(|&name| name.to_owned()).collect();
     let place = Place {

@@ -35,25 +35,29 @@ pub fn compare(
 ) -> Result<Option<Difference>, ScorerError> {
     let batch_rows = rows.nrows().min(BATCH_ROWS_MAX);
     let batch = scorer.score(rows.slice(s![..batch_rows, ..]))?;
-    if batch.values.len() != batch_rows {
+    let columns = batch.columns.max(1);
+    if batch.values.len() != batch_rows * columns {
         return Err(unsupported(batch.values.len(), batch_rows));
     }
     let tolerance = tolerance(&batch);
     let mut difference = None;
-    for (row, &in_batch) in batch.values.iter().enumerate().take(SINGLE_ROWS_MAX) {
+    let in_batch = batch.values.chunks_exact(columns);
+    for (row, in_batch) in in_batch.enumerate().take(SINGLE_ROWS_MAX) {
         let single = scorer.score(rows.slice(s![row..=row, ..]))?;
-        let [alone] = single.values[..] else {
+        if single.values.len() != columns {
             return Err(unsupported(single.values.len(), 1));
-        };
-        if alone.is_nan() {
-            return Err(ScorerError::UnsupportedOutput {
-                what: format!("it is NaN for a single row, which scores {in_batch} in a batch"),
-            });
         }
-        // Equal infinities have no difference that is a number.
-        let is_same = alone == in_batch || (alone - in_batch).abs() <= tolerance;
-        if !is_same && difference.is_none() {
-            difference = Some(Difference { alone, in_batch });
+        for (&alone, &in_batch) in single.values.iter().zip(in_batch) {
+            if alone.is_nan() {
+                return Err(ScorerError::UnsupportedOutput {
+                    what: format!("it is NaN for a single row, which scores {in_batch} in a batch"),
+                });
+            }
+            // Equal infinities have no difference that is a number.
+            let is_same = alone == in_batch || (alone - in_batch).abs() <= tolerance;
+            if !is_same && difference.is_none() {
+                difference = Some(Difference { alone, in_batch });
+            }
         }
     }
     Ok(difference)

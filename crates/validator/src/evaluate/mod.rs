@@ -3,6 +3,8 @@
 //! Raw outputs are ranked as they come: nothing here squashes, rounds or averages them.
 
 mod alone;
+mod classes;
+mod inputs;
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,10 @@ use verdict::exit::ExitCode;
 use crate::dataset::{DatasetError, RowBatch, RowBatches};
 use crate::judge::{GatherError, GatherPlan, Gatherer, ScoredRows};
 use crate::scorer::{ElementType, OutputKind, RawScores, Scorer, ScorerError};
+use crate::settings::InputSetting;
 
 pub use alone::{Difference, compare as compare_alone};
+pub use classes::{ClassEvaluation, evaluate_classes};
 pub use sample::RowSample;
 
 /// What scoring all rows gave.
@@ -88,6 +92,41 @@ pub enum EvaluateError {
         /// The row, counted from 0 within the file.
         row: u64,
     },
+    /// An input of whole numbers that gets others.
+    #[error(
+        "the input `{input}` takes whole numbers below 2^24, and row {row} of `{file}` has {value}"
+    )]
+    WholeNumbers {
+        /// The input's name or columns.
+        input: String,
+        /// The file.
+        file: String,
+        /// The row, counted from 0 within the file.
+        row: u64,
+        /// What is there.
+        value: f32,
+    },
+    /// Outputs that are no columns of classes.
+    #[error(
+        "the model returns {columns} columns, and the gate file says that there are {classes} classes"
+    )]
+    Classes {
+        /// Columns that came back.
+        columns: usize,
+        /// Classes that were declared.
+        classes: usize,
+    },
+    /// Labels or outputs of classes that cannot be used.
+    #[error("rows from {first_row} on of `{file}` cannot be used")]
+    AlongClasses {
+        /// The file.
+        file: String,
+        /// The first row of the batch, counted from 0 within the file.
+        first_row: u64,
+        /// Why.
+        #[source]
+        source: GatherError,
+    },
     /// The champion failed.
     #[error("the champion cannot score what the model scores")]
     Champion(#[source] Box<Self>),
@@ -126,6 +165,8 @@ impl EvaluateError {
         match self {
             Self::Dataset(error) => error.exit_code(),
             Self::Champion(source) => source.exit_code(),
+            Self::WholeNumbers { .. } | Self::AlongClasses { .. } => ExitCode::Data,
+            Self::Classes { .. } => ExitCode::Model,
             Self::Width { .. } | Self::NanFromInfiniteFeatures { .. } | Self::Along { .. } => {
                 ExitCode::Data
             }
@@ -140,7 +181,13 @@ impl EvaluateError {
         match self {
             Self::Dataset(error) => error.hint(),
             Self::Champion(source) => source.hint(),
-            Self::Along { source, .. } => source.hint(),
+            Self::Along { source, .. } | Self::AlongClasses { source, .. } => source.hint(),
+            Self::WholeNumbers { .. } => Some(
+                "write the column as whole numbers from 0 on, or leave `dtype: int64` out".into(),
+            ),
+            Self::Classes { .. } => Some(
+                "let `model.classes` be the number of the model's columns; `output_index` or `output_key` picks another output".into(),
+            ),
             Self::Width { .. } => Some(
                 "name the features by `--features A,B,C`, leave columns out by `--ignore-columns ID`, or use the dataset that belongs to this model".into(),
             ),
@@ -167,7 +214,10 @@ fn expected_text(expected: Option<usize>) -> String {
 pub fn scorer_exit_code(error: &ScorerError) -> ExitCode {
     match error {
         ScorerError::WrongWidth { .. } => ExitCode::Data,
-        ScorerError::ScorerMissing { .. } | ScorerError::Plan { .. } => ExitCode::Usage,
+        ScorerError::ScorerMissing { .. }
+        | ScorerError::Plan { .. }
+        | ScorerError::Inputs { .. }
+        | ScorerError::NoDevice { .. } => ExitCode::Usage,
         ScorerError::ModelUnreadable { source, .. } => match source.kind() {
             std::io::ErrorKind::NotFound
             | std::io::ErrorKind::NotADirectory
@@ -187,6 +237,8 @@ pub struct Scorers<'a> {
     pub model: &'a mut dyn Scorer,
     /// The one that serves now.
     pub champion: Option<&'a mut dyn Scorer>,
+    /// The arguments of both; empty where all features are the only one.
+    pub inputs: &'a [InputSetting],
 }
 
 /// Scores every row that `batches` yields, with each model once; `progress` is told of each
@@ -210,7 +262,13 @@ pub fn evaluate(
         let width = batch.features().ncols();
         if evaluation.is_none() {
             refuse_other_width(width, scorers.model.model().expected_width)?;
+            inputs::arrange(scorers.model, scorers.inputs, &batch)?;
+            if let Some(champion) = &mut scorers.champion {
+                inputs::arrange(*champion, scorers.inputs, &batch)
+                    .map_err(|error| EvaluateError::Champion(Box::new(error)))?;
+            }
         }
+        inputs::refuse_fractions(scorers.inputs, &batch)?;
         let (raw, of_champion) = score_with_all(&mut scorers, &batch)?;
         let evaluation = evaluation.get_or_insert_with(|| Evaluation {
             gathered: Gatherer::new(plan.clone()),
@@ -267,6 +325,9 @@ fn score_with(scorer: &mut dyn Scorer, batch: &RowBatch) -> Result<RawScores, Ev
     let raw = scorer
         .score(batch.features())
         .map_err(|error| scoring_error(error, batch))?;
+    if raw.columns != 1 {
+        return Err(shape_error(&raw, batch));
+    }
     check_scores(&raw, batch)?;
     Ok(raw)
 }
@@ -312,12 +373,13 @@ fn shape_error(raw: &RawScores, batch: &RowBatch) -> EvaluateError {
 
 fn check_scores(raw: &RawScores, batch: &RowBatch) -> Result<(), EvaluateError> {
     let rows = batch.labels.len();
-    if raw.columns != 1 || raw.values.len() != rows {
+    if raw.values.len() != rows * raw.columns {
         return Err(shape_error(raw, batch));
     }
     let Some(position) = raw.values.iter().position(|value| value.is_nan()) else {
         return Ok(());
     };
+    let position = position / raw.columns.max(1);
     let row = batch.first_row + position as u64;
     let file = batch.file.to_string();
     if !is_finite_row(batch.features(), position) {
@@ -326,7 +388,11 @@ fn check_scores(raw: &RawScores, batch: &RowBatch) -> Result<(), EvaluateError> 
     Err(EvaluateError::NanScore {
         file,
         row,
-        count: raw.values.iter().filter(|value| value.is_nan()).count(),
+        count: raw
+            .values
+            .chunks(raw.columns.max(1))
+            .filter(|row| row.iter().any(|value| value.is_nan()))
+            .count(),
         rows,
     })
 }

@@ -45,6 +45,7 @@ impl Scripted {
             threads: 1,
             runtime: String::new(),
             sandbox: SandboxReport::default(),
+            device: crate::scorer::Device::Cpu,
         };
         Self {
             model,
@@ -75,6 +76,10 @@ impl Scorer for Scripted {
             element_type: ElementType::F32,
             kind: OutputKind::Single,
         })
+    }
+
+    fn set_inputs(&mut self, _inputs: &[crate::scorer::ModelInput]) -> Result<(), ScorerError> {
+        Ok(())
     }
 
     fn measure(
@@ -114,6 +119,7 @@ fn judge(
         label: "label".to_owned(),
         features: FeatureSelection::AllBut(vec![]),
         along: vec![],
+        classes: None,
     };
     let source = Arc::new(LocalSource::new(folder.path()));
     let dataset = runtime.block_on(Dataset::open(source, selection, &FileFilter::default()))?;
@@ -123,6 +129,7 @@ fn judge(
         &mut batches,
         Scorers {
             model: &mut scorer,
+            inputs: &[],
             champion: None,
         },
         &GatherPlan::default(),

@@ -76,9 +76,45 @@ pub struct ModelPart {
     /// The column of the positive class where there are several, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive_class: Option<Count>,
+    /// How many classes the model tells apart, 3 or more: its output has a column and the label a whole number from 0 on for each. Two classes where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Count>,
+    /// The arguments of the model's `forward`, where there are several or they need more than `dataset.features` says: in their order, or each with its `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<InputPart>>,
+    /// Where the model runs: `cpu`, `cuda` or `cuda:N`; `cpu` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Threads that one call may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<Count>,
+}
+
+/// One argument of the model's `forward`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InputPart {
+    /// The argument's name in `forward`; all inputs have one, or none has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its columns, in this order: numbers, vectors (lists of one length), or both.
+    pub columns: Vec<String>,
+    /// The element type of its tensor; that of the model where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<InputTypeName>,
+    /// Hands a single column of numbers over as `[rows]` instead of `[rows, 1]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flat: Option<bool>,
+}
+
+/// The element type of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InputTypeName {
+    /// That of the model's weights.
+    Model,
+    /// Whole numbers of 64 bits, for embeddings; the columns hold whole numbers below 2^24.
+    Int64,
 }
 
 /// What a model's outputs are.
@@ -201,6 +237,9 @@ pub struct CheckPart {
     /// The probability from which on a row counts as positive (f1, precision, recall, specificity, accuracy), the precision that recall is taken at (recall_at_precision) or the recall that precision is taken at (precision_at_recall).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Number>,
+    /// How the areas of classes (auc_ovr) or of pairs (auc_ovo) are averaged; `macro` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<AverageName>,
     /// The number of bins (ece, ece_equal_mass); 15 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bins: Option<Count>,
@@ -268,6 +307,20 @@ pub enum MetricName {
     EceEqualMass,
     /// The largest distance between the score distributions of the classes.
     Ks,
+    /// The mean area of each class against all others (`model.classes`).
+    AucOvr,
+    /// The mean area of each pair of classes (`model.classes`).
+    AucOvo,
+}
+
+/// How areas are averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AverageName {
+    /// Each class or pair counts alike.
+    Macro,
+    /// Each class or pair counts by its rows.
+    Weighted,
 }
 
 /// Which number is compared with the limit.

@@ -2,6 +2,7 @@
 
 use verdict::auc::{MetricError, auc};
 use verdict::decision::{Rule, judge_by};
+use verdict::metric::multiclass::MulticlassError;
 use verdict::metric::{Groups, OutputKind, OutputSetting, Totals, decide_output};
 use verdict::report::{Check, CurvesSection, MetricsSection, Outcome};
 use verdict::slices::{Correction, SliceEstimate, SliceMinimum, SliceRule, judge_slices};
@@ -37,6 +38,9 @@ pub enum JudgeError {
     /// The champion's outputs are not what they were declared to be.
     #[error("the champion cannot be compared with")]
     Champion(#[source] MetricError),
+    /// Outputs of several classes that cannot be used.
+    #[error(transparent)]
+    Classes(#[from] MulticlassError),
     /// Rows do not belong together.
     #[error(transparent)]
     Gather(#[from] GatherError),
@@ -86,7 +90,7 @@ pub fn judge(
     })
 }
 
-fn setting(meaning: OutputMeaning) -> OutputSetting {
+pub(super) fn setting(meaning: OutputMeaning) -> OutputSetting {
     match meaning {
         OutputMeaning::Auto => OutputSetting::Auto,
         OutputMeaning::Logits => OutputSetting::Logits,
@@ -145,18 +149,19 @@ fn judge_whole(
     if let Some(problem) = &measured.problem {
         warnings.push(format!("`{}`: {problem}", check.name));
     }
-    if let Some(policy) = judged
-        .settled_by
-        .as_deref()
-        .filter(|policy| *policy != "distinct")
-    {
-        warnings.push(format!(
-            "the sample does not settle `{}`; by `on_inconclusive: {policy}` that is a {}",
-            check.name, judged.outcome
-        ));
-    }
+    warnings.extend(warning_of_policy(&check.name, &judged));
     warnings.extend(warning_of_pass(check, &judged));
     judged
+}
+
+/// Says which policy settled what the sample did not.
+pub(super) fn warning_of_policy(name: &str, judged: &Check) -> Option<String> {
+    let policy = judged.settled_by.as_deref();
+    let policy = policy.filter(|policy| *policy != "distinct")?;
+    Some(format!(
+        "the sample does not settle `{name}`; by `on_inconclusive: {policy}` that is a {}",
+        judged.outcome
+    ))
 }
 
 /// Says where a pass on the point estimate is not yet one with confidence.

@@ -5,6 +5,7 @@
 
 mod area;
 mod checks;
+mod classes;
 mod columns;
 mod gather;
 mod measure;
@@ -13,6 +14,7 @@ mod plan;
 mod tests;
 
 pub use checks::{JudgeError, Judged, judge};
+pub use classes::{ClassGatherer, JudgedClasses, ScoredClasses};
 pub use columns::GatherError;
 pub use gather::{Cut, GatherPlan, Gathered, Gatherer, PARTS_MAX, Population, ScoredRows};
 pub use plan::{Amount, Expected, Need, plan};

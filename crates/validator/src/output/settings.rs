@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::text::table;
 use crate::gate::file::{DecideOnName, OnInconclusiveName};
-use crate::settings::{Bar, LatencyCheck, MetricCheck, Settings, Subject};
+use crate::scorer::Device;
+use crate::settings::{Bar, ClassCheck, LatencyCheck, MetricCheck, Settings, Subject};
 
 /// Renders effective settings.
 #[must_use]
@@ -18,7 +19,20 @@ pub fn render_settings(settings: &Settings) -> String {
         let place = place.map_or_else(|| "none yet".to_owned(), ToString::to_string);
         let _ = writeln!(text, "champion {place}");
     }
+    if settings.device != Device::Cpu {
+        let _ = writeln!(text, "device   {}", settings.device);
+    }
+    for input in &settings.model_settings.inputs {
+        let name = input.name.as_deref().unwrap_or("(by position)");
+        let kind = if input.whole_numbers { " as int64" } else { "" };
+        let _ = writeln!(text, "input    {name}: {}{kind}", input.columns.join(", "));
+    }
+    if let Some(classes) = &settings.classes {
+        let _ = writeln!(text, "classes  {}", classes.count);
+    }
     let mut rows: Vec<[String; 4]> = settings.checks.iter().map(metric_row).collect();
+    let classes = settings.classes.iter();
+    rows.extend(classes.flat_map(|classes| classes.checks.iter().map(class_row)));
     rows.extend(settings.latency.iter().map(latency_row));
     if let Some(most) = settings.resources.max_cold_start_ms {
         rows.push(resource_row("cold_start_ms", most));
@@ -39,6 +53,20 @@ fn metric_row(check: &MetricCheck) -> [String; 4] {
     let limit = match check.bar {
         Bar::Min(minimum) => format!("{of}at least {minimum}"),
         Bar::Max(maximum) => format!("{of}at most {maximum}"),
+    };
+    let decided = decided(check.decide_on, check.confidence);
+    [
+        check.name.clone(),
+        limit,
+        decided,
+        open(check.on_inconclusive),
+    ]
+}
+
+fn class_row(check: &ClassCheck) -> [String; 4] {
+    let limit = match check.bar {
+        Bar::Min(minimum) => format!("at least {minimum}"),
+        Bar::Max(maximum) => format!("at most {maximum}"),
     };
     let decided = decided(check.decide_on, check.confidence);
     [

@@ -67,6 +67,25 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
             )
         )?;
     }
+    if let Some((dataset, classes)) = report.dataset.as_ref().zip(report.multiclass.as_ref()) {
+        let rows: Vec<String> = classes.rows_by_class.iter().copied().map(count).collect();
+        writeln!(
+            text,
+            "{}  {}  {}",
+            paint(BOLD, "dataset"),
+            dataset.uri,
+            paint(
+                DIM,
+                &format!(
+                    "({} rows in {} classes: {}; {} features)",
+                    count(classes.rows),
+                    rows.len(),
+                    rows.join(", "),
+                    count(dataset.width)
+                )
+            )
+        )?;
+    }
     if let Some((dataset, metrics)) = report.dataset.as_ref().zip(report.metrics.as_ref()) {
         writeln!(
             text,

@@ -35,6 +35,30 @@ pub(super) fn refuse_unexpected(
             });
         }
     }
+    refuse_other_digest(expect, uri, evidence)
+}
+
+/// Refuses data with fewer rows than the gate file expects.
+pub(super) fn refuse_few_rows(
+    expect: &Expectations,
+    uri: &str,
+    found: u64,
+) -> Result<(), GateError> {
+    match expect.min_rows.filter(|&least| found < least) {
+        None => Ok(()),
+        Some(least) => Err(GateError::Unexpected {
+            uri: uri.to_owned(),
+            what: format!("it has {found} rows, fewer than the {least} that the gate expects"),
+        }),
+    }
+}
+
+/// Refuses data of another digest than the gate file expects.
+pub(super) fn refuse_other_digest(
+    expect: &Expectations,
+    uri: &str,
+    evidence: &Evidence,
+) -> Result<(), GateError> {
     match &expect.digest {
         Some(digest) if *digest != evidence.digest => Err(GateError::Unexpected {
             uri: uri.to_owned(),

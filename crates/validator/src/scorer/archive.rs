@@ -72,6 +72,102 @@ fn inspect_entries<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<(), Un
     found.verdict()
 }
 
+/// An argument of a model's `forward`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// Whether a call may leave it out.
+    pub has_default: bool,
+}
+
+/// Longest start of the pickle that is read for the model's class.
+const PICKLE_BYTES: u64 = 4096;
+/// Longest file of code that is read for `forward`.
+const CODE_BYTES: u64 = 16 << 20;
+
+/// Reads the arguments of `forward`, without `self`, out of the model's code; `None` where it
+/// does not tell. Leaves the position at the start.
+///
+/// The pickle begins with the model's class, `c__torch__.module` and its name on two lines; the
+/// code of that module is the file `code/__torch__/module.py`.
+#[must_use]
+pub fn forward_arguments(file: &File) -> Option<Vec<Argument>> {
+    let mut file = file;
+    let found = ZipArchive::new(BufReader::new(file))
+        .ok()
+        .and_then(|mut archive| {
+            let pickle = read_inner(&mut archive, "data.pkl", PICKLE_BYTES)?;
+            let (module, class) = first_class(&pickle)?;
+            let path = format!("code/{}.py", module.replace('.', "/"));
+            let code = read_inner(&mut archive, &path, CODE_BYTES)?;
+            arguments_of(&String::from_utf8_lossy(&code), &class)
+        });
+    file.seek(SeekFrom::Start(0)).ok()?;
+    found
+}
+
+/// Reads at most `bytes_max` of the entry with this path below the archive's one folder.
+fn read_inner<R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+    path: &str,
+    bytes_max: u64,
+) -> Option<Vec<u8>> {
+    let index = (0..archive.len()).find(|&index| {
+        archive
+            .by_index_raw(index)
+            .ok()
+            .and_then(|entry| Some(entry.name().ok()?.split_once('/')?.1 == path))
+            .unwrap_or(false)
+    })?;
+    let mut content = Vec::new();
+    let entry = archive.by_index(index).ok()?;
+    entry.take(bytes_max).read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+/// Reads module and name of the class that a pickle's first opcode names.
+fn first_class(pickle: &[u8]) -> Option<(String, String)> {
+    let text = pickle.strip_prefix(b"\x80\x02c")?;
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let module = String::from_utf8(lines.next()?.to_vec()).ok()?;
+    let class = String::from_utf8(lines.next()?.to_vec()).ok()?;
+    Some((module, class))
+}
+
+/// Reads the arguments of `forward` of a class out of TorchScript's own print of it.
+fn arguments_of(code: &str, class: &str) -> Option<Vec<Argument>> {
+    let from = code.find(&format!("class {class}(Module):"))?;
+    let class = &code[from..];
+    let class = &class[..class[1..]
+        .find("\nclass ")
+        .map_or(class.len(), |end| end + 1)];
+    let (_, signature) = class.split_once("def forward(")?;
+    let (mut depth, mut arguments, mut current) = (0_usize, Vec::new(), String::new());
+    for character in signature.chars() {
+        match character {
+            ')' if depth == 0 => {
+                arguments.push(current);
+                let read = arguments.iter().skip(1).map(|text| {
+                    let (name, rest) = text.trim().split_once(':')?;
+                    Some(Argument {
+                        name: name.trim().to_owned(),
+                        has_default: rest.contains('='),
+                    })
+                });
+                return read.collect();
+            }
+            ',' if depth == 0 => arguments.push(std::mem::take(&mut current)),
+            other => {
+                depth += usize::from(matches!(other, '(' | '['));
+                depth -= usize::from(matches!(other, ')' | ']') && depth > 0);
+                current.push(other);
+            }
+        }
+    }
+    None
+}
+
 /// Telling entries, each below the one folder that the archive has.
 #[derive(Default)]
 struct Found {
@@ -201,6 +297,35 @@ mod tests {
             panic!("a pointer is not an archive")
         };
         assert!(text.contains("git lfs pull"));
+    }
+
+    #[test]
+    fn the_arguments_of_forward_are_read_out_of_the_models_own_code() {
+        let code = "class Inner(Module):\n  def forward(self: __torch__.models.Inner,\n    x: Tensor) -> Tensor:\n    return x\n\
+            class Two(Module):\n  __parameters__ = []\n  def helper(self: __torch__.models.Two,\n    y: int) -> int:\n    return y\n  \
+            def forward(self: __torch__.models.Two,\n    amounts: Tensor,\n    pairs: List[Tuple[int, int]],\n    mask: Optional[Tensor]=None) -> Tensor:\n    return amounts\n\
+            class Last(Module):\n  def forward(self: __torch__.models.Last) -> int:\n    return 1\n";
+        let file = archive(&[
+            (
+                "m/data.pkl",
+                b"\x80\x02c__torch__.models\nTwo\nq\x00)\x81}.",
+            ),
+            ("m/code/__torch__/models.py", code.as_bytes()),
+            ("m/constants.pkl", b"z"),
+        ]);
+        let found = forward_arguments(&file).expect("arguments");
+        let found: Vec<(&str, bool)> = found
+            .iter()
+            .map(|argument| (argument.name.as_str(), argument.has_default))
+            .collect();
+        assert_eq!(
+            found,
+            [("amounts", false), ("pairs", false), ("mask", true)]
+        );
+        assert_eq!(arguments_of(code, "Last"), Some(Vec::new()));
+        assert_eq!(arguments_of(code, "Absent"), None);
+        let other = archive(&[("m/data.pkl", b"noise"), ("m/constants.pkl", b"z")]);
+        assert_eq!(forward_arguments(&other), None);
     }
 
     #[test]

@@ -34,6 +34,12 @@ pub enum ScorerError {
         path: PathBuf,
         reason: UnloadableReason,
     },
+    /// The model's `forward` does not take what the gate file names.
+    #[error("the model's inputs are not those that the gate file names: {what}")]
+    Inputs { what: String },
+    /// The device that was asked for is not there.
+    #[error("the model cannot run on `{device}`: {why}")]
+    NoDevice { device: super::Device, why: String },
     /// The model raised an error in `forward`.
     #[error("the model raised an error on a batch of {rows} rows of width {width}: {message}")]
     Raised {
@@ -130,6 +136,15 @@ impl ScorerError {
             ),
             Self::OutOfMemory { .. } => Some(
                 "raise the container's memory limit, or the scorer's own memory limit".into(),
+            ),
+            Self::Inputs { .. } => Some(
+                "name one entry of `model.inputs` for each argument of `forward`, in their order or each with its `name`".into(),
+            ),
+            Self::NoDevice { .. } => Some(
+                "use `--device cpu`; or run on a machine with an NVIDIA GPU and its driver, a validator-scorer built against a CUDA libtorch (set LIBTORCH to it and build)".into(),
+            ),
+            Self::Raised { message, .. } if message.contains("missing value for argument") => Some(
+                "this model takes several inputs: name the columns of each under `model.inputs` of the gate file".into(),
             ),
             Self::Hang { .. } => Some("raise the timeout if the model is known to be this slow".into()),
             Self::Crashed { signal: Some(9), .. } => Some(

@@ -24,6 +24,13 @@ pub trait Scorer: Send {
     /// gone and every later call returns [`ScorerError::Gone`].
     fn score(&mut self, batch: ArrayView2<'_, f32>) -> Result<RawScores, ScorerError>;
 
+    /// Says how the columns of all later batches become the model's arguments; without a call,
+    /// or with none, a batch is the only one.
+    ///
+    /// # Errors
+    /// [`ScorerError::Inputs`] when the model's `forward` does not take them.
+    fn set_inputs(&mut self, inputs: &[ModelInput]) -> Result<(), ScorerError>;
+
     /// Times calls on real rows, shape `[rows, width]`: warm-up first, then timed calls that go
     /// round the rows, `plan.batch` rows a call.
     ///
@@ -35,6 +42,65 @@ pub trait Scorer: Send {
         rows: ArrayView2<'_, f32>,
         plan: &LatencyPlan,
     ) -> Result<LatencySamples, ScorerError>;
+}
+
+/// One argument of the model's `forward`: some columns of each batch, next to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInput {
+    /// The argument that it is; by position where no input has a name.
+    pub name: Option<String>,
+    /// Where its columns lie in a batch, how many they are, and how they are handed over.
+    pub part: InputPart,
+}
+
+/// Columns of a batch that make one tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputPart {
+    /// The first column, from 0.
+    pub first: usize,
+    /// How many columns.
+    pub width: usize,
+    /// Whether they become whole numbers (`int64`); else the model's own element type.
+    pub whole_numbers: bool,
+    /// Whether the only column is handed over as `[rows]`; else `[rows, width]`.
+    pub flat: bool,
+}
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// The NVIDIA GPU with this number, from 0.
+    Cuda(u32),
+}
+
+impl std::str::FromStr for Device {
+    type Err = ();
+
+    /// Reads `cpu`, `cuda` (the first) or `cuda:N`.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.trim() {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Cuda)
+                .ok_or(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
+        }
+    }
 }
 
 /// Describes a loaded model.
@@ -64,6 +130,8 @@ pub struct ModelInfo {
     pub runtime: String,
     /// Which protections hold in the child.
     pub sandbox: SandboxReport,
+    /// Where it runs.
+    pub device: Device,
 }
 
 /// Raw outputs of one batch.

@@ -28,8 +28,8 @@ pub mod transport;
 
 pub use error::{ScorerError, UnloadableReason};
 pub use interface::{
-    Arrivals, ColumnChoice, ElementType, LatencyPlan, LatencySamples, ModelInfo, OutputKind,
-    OutputSelection, RawScores, Scorer, StopAfter, ThrottleEvidence,
+    Arrivals, ColumnChoice, Device, ElementType, InputPart, LatencyPlan, LatencySamples, ModelInfo,
+    ModelInput, OutputKind, OutputSelection, RawScores, Scorer, StopAfter, ThrottleEvidence,
 };
 pub use process::{MemoryLimit, ScorerProcess, SpawnOptions, find_scorer};
 pub use sandbox::{Protection, SandboxReport};

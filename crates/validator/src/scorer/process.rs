@@ -16,8 +16,8 @@ use super::memory::SharedMemory;
 use super::protocol::{self, Failure, LoadRequest, Loaded, Measured, Reply, Request, Rows};
 use super::transport::{Deadlined, send_files};
 use super::{
-    LatencyPlan, LatencySamples, ModelInfo, OutputKind, OutputSelection, RawScores, Scorer,
-    ScorerError, ThrottleEvidence, UnloadableReason, archive,
+    Device, InputPart, LatencyPlan, LatencySamples, ModelInfo, ModelInput, OutputKind,
+    OutputSelection, RawScores, Scorer, ScorerError, ThrottleEvidence, UnloadableReason, archive,
     operators::{self, Denied},
 };
 
@@ -46,6 +46,8 @@ pub struct SpawnOptions {
     pub selection: OutputSelection,
     /// Operators that its code may not call; the scorer itself denies none.
     pub denied: Vec<Denied>,
+    /// Where the model runs.
+    pub device: Device,
     /// Whether the child gives up files, network and processes before it loads the model.
     pub sandbox: bool,
 }
@@ -63,6 +65,7 @@ impl SpawnOptions {
             memory_limit: MemoryLimit::Automatic,
             selection: OutputSelection::default(),
             denied: Vec::new(),
+            device: Device::Cpu,
             sandbox: true,
         }
     }
@@ -95,6 +98,7 @@ pub struct ScorerProcess {
     model: ModelInfo,
     options: SpawnOptions,
     memory_limit_bytes: Option<u64>,
+    model_file: File,
     memory: SharedMemory,
     socket: UnixStream,
     child: ChildProcess,
@@ -143,7 +147,9 @@ impl ScorerProcess {
                 threads: options.threads,
                 runtime: String::new(),
                 sandbox: super::SandboxReport::default(),
+                device: options.device,
             },
+            model_file: model_file.try_clone().map_err(unreadable)?,
             options,
             memory_limit_bytes,
             memory,
@@ -214,6 +220,7 @@ impl ScorerProcess {
             selection: self.options.selection.clone(),
             memory_limit_bytes: self.memory_limit_bytes,
             sandbox: self.options.sandbox,
+            device: self.options.device,
         });
         let files = [self.memory.file(), model_file.as_fd()];
         send_files(self.socket.as_fd(), files).map_err(spawn_error("socket"))?;
@@ -226,6 +233,10 @@ impl ScorerProcess {
                 let path = self.options.model.clone();
                 let reason = UnloadableReason::Runtime { message };
                 Err(self.end(ScorerError::DoesNotLoad { path, reason }))
+            }
+            (Reply::NoDevice { why }, _) => {
+                let device = self.options.device;
+                Err(self.end(ScorerError::NoDevice { device, why }))
             }
             (Reply::Failed(failure), _) => {
                 Err(self.failed(failure, "loading the model", Rows { rows: 0, width: 0 }))
@@ -417,6 +428,15 @@ impl Scorer for ScorerProcess {
         }
     }
 
+    fn set_inputs(&mut self, inputs: &[ModelInput]) -> Result<(), ScorerError> {
+        let parts = self.parts_in_order(inputs)?;
+        let timeout = self.options.call_timeout;
+        match self.ask(&Request::Inputs(parts), 0, "arranging its inputs", timeout)? {
+            (Reply::Arranged, _) => Ok(()),
+            _ => Err(self.end(unexpected())),
+        }
+    }
+
     fn measure(
         &mut self,
         rows: ArrayView2<'_, f32>,
@@ -455,6 +475,77 @@ impl Scorer for ScorerProcess {
 }
 
 impl ScorerProcess {
+    /// Returns the inputs in the order of the arguments of the model's `forward`.
+    fn parts_in_order(&self, inputs: &[ModelInput]) -> Result<Vec<InputPart>, ScorerError> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let taken = archive::forward_arguments(&self.model_file);
+        let by_name = inputs.iter().any(|input| input.name.is_some());
+        let refuse = |what: String| Err(ScorerError::Inputs { what });
+        let Some(taken) = taken else {
+            return if by_name {
+                refuse("its code does not tell the names of its arguments; leave the names out, in the order of `forward`".into())
+            } else {
+                Ok(inputs.iter().map(|input| input.part).collect())
+            };
+        };
+        let named = |arguments: &[archive::Argument]| {
+            let names: Vec<String> = arguments
+                .iter()
+                .map(|argument| format!("`{}`", argument.name))
+                .collect();
+            names.join(", ")
+        };
+        if !by_name {
+            let needed = taken
+                .iter()
+                .filter(|argument| !argument.has_default)
+                .count();
+            if inputs.len() < needed || inputs.len() > taken.len() {
+                return refuse(format!(
+                    "there are {}, and `forward` takes {} ({})",
+                    inputs.len(),
+                    taken.len(),
+                    named(&taken)
+                ));
+            }
+            return Ok(inputs.iter().map(|input| input.part).collect());
+        }
+        let is_named = |input: &ModelInput, name: &str| input.name.as_deref() == Some(name);
+        if let Some(unknown) = inputs
+            .iter()
+            .find(|input| !taken.iter().any(|argument| is_named(input, &argument.name)))
+        {
+            return refuse(format!(
+                "`forward` has no argument `{}`; it takes {}",
+                unknown.name.as_deref().unwrap_or_default(),
+                named(&taken)
+            ));
+        }
+        let mut parts = Vec::with_capacity(inputs.len());
+        for (position, argument) in taken.iter().enumerate() {
+            match inputs.iter().find(|input| is_named(input, &argument.name)) {
+                Some(input) if parts.len() == position => parts.push(input.part),
+                Some(_) => {
+                    return refuse(format!(
+                        "`{}` comes after an argument that is left out; name all before it",
+                        argument.name
+                    ));
+                }
+                None if argument.has_default => {}
+                None => {
+                    return refuse(format!(
+                        "nothing is named for the argument `{}`; it takes {}",
+                        argument.name,
+                        named(&taken)
+                    ));
+                }
+            }
+        }
+        Ok(parts)
+    }
+
     fn samples(
         &self,
         plan: &LatencyPlan,

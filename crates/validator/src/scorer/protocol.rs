@@ -10,10 +10,12 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ElementType, LatencyPlan, OutputKind, OutputSelection, SandboxReport};
+use super::{
+    Device, ElementType, InputPart, LatencyPlan, OutputKind, OutputSelection, SandboxReport,
+};
 
 /// Changes with every change of the messages.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Longest JSON part, bytes.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const HEADER_BYTES: usize = 12;
@@ -28,6 +30,8 @@ pub enum Request {
     Score(Rows),
     /// Time calls on the rows in shared memory.
     Measure { rows: Rows, plan: LatencyPlan },
+    /// Hand these columns of all later rows over as one argument each, in this order.
+    Inputs(Vec<InputPart>),
 }
 
 /// How to load the model and what to allow it.
@@ -37,6 +41,7 @@ pub struct LoadRequest {
     pub selection: OutputSelection,
     pub memory_limit_bytes: Option<u64>,
     pub sandbox: bool,
+    pub device: Device,
 }
 
 /// Rows at the start of shared memory: `rows * width` f32, row-major.
@@ -73,6 +78,12 @@ pub enum Reply {
     LoadFailed {
         message: String,
     },
+    /// The device is not there; nothing was loaded.
+    NoDevice {
+        why: String,
+    },
+    /// The inputs are understood.
+    Arranged,
     /// The payload holds `rows * columns` f64.
     Scored {
         columns: usize,

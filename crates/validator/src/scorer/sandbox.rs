@@ -9,13 +9,16 @@
 //! | no new privileges | set-uid binaries |
 //! | resource limits | core files, written files, memory, file handles |
 //! | landlock | every file but the model and what the processor library reads; TCP |
-//! | seccomp | sockets, new processes and programs, changing files, tracing, namespaces |
+//! | seccomp | sockets, new processes and programs, signals to others, changing files, tracing, namespaces |
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
+
+use super::Device;
 
 /// Files that the processor and memory libraries may read while a model runs.
 const READABLE: [&str; 6] = [
@@ -28,6 +31,8 @@ const READABLE: [&str; 6] = [
 ];
 /// Open files that the child may have; it needs about ten.
 const OPEN_FILES_MAX: u64 = 64;
+/// The same with a GPU, whose driver opens its devices many times.
+const OPEN_FILES_GPU_MAX: u64 = 4096;
 
 /// Which protections hold in the child.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +87,16 @@ pub fn die_with_parent() -> std::io::Result<()> {
 }
 
 /// Restricts the calling thread and all that it will start; cannot be undone.
-pub fn restrict(model: BorrowedFd<'_>, memory_limit_bytes: Option<u64>) -> SandboxReport {
+///
+/// For a GPU the driver must have been set up before. It keeps the libraries that are mapped by
+/// then readable with their folders, and the device's own files; its memory is not limited, for a
+/// driver reserves far more than a model takes.
+pub fn restrict(
+    model: BorrowedFd<'_>,
+    memory_limit_bytes: Option<u64>,
+    device: Device,
+) -> SandboxReport {
+    let on_gpu = device != Device::Cpu;
     let mut report = SandboxReport::default();
     report.note(
         "parent_death_signal",
@@ -92,22 +106,32 @@ pub fn restrict(model: BorrowedFd<'_>, memory_limit_bytes: Option<u64>) -> Sandb
         "no_new_privileges",
         rustix::thread::set_no_new_privs(true).map(|()| "set-uid programs gain nothing".into()),
     );
-    report.note("resource_limits", limit_resources(memory_limit_bytes));
-    report.note("landlock", restrict_files(model));
+    report.note(
+        "resource_limits",
+        limit_resources(memory_limit_bytes, on_gpu),
+    );
+    report.note("landlock", restrict_files(model, on_gpu));
     report.note("seccomp", restrict_system_calls());
     report
 }
 
-fn limit_resources(memory_limit_bytes: Option<u64>) -> rustix::io::Result<String> {
+fn limit_resources(memory_limit_bytes: Option<u64>, on_gpu: bool) -> rustix::io::Result<String> {
     let exactly = |value| Rlimit {
         current: Some(value),
         maximum: Some(value),
     };
     rustix::process::setrlimit(Resource::Core, exactly(0))?;
     rustix::process::setrlimit(Resource::Fsize, exactly(0))?;
-    rustix::process::setrlimit(Resource::Nofile, exactly(OPEN_FILES_MAX))?;
-    let Some(bytes) = memory_limit_bytes else {
-        return Ok("no core, no written bytes, 64 files; memory unlimited".into());
+    rustix::process::setrlimit(
+        Resource::Nofile,
+        exactly(if on_gpu {
+            OPEN_FILES_GPU_MAX
+        } else {
+            OPEN_FILES_MAX
+        }),
+    )?;
+    let Some(bytes) = memory_limit_bytes.filter(|_| !on_gpu) else {
+        return Ok("no core, no written bytes, few files; memory unlimited".into());
     };
     // RLIMIT_DATA counts private writable pages, which is what a model takes; RLIMIT_AS would
     // count libtorch's own mapped code and the address space that allocators merely reserve.
@@ -118,7 +142,37 @@ fn limit_resources(memory_limit_bytes: Option<u64>) -> rustix::io::Result<String
     ))
 }
 
-fn restrict_files(model: BorrowedFd<'_>) -> Result<String, String> {
+/// Returns the folders of all mapped libraries, and the driver's own, which it reads while it
+/// works.
+fn readable_of_gpu() -> Vec<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let libraries = maps.lines().filter_map(|line| {
+        let path = Path::new(line.get(line.find('/')?..)?);
+        let name = path.file_name()?.to_str()?;
+        name.contains(".so")
+            .then(|| path.parent().map(Path::to_path_buf))?
+    });
+    let mut folders: Vec<PathBuf> = libraries
+        .chain(["/proc/self", "/proc/driver/nvidia"].map(PathBuf::from))
+        .collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+/// Returns the device files of the NVIDIA driver.
+fn devices_of_gpu() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with("nvidia"))
+        })
+        .collect()
+}
+
+fn restrict_files(model: BorrowedFd<'_>, on_gpu: bool) -> Result<String, String> {
     use landlock::{
         ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr,
         RulesetCreatedAttr, RulesetStatus, Scope,
@@ -131,13 +185,28 @@ fn restrict_files(model: BorrowedFd<'_>) -> Result<String, String> {
             .create()?
             .add_rule(PathBeneath::new(model.as_fd(), AccessFs::ReadFile))?;
         for path in READABLE {
-            let access = if std::path::Path::new(path).is_dir() {
+            let access = if Path::new(path).is_dir() {
                 AccessFs::ReadFile | AccessFs::ReadDir
             } else {
                 AccessFs::ReadFile.into()
             };
             if let Ok(path) = PathFd::new(path) {
                 ruleset = ruleset.add_rule(PathBeneath::new(path, access))?;
+            }
+        }
+        if on_gpu {
+            let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
+            for path in readable_of_gpu() {
+                if let Ok(path) = PathFd::new(path) {
+                    ruleset = ruleset.add_rule(PathBeneath::new(path, read))?;
+                }
+            }
+            let use_device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+            for path in devices_of_gpu() {
+                let is_file = !path.is_dir();
+                if let (true, Ok(path)) = (is_file, PathFd::new(path)) {
+                    ruleset = ruleset.add_rule(PathBeneath::new(path, use_device))?;
+                }
             }
         }
         ruleset.restrict_self()
@@ -176,15 +245,31 @@ fn restrict_system_calls() -> Result<String, String> {
     .and_then(|condition| SeccompRule::new(vec![condition]))
     .map_err(|error| error.to_string())?;
 
+    // A thread may signal its own process, as `abort` does, and no other. Landlock says the same
+    // on kernels from 6.12 on.
+    let own = u64::from(std::process::id());
+    let to_another = |position| {
+        SeccompCondition::new(position, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, own)
+            .and_then(|condition| SeccompRule::new(vec![condition]))
+            .map_err(|error| error.to_string())
+    };
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().map(|call| (*call, Vec::new())).collect();
     refused.insert(libc::SYS_clone, vec![not_a_thread]);
+    for call in [
+        libc::SYS_kill,
+        libc::SYS_tgkill,
+        libc::SYS_rt_sigqueueinfo,
+        libc::SYS_rt_tgsigqueueinfo,
+    ] {
+        refused.insert(call, vec![to_another(0)?]);
+    }
     // clone3 passes its flags in memory, out of a filter's sight; "no such call" makes the C
     // library fall back to clone.
     let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     install(absent, SeccompAction::Errno(libc::ENOSYS as u32))?;
     install(refused, SeccompAction::Errno(libc::EPERM as u32))?;
-    Ok("no sockets, no processes, no programs, no changes to files, no tracing".into())
+    Ok("no sockets, no processes, no programs, no signals to others, no changes to files, no tracing".into())
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -229,6 +314,7 @@ const REFUSED: &[i64] = &[
     libc::SYS_pidfd_open,
     libc::SYS_pidfd_getfd,
     libc::SYS_pidfd_send_signal,
+    libc::SYS_tkill,
     // changes to files that landlock does not cover
     libc::SYS_fchmod,
     libc::SYS_fchmodat,

@@ -104,6 +104,7 @@ pub(super) fn default_checks() -> Vec<CheckPart> {
         metric: MetricName::Auc,
         name: None,
         at: None,
+        average: None,
         bins: None,
         min: Some(crate::gate::Number(
             MINIMUM_AUC_DEFAULT.parse().unwrap_or(f64::NAN),
@@ -163,7 +164,7 @@ pub(super) fn checks(
         }
         meant = Some(given.source);
     }
-    refuse_same_names(&checks)?;
+    refuse_same_names(checks.iter().map(|check| check.name.as_str()))?;
     let minimum = checks.iter().find(|check| is_minimum_auc(check));
     let minimum = minimum.and_then(|check| match check.bar {
         Bar::Min(value) => Some((value, meant.unwrap_or(source))),
@@ -172,17 +173,18 @@ pub(super) fn checks(
     Ok((checks, minimum))
 }
 
-fn refuse_same_names(checks: &[MetricCheck]) -> Result<(), SettingsError> {
-    for (index, check) in checks.iter().enumerate() {
-        if checks[..index].iter().any(|other| other.name == check.name) {
+pub(super) fn refuse_same_names<'a>(
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), SettingsError> {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        if seen.contains(&name) {
             return Err(SettingsError::Gate {
                 key: "checks".into(),
-                problem: format!(
-                    "two checks are called `{}`; give one of them a `name`",
-                    check.name
-                ),
+                problem: format!("two checks are called `{name}`; give one of them a `name`"),
             });
         }
+        seen.push(name);
     }
     Ok(())
 }
@@ -252,13 +254,15 @@ fn check(index: usize, part: &CheckPart) -> Result<MetricCheck, SettingsError> {
     })
 }
 
+/// Returns the word of a metric in gate files.
+pub(super) fn word(metric: MetricName) -> String {
+    serde_json::to_value(metric)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
 fn metric(part: &CheckPart) -> Result<Metric, String> {
-    let word = |metric: MetricName| {
-        serde_json::to_value(metric)
-            .ok()
-            .and_then(|value| value.as_str().map(str::to_owned))
-            .unwrap_or_default()
-    };
     let at = |what: &str| match part.at.map(|number| number.0) {
         Some(at) if at > 0.0 && at < 1.0 => Ok(at),
         Some(at) => Err(format!("`at` is {at}; expected {what} between 0 and 1")),
@@ -294,7 +298,16 @@ fn metric(part: &CheckPart) -> Result<Metric, String> {
             binning: Binning::EqualMass,
         },
         MetricName::Ks => Metric::KolmogorovSmirnov,
+        MetricName::AucOvr | MetricName::AucOvo => {
+            return Err(format!(
+                "`{}` is for several classes; say how many by `model.classes`",
+                word(part.metric)
+            ));
+        }
     };
+    if part.average.is_some() {
+        return Err(format!("`{}` takes no `average`", word(part.metric)));
+    }
     let takes_bins = matches!(found, Metric::CalibrationError { .. });
     let takes_at = !takes_bins
         && !matches!(

@@ -2,6 +2,7 @@
 //! validated.
 
 mod checks;
+mod classes;
 mod data;
 mod latency;
 mod model;
@@ -18,12 +19,14 @@ use verdict::threshold::ThresholdError;
 use crate::dataset::{ColumnSelection, Location, LocationError};
 use crate::gate::{GateFile, GateFileError};
 use crate::judge::GatherPlan;
+use crate::scorer::Device;
 use crate::scorer::operators::Denied;
 
 pub use checks::{Bar, MetricCheck, Slice, Subject};
+pub use classes::{ClassCheck, ClassMetric, ClassSettings};
 pub use data::{DataSettings, Expectations};
 pub use latency::{LatencyCheck, Resources};
-pub use model::{Champion, ModelSettings};
+pub use model::{Champion, InputSetting, ModelSettings};
 
 use reader::Reader;
 
@@ -72,6 +75,8 @@ pub struct Request {
     pub ignore_columns: Option<Given>,
     /// `--scorer`.
     pub scorer: Option<Given>,
+    /// `--device`.
+    pub device: Option<Given>,
     /// `--threads`.
     pub threads: Option<Given>,
     /// `--time-budget`, seconds.
@@ -93,8 +98,10 @@ pub struct Settings {
     pub data: DataSettings,
     /// Which columns are label and features.
     pub selection: ColumnSelection,
-    /// What is asked of the scores.
+    /// What is asked of the scores; empty where there are several classes.
     pub checks: Vec<MetricCheck>,
+    /// Several classes and what is asked of them; nothing where there are two.
+    pub classes: Option<ClassSettings>,
     /// The model that serves now.
     pub champion: Option<Champion>,
     /// What is asked of the latency.
@@ -105,6 +112,8 @@ pub struct Settings {
     pub scorer: Option<PathBuf>,
     /// Threads of one call of the model.
     pub threads: usize,
+    /// Where the model runs.
+    pub device: Device,
     /// Operators that no model may call.
     pub denied: Vec<Denied>,
     /// The same for the report.
@@ -239,10 +248,22 @@ impl Settings {
         let threads = reader.threads(request, model_part.threads)?;
         let time_budget = reader.time_budget(request)?;
         let denied = reader.denied(request)?;
-        let (checks, minimum) = checks::checks(
-            file.and_then(|file| file.checks.as_deref()),
-            request.minimum_auc.as_ref(),
-        )?;
+        let device = reader.device(request, model_part.device.as_deref())?;
+        let (checks, classes, minimum) = match model_part.classes {
+            None => {
+                let (checks, minimum) = checks::checks(
+                    file.and_then(|file| file.checks.as_deref()),
+                    request.minimum_auc.as_ref(),
+                )?;
+                (checks, None, minimum)
+            }
+            Some(count) => {
+                let (classes, minimum) =
+                    classes::classes(count, file, request.minimum_auc.as_ref())?;
+                (Vec::new(), Some(classes), minimum)
+            }
+        };
+        selection.classes = classes.as_ref().map(|classes| classes.count);
         let (latency, maximum) = latency::latency(
             file.and_then(|file| file.latency.as_deref()),
             request.maximum_p99_latency_ms.as_ref(),
@@ -255,8 +276,14 @@ impl Settings {
         let resources =
             latency::resources(file.and_then(|file| file.resources.as_ref()), &latency)?;
         let model_settings = model::model(&model_part)?;
+        if !model_settings.inputs.is_empty() {
+            selection.features = reader.inputs(request, &data_part, &model_settings.inputs)?;
+        }
         let data = data::data(&data_part, &dataset)?;
-        if checks.is_empty() && latency.is_empty() {
+        let asks_nothing = classes
+            .as_ref()
+            .map_or(checks.is_empty(), |classes| classes.checks.is_empty());
+        if asks_nothing && latency.is_empty() {
             return Err(SettingsError::Gate {
                 key: "checks".into(),
                 problem: "nothing is asked of the model: `checks` and `latency` are both empty"
@@ -269,7 +296,7 @@ impl Settings {
             reader.note("scorer", given.text.clone().into(), Some(given));
         }
         if let Some(file) = file {
-            reader.note_file(file, &checks, &latency);
+            reader.note_file(file, &checks, classes.as_ref(), &latency);
         }
         let mut settings = Self {
             model,
@@ -278,6 +305,7 @@ impl Settings {
             data,
             selection,
             checks,
+            classes,
             champion,
             latency,
             resources,
@@ -286,6 +314,7 @@ impl Settings {
                 .as_ref()
                 .map(|given| given.text.clone().into()),
             threads,
+            device,
             denied,
             effective: reader.effective,
         };

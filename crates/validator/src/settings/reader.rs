@@ -8,12 +8,13 @@ use serde_json::Value;
 use verdict::report::{ConfigurationEntry, ConfigurationSource};
 
 use super::{
-    Given, LABEL_DEFAULT, LatencyCheck, MetricCheck, Request, SettingsError, THREADS_DEFAULT,
-    TIME_BUDGET_S_DEFAULT,
+    ClassSettings, Given, InputSetting, LABEL_DEFAULT, LatencyCheck, MetricCheck, Request,
+    SettingsError, THREADS_DEFAULT, TIME_BUDGET_S_DEFAULT,
 };
 use crate::dataset::{ColumnSelection, FeatureSelection, Location};
 use crate::gate::file::DatasetPart;
 use crate::gate::{Count, GateFile};
+use crate::scorer::Device;
 use crate::scorer::operators::{self, Denied};
 
 /// Gathers entries for the report while values are read.
@@ -61,13 +62,18 @@ impl Reader {
         &mut self,
         file: &GateFile,
         checks: &[MetricCheck],
+        classes: Option<&ClassSettings>,
         latency: &[LatencyCheck],
     ) {
         let source = ConfigurationSource::File;
         // Plain values with text keys cannot fail to become JSON.
         let json = |value: Result<Value, _>| value.unwrap_or_default();
         self.note_from("gate_file", json(serde_json::to_value(file)), source);
-        self.note_from("checks", json(serde_json::to_value(checks)), source);
+        let checks = match classes {
+            Some(classes) => json(serde_json::to_value(&classes.checks)),
+            None => json(serde_json::to_value(checks)),
+        };
+        self.note_from("checks", checks, source);
         self.note_from("latency", json(serde_json::to_value(latency)), source);
     }
 
@@ -101,6 +107,59 @@ impl Reader {
         let threads = count(given.as_ref(), 1..=1024, expected)?.unwrap_or(THREADS_DEFAULT as u64);
         self.note("threads", threads.into(), given.as_ref());
         Ok(threads as usize)
+    }
+
+    /// Reads where the model runs; noted only where somebody says so, for gates that never did
+    /// keep their digest.
+    pub(super) fn device(
+        &mut self,
+        request: &Request,
+        in_file: Option<&str>,
+    ) -> Result<Device, SettingsError> {
+        let Some(given) = first(request.device.as_ref(), in_file, "model.device") else {
+            return Ok(Device::Cpu);
+        };
+        let device = given.text.parse().map_err(|()| SettingsError::Number {
+            name: given.name.clone(),
+            text: given.text.clone(),
+            expected: "`cpu`, `cuda` or `cuda:N`",
+        })?;
+        self.note("device", given.text.clone().into(), Some(&given));
+        Ok(device)
+    }
+
+    /// Takes the columns of several inputs for the features, which nothing else may name then.
+    pub(super) fn inputs(
+        &mut self,
+        request: &Request,
+        part: &DatasetPart,
+        inputs: &[InputSetting],
+    ) -> Result<FeatureSelection, SettingsError> {
+        let flags = [&request.features, &request.ignore_columns];
+        let flag = flags.into_iter().flatten().next();
+        let other = flag.map(|given| given.name.clone()).or_else(|| {
+            part.features
+                .as_ref()
+                .map(|_| "`dataset.features`".to_owned())
+        });
+        if let Some(other) = other {
+            return Err(SettingsError::Gate {
+                key: "model.inputs".into(),
+                problem: format!(
+                    "it names the columns of every input, and so does {other}; leave one out"
+                ),
+            });
+        }
+        let columns: Vec<String> = inputs
+            .iter()
+            .flat_map(|input| input.columns.iter().cloned())
+            .collect();
+        self.note_from(
+            "features",
+            columns.clone().into(),
+            ConfigurationSource::File,
+        );
+        Ok(FeatureSelection::Inputs(columns))
     }
 
     /// Reads which operators no model may call.
@@ -189,6 +248,7 @@ impl Reader {
             label: name,
             features,
             along: Vec::new(),
+            classes: None,
         })
     }
 }

@@ -50,6 +50,14 @@ pub enum MetricError {
         /// The largest raw output.
         maximum: f64,
     },
+    /// Outputs of several classes that cannot be the probabilities they were declared to be.
+    #[error(
+        "the outputs are declared probabilities, but those of a row sum to 1 give or take {deviation}"
+    )]
+    ProbabilitiesSum {
+        /// The largest distance of a row's sum from 1.
+        deviation: f64,
+    },
     /// A parameter of the metric makes no sense.
     #[error("{parameter} is {value}, which {problem}")]
     Parameter {

@@ -14,6 +14,7 @@ mod error;
 mod fold;
 mod mass;
 pub mod multiclass;
+pub mod multiclass_spread;
 mod output;
 mod probability;
 mod ranking;

@@ -15,6 +15,7 @@ pub struct MulticlassAccumulator {
     columns: Vec<Vec<(f64, u32)>>,
     counts: Vec<u64>,
     log_loss: ExactSum,
+    brier: ExactSum,
     infinite: u64,
     right: u64,
 }
@@ -63,6 +64,7 @@ impl MulticlassAccumulator {
             columns: vec![Vec::new(); classes],
             counts: vec![0; classes],
             log_loss: ExactSum::default(),
+            brier: ExactSum::default(),
             infinite: 0,
             right: 0,
         }
@@ -110,20 +112,10 @@ impl MulticlassAccumulator {
     fn add(&mut self, row: &[f64], label: u32) {
         let truth = label as usize;
         for (class, column) in self.columns.iter_mut().enumerate() {
-            let score = match self.output {
-                OutputKind::Probabilities => row[class],
-                OutputKind::Logits => row[class] - log_sum_exp(row, Some(class)),
-            };
-            column.push((score + 0.0, label));
+            column.push((place(row, class, self.output), label));
         }
-        let loss = match self.output {
-            OutputKind::Logits => log_sum_exp(row, None) - row[truth],
-            OutputKind::Probabilities => {
-                // As scikit-learn: clipped, then scaled to a sum of 1.
-                let clip = |p: f64| p.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-                -clip(row[truth]).ln()
-            }
-        };
+        let loss = log_loss(row, truth, self.output);
+        self.brier.add(brier(row, truth, self.output));
         if loss.is_finite() {
             self.log_loss.add(loss);
         } else {
@@ -149,6 +141,7 @@ impl MulticlassAccumulator {
             *mine += theirs;
         }
         self.log_loss.merge(&other.log_loss);
+        self.brier.merge(&other.brier);
         self.infinite += other.infinite;
         self.right += other.right;
     }
@@ -218,7 +211,9 @@ impl MulticlassAccumulator {
                     rows: self.infinite,
                 })
             },
+            brier: self.brier.total() / rows as f64,
             accuracy: self.right as f64 / rows as f64,
+            right: self.right,
             counts: self.counts,
         })
     }
@@ -244,6 +239,46 @@ fn doubled_wins(column: &[(f64, u32)], class: usize, counts: &[u64]) -> Vec<u128
         }
     }
     wins
+}
+
+/// Returns the number by which a row is ranked under a class: its probability, or from logits
+/// its log-odds, which order alike and do not saturate.
+pub(super) fn place(row: &[f64], class: usize, output: OutputKind) -> f64 {
+    let place = match output {
+        OutputKind::Probabilities => row[class],
+        OutputKind::Logits => row[class] - log_sum_exp(row, Some(class)),
+    };
+    // -0.0 and 0.0 are one place.
+    place + 0.0
+}
+
+/// Returns the negative logarithm of the probability of a row's true class.
+pub(super) fn log_loss(row: &[f64], truth: usize, output: OutputKind) -> f64 {
+    match output {
+        OutputKind::Logits => log_sum_exp(row, None) - row[truth],
+        // As scikit-learn clips.
+        OutputKind::Probabilities => -row[truth].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln(),
+    }
+}
+
+/// Returns the sum of the squared errors of a row's probabilities, from 0 to 2.
+///
+/// Source: Brier (1950), Monthly Weather Review 78:1-3; scikit-learn 1.9 with more than two
+/// classes.
+pub(super) fn brier(row: &[f64], truth: usize, output: OutputKind) -> f64 {
+    let all = match output {
+        OutputKind::Logits => log_sum_exp(row, None),
+        OutputKind::Probabilities => 0.0,
+    };
+    let errors = row.iter().enumerate().map(|(class, &output_of_class)| {
+        let probability = match output {
+            OutputKind::Logits => (output_of_class - all).exp(),
+            OutputKind::Probabilities => output_of_class,
+        };
+        let error = probability - f64::from(u8::from(class == truth));
+        error * error
+    });
+    errors.sum()
 }
 
 /// Computes `ln(sum(exp(z)))` over all classes but one, without overflow.
@@ -279,8 +314,12 @@ pub struct Multiclass {
     pub auc_by_class: Vec<f64>,
     /// The mean of `-ln p(true class)`.
     pub log_loss: Result<f64, MetricError>,
+    /// The mean of the summed squared errors of a row's probabilities, from 0 to 2.
+    pub brier: f64,
     /// The share of rows whose largest output is that of the true class.
     pub accuracy: f64,
+    /// The rows whose largest output is that of the true class.
+    pub right: u64,
     /// The rows of each class.
     pub counts: Vec<u64>,
 }

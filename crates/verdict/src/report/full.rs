@@ -26,6 +26,9 @@ pub struct Report {
     /// What followed from scores and labels; null when the run did not get that far. This
     /// part is bit-identical for any thread count and file order.
     pub metrics: Option<MetricsSection>,
+    /// The same for a model that tells several classes apart; absent for two classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiclass: Option<MulticlassSection>,
     /// Curves for plots; null when there are no metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curves: Option<CurvesSection>,
@@ -108,6 +111,39 @@ pub struct MetricsSection {
     pub scores_infinite: u64,
 }
 
+/// What followed from the scores of several classes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MulticlassSection {
+    /// How many rows were scored.
+    pub rows: u64,
+    /// How many rows each class has, in the order of the model's columns.
+    pub rows_by_class: Vec<u64>,
+    /// What the raw outputs were taken for.
+    pub output: OutputKind,
+    /// Whether that was declared or decided by the data.
+    pub output_setting: OutputSetting,
+    /// The mean of the areas of each class against all others.
+    pub auc_ovr_macro: f64,
+    /// The same, weighted by the classes' rows.
+    pub auc_ovr_weighted: f64,
+    /// The mean area over pairs of classes.
+    pub auc_ovo_macro: f64,
+    /// The same, weighted by the rows of the pair.
+    pub auc_ovo_weighted: f64,
+    /// The area of each class against all others.
+    pub auc_by_class: Vec<f64>,
+    /// The mean negative log-likelihood; null when infinite.
+    pub log_loss: Option<f64>,
+    /// The mean of the summed squared errors of a row's probabilities, from 0 to 2.
+    pub brier: f64,
+    /// The share of rows whose largest output is that of their class.
+    pub accuracy: f64,
+    /// The least raw model output.
+    pub score_minimum: f64,
+    /// The largest raw model output.
+    pub score_maximum: f64,
+}
+
 /// The area under the ROC curve of the raw outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AucSection {
@@ -183,6 +219,10 @@ pub struct LatencySection {
     /// when they support none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upper_bound_allowing_runs_ms: Option<f64>,
+    /// What timing one call costs (two clock reads and a store), in nanoseconds; part of each
+    /// sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead_ns: Option<f64>,
     /// Calls of an open loop that were due at the end and had not been made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backlog_calls: Option<u64>,
@@ -283,6 +323,9 @@ pub struct Environment {
     pub platform: String,
     /// Processors that affinity and quota leave to the process.
     pub processors: Option<u64>,
+    /// Where the model ran: `cpu` or `cuda:N`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Threads that one call of the model may use.
     pub model_threads: Option<u64>,
     /// The version of the library that ran the model.

@@ -74,6 +74,7 @@ fn warm_up(
     for input in inputs.iter().cycle() {
         let call = Instant::now();
         black_box(model.call(input)?);
+        model.finish();
         let elapsed = nanoseconds(call.elapsed());
         first_call.get_or_insert(FirstCall {
             nanoseconds: elapsed,
@@ -122,6 +123,7 @@ fn timed_calls(model: &Model, inputs: &[Input], plan: &LatencyPlan) -> Result<Ti
         let Some(input) = calls.next() else { break };
         let begun = due.wait(started);
         let output = model.call(input)?;
+        model.finish();
         let ended = Instant::now();
         drop(black_box(output));
         let latency = nanoseconds(ended.duration_since(begun));

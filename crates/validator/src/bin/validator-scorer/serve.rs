@@ -11,7 +11,8 @@ use validator::scorer::protocol::{
     self, Failure, LoadRequest, Loaded, Measured, Reply, Request, Rows, read_message, write_message,
 };
 use validator::scorer::{
-    ElementType, LatencyPlan, OutputKind, OutputSelection, SandboxReport, sandbox, transport,
+    ElementType, InputPart, LatencyPlan, OutputKind, OutputSelection, SandboxReport, sandbox,
+    transport,
 };
 
 use crate::measure::{FirstCall, measure};
@@ -65,6 +66,8 @@ struct Session {
     memory: SharedMemory,
     threads: usize,
     selection: OutputSelection,
+    /// Which columns make which argument; empty where a batch is the only one.
+    inputs: Vec<InputPart>,
     first_call: Option<FirstCall>,
     /// Width that has been accepted; other widths are looked at anew.
     accepted_width: Option<usize>,
@@ -78,15 +81,24 @@ impl Session {
         mut model_file: File,
         request: &LoadRequest,
     ) -> Result<(Self, Loaded), Reply> {
+        if let Some(why) = torch::device_problem(request.device) {
+            return Err(Reply::NoDevice { why });
+        }
+        torch::warm_device(request.device)
+            .map_err(|error| Reply::NoDevice { why: error.message })?;
         let sandbox = if request.sandbox {
-            sandbox::restrict(model_file.as_fd(), request.memory_limit_bytes)
+            sandbox::restrict(
+                model_file.as_fd(),
+                request.memory_limit_bytes,
+                request.device,
+            )
         } else {
             SandboxReport::default()
         };
         torch::set_interop_threads();
         torch::set_threads(request.threads);
         let started = Instant::now();
-        let model = Model::load(&mut model_file).map_err(|error| {
+        let model = Model::load(&mut model_file, request.device).map_err(|error| {
             if error.out_of_memory {
                 Reply::Failed(Failure::OutOfMemory {
                     message: error.message,
@@ -108,6 +120,7 @@ impl Session {
             memory,
             threads: request.threads,
             selection: request.selection.clone(),
+            inputs: Vec::new(),
             first_call: None,
             accepted_width: None,
             kind: None,
@@ -132,6 +145,10 @@ impl Session {
             Request::Load(_) => Err(Failure::Internal {
                 what: "a model is loaded already".into(),
             }),
+            Request::Inputs(parts) => {
+                self.inputs = parts;
+                Ok((Reply::Arranged, Vec::new()))
+            }
             Request::Score(rows) => self.score(rows),
             Request::Measure { rows, plan } => self.measure(rows, &plan),
         };
@@ -150,6 +167,7 @@ impl Session {
                 self.model.call(&input).map_err(raised)?
             }
         };
+        self.model.finish();
         self.first_call.get_or_insert(FirstCall {
             nanoseconds: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
             rows: rows.rows,
@@ -197,7 +215,8 @@ impl Session {
         rows: Rows,
         plan: &LatencyPlan,
     ) -> Result<(Measured, Vec<u64>), TorchError> {
-        let input = self.model.input(self.memory.start(rows.values()), rows)?;
+        let start = self.memory.start(rows.values());
+        let input = self.model.input(start, rows, &self.inputs)?;
         measure(&self.model, &input, rows, plan, &mut self.first_call)
     }
 
@@ -207,7 +226,7 @@ impl Session {
             .follow(rows.bytes())
             .map_err(|error| internal(format!("shared memory: {error}")))?;
         let start = self.memory.start(rows.values());
-        self.model.input(start, rows).map_err(raised)
+        self.model.input(start, rows, &self.inputs).map_err(raised)
     }
 
     /// Finds out why a call raised: returns `Ok` when another element type cures it.
@@ -226,6 +245,10 @@ impl Session {
             }
             self.model.set_element_type(original);
         }
+        if !self.inputs.is_empty() {
+            // Which of several inputs is too wide or too narrow only the model's words tell.
+            return Err(raised(error));
+        }
         match width::explain(&self.model, rows.width, &error.message) {
             Some(expected) => Err(Failure::WrongWidth {
                 expected,
@@ -237,7 +260,7 @@ impl Session {
 
     /// Refuses a single column that the model has merely stretched to its own width.
     fn accept_width(&mut self, width: usize) -> Result<(), Failure> {
-        if self.accepted_width == Some(width) {
+        if self.accepted_width == Some(width) || !self.inputs.is_empty() {
             return Ok(());
         }
         if width == 1

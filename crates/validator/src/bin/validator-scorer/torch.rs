@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tch::jit::{CModule, IValue};
 use tch::{Device, Kind, TchError, Tensor};
-use validator::scorer::ElementType;
 use validator::scorer::protocol::Rows;
+use validator::scorer::{Device as WhereToRun, ElementType, InputPart};
 
 /// Longest error text handed on, characters.
 const MESSAGE_CHARACTERS_MAX: usize = 2_000;
@@ -16,6 +16,7 @@ const MESSAGE_CHARACTERS_MAX: usize = 2_000;
 /// A loaded TorchScript module.
 pub(crate) struct Model {
     module: CModule,
+    device: Device,
     element_type: ElementType,
     parameters: u64,
     weight_widths: Vec<usize>,
@@ -23,8 +24,8 @@ pub(crate) struct Model {
     returns_tensor: std::cell::Cell<bool>,
 }
 
-/// Rows as the model takes them.
-pub(crate) struct Input(Tensor);
+/// Rows as the model takes them: one tensor for each argument of `forward`.
+pub(crate) struct Input(Vec<Tensor>);
 
 /// What `forward` returned.
 pub(crate) enum Output {
@@ -84,14 +85,49 @@ pub(crate) fn without_gradients<T>(work: impl FnOnce() -> T) -> T {
     tch::no_grad(work)
 }
 
+/// Why a device cannot be used, where it cannot.
+pub(crate) fn device_problem(device: WhereToRun) -> Option<String> {
+    let WhereToRun::Cuda(number) = device else {
+        return None;
+    };
+    if !tch::Cuda::is_available() {
+        return Some(
+            "this validator-scorer is linked with a libtorch without CUDA, or the machine has no NVIDIA GPU with a working driver".into(),
+        );
+    }
+    let count = tch::Cuda::device_count();
+    (i64::from(number) >= count).then(|| format!("the machine has {count} GPUs, counted from 0"))
+}
+
+/// Makes the driver set up all that it needs files, sockets and threads for, before they are
+/// taken away.
+pub(crate) fn warm_device(device: WhereToRun) -> Result<(), TorchError> {
+    if let Device::Cuda(number) = device_of(device) {
+        let side = [8, 8];
+        let ones = Tensor::f_ones(side, (Kind::Float, Device::Cuda(number)))?;
+        // A product loads the library that most models need first.
+        drop(ones.f_matmul(&ones)?.f_to_device(Device::Cpu)?);
+        tch::Cuda::synchronize(number as i64);
+    }
+    Ok(())
+}
+
+fn device_of(device: WhereToRun) -> Device {
+    match device {
+        WhereToRun::Cpu => Device::Cpu,
+        WhereToRun::Cuda(number) => Device::Cuda(number as usize),
+    }
+}
+
 impl Model {
-    /// Loads the module from an open file, on the processor, in evaluation mode.
-    pub(crate) fn load(file: &mut File) -> Result<Self, TorchError> {
+    /// Loads the module from an open file onto the device, in evaluation mode.
+    pub(crate) fn load(file: &mut File, device: WhereToRun) -> Result<Self, TorchError> {
+        let device = device_of(device);
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let mut module = if Path::new(&path).exists() {
-            CModule::load_on_device(&path, Device::Cpu)?
+            CModule::load_on_device(&path, device)?
         } else {
-            CModule::load_data_on_device(file, Device::Cpu)?
+            CModule::load_data_on_device(file, device)?
         };
         // A frozen module has no training flag; it is in evaluation mode for good.
         drop(module.f_set_eval());
@@ -111,6 +147,7 @@ impl Model {
             .sum();
         Ok(Self {
             module,
+            device,
             element_type,
             parameters,
             weight_widths,
@@ -135,35 +172,71 @@ impl Model {
         &self.weight_widths
     }
 
-    /// Wraps shared rows as they lie; copies only to cast to the model's element type.
+    /// Wraps shared rows as they lie; copies only to cast to the model's element type, to move
+    /// them to a GPU, or to take `parts` of the columns apart.
     ///
     /// `start` must stay valid, and unwritten by others, until the input is dropped.
-    pub(crate) fn input(&self, start: *const u8, rows: Rows) -> Result<Input, TorchError> {
+    pub(crate) fn input(
+        &self,
+        start: *const u8,
+        rows: Rows,
+        parts: &[InputPart],
+    ) -> Result<Input, TorchError> {
         let size = [rows.rows as i64, rows.width as i64];
         #[expect(unsafe_code, reason = "the tensor wraps shared memory without a copy")]
         // SAFETY: the caller has mapped `rows` at `start`, page-aligned, and keeps the mapping
         // and the parent silent while the tensor lives.
         let tensor = unsafe { Tensor::f_from_blob(start, &size, &[], Kind::Float, Device::Cpu)? };
-        self.cast(tensor)
+        if parts.is_empty() {
+            return self.cast(tensor).map(|tensor| Input(vec![tensor]));
+        }
+        let tensors = parts.iter().map(|part| {
+            let (first, width) = (part.first as i64, part.width as i64);
+            let columns = tensor.f_narrow(1, first, width)?.f_contiguous()?;
+            let columns = if part.whole_numbers {
+                columns.f_to_kind(Kind::Int64)?.f_to_device(self.device)?
+            } else {
+                self.cast(columns)?
+            };
+            if part.flat {
+                return Ok(columns.f_squeeze_dim(1)?);
+            }
+            Ok(columns)
+        });
+        tensors.collect::<Result<_, TorchError>>().map(Input)
     }
 
     /// Returns zeros of the given shape, to ask the model whether it takes them.
     pub(crate) fn zeros(&self, rows: Rows) -> Result<Input, TorchError> {
         let size = [rows.rows as i64, rows.width as i64];
-        self.cast(Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?)
+        let zeros = self.cast(Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?)?;
+        Ok(Input(vec![zeros]))
     }
 
-    fn cast(&self, tensor: Tensor) -> Result<Input, TorchError> {
-        if self.element_type == ElementType::F32 {
-            return Ok(Input(tensor));
+    fn cast(&self, tensor: Tensor) -> Result<Tensor, TorchError> {
+        let tensor = if self.element_type == ElementType::F32 {
+            tensor
+        } else {
+            tensor.f_to_kind(kind(self.element_type))?
+        };
+        if self.device == Device::Cpu {
+            return Ok(tensor);
         }
-        Ok(Input(tensor.f_to_kind(kind(self.element_type))?))
+        Ok(tensor.f_to_device(self.device)?)
     }
 
-    /// Calls `forward` once.
+    /// Waits until the device has done all that it was given; nothing on the processor, whose
+    /// calls return when they are done.
+    pub(crate) fn finish(&self) {
+        if let Device::Cuda(number) = self.device {
+            tch::Cuda::synchronize(number as i64);
+        }
+    }
+
+    /// Calls `forward` once. On a GPU the call may return before the work is done.
     pub(crate) fn call(&self, input: &Input) -> Result<Output, TorchError> {
         if self.returns_tensor.get() {
-            match self.module.forward_ts(std::slice::from_ref(&input.0)) {
+            match self.module.forward_ts(&input.0) {
                 Ok(tensor) => return Ok(Output::Tensor(Matrix(tensor))),
                 Err(TchError::Torch(text)) if !text.contains("did not return a tensor") => {
                     return Err(TchError::Torch(text).into());
@@ -172,15 +245,23 @@ impl Model {
                 Err(_) => self.returns_tensor.set(false),
             }
         }
-        let argument = IValue::Tensor(input.0.shallow_clone());
-        Ok(Output::from(self.module.forward_is(&[argument])?))
+        let arguments: Vec<IValue> = input
+            .0
+            .iter()
+            .map(|tensor| IValue::Tensor(tensor.shallow_clone()))
+            .collect();
+        Ok(Output::from(self.module.forward_is(&arguments)?))
     }
 }
 
 impl Input {
     /// Returns a view of some of the rows.
     pub(crate) fn rows(&self, first: usize, count: usize) -> Result<Self, TorchError> {
-        Ok(Self(self.0.f_narrow(0, first as i64, count as i64)?))
+        let tensors = self
+            .0
+            .iter()
+            .map(|tensor| Ok(tensor.f_narrow(0, first as i64, count as i64)?));
+        tensors.collect::<Result<_, TorchError>>().map(Self)
     }
 }
 
@@ -239,7 +320,8 @@ impl Matrix {
 
     /// Returns all values, row-major, widened to f64 without loss.
     pub(crate) fn values(&self) -> Result<Vec<f64>, TorchError> {
-        let wide = self.0.f_to_kind(Kind::Double)?.f_contiguous()?;
+        let wide = self.0.f_to_device(Device::Cpu)?;
+        let wide = wide.f_to_kind(Kind::Double)?.f_contiguous()?;
         let mut values = vec![0_f64; wide.numel()];
         let count = values.len();
         wide.f_copy_data(&mut values, count)?;

@@ -287,6 +287,42 @@ fn details(text: &mut String, report: &Report) -> std::fmt::Result {
             ),
         ));
     }
+    if let Some(classes) = &report.multiclass {
+        rows.push((
+            "rows",
+            format!(
+                "{} of {} classes",
+                count(classes.rows),
+                classes.rows_by_class.len()
+            ),
+        ));
+        rows.push(("outputs", format!("{:?}", classes.output).to_lowercase()));
+        let loss = classes
+            .log_loss
+            .map_or_else(|| "infinite".to_owned(), |loss| format!("{loss:.4}"));
+        rows.push((
+            "all metrics",
+            format!(
+                "auc_ovr {:.4} (weighted {:.4}), auc_ovo {:.4} (weighted {:.4}), log_loss {loss}, brier {:.4}, accuracy {:.4}",
+                classes.auc_ovr_macro,
+                classes.auc_ovr_weighted,
+                classes.auc_ovo_macro,
+                classes.auc_ovo_weighted,
+                classes.brier,
+                classes.accuracy
+            ),
+        ));
+        let by_class = classes
+            .auc_by_class
+            .iter()
+            .zip(&classes.rows_by_class)
+            .enumerate();
+        let by_class: Vec<String> = by_class
+            .take(LINES_MAX)
+            .map(|(class, (area, rows))| format!("{class}: {area:.4} ({} rows)", count(*rows)))
+            .collect();
+        rows.push(("area by class", by_class.join(", ")));
+    }
     if let Some(curves) = &report.curves {
         let word = format!("{:?}", curves.output).to_lowercase();
         rows.push(("outputs", word));
