@@ -187,7 +187,10 @@ fn histogram(samples_ns: &[u64]) -> Vec<(f64, f64, u64)> {
         return Vec::new();
     };
     for &sample in samples_ns {
-        histogram.saturating_record(sample);
+        // Grows as far as it must; `saturating_record` would cut all to the size it starts with.
+        if histogram.record(sample).is_err() {
+            histogram.saturating_record(sample);
+        }
     }
     let mut step = 1;
     while histogram.iter_recorded().count().div_ceil(step) > BUCKETS_MAX {
@@ -256,6 +259,11 @@ mod tests {
             .map(|bucket| bucket.2)
             .sum();
         assert_eq!(counted, 2000);
+        // The buckets lie where the samples do, to three significant figures.
+        let buckets = &found.section.histogram_us;
+        let (first, last) = (buckets[0], buckets[buckets.len() - 1]);
+        assert!(first.0 <= 1_000.003 && first.1 > 999.0, "{first:?}");
+        assert!(last.0 > 1_990_000.0 && last.1 >= 2_000_000.0, "{last:?}");
     }
 
     #[test]
