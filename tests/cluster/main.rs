@@ -13,6 +13,7 @@ mod hooks;
 mod interop;
 mod local_hooks;
 mod recreate;
+mod rights;
 mod room;
 mod stack;
 mod stage;

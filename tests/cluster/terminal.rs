@@ -7,7 +7,7 @@ use harness::cluster::demand;
 use harness::command::Program;
 use serde_json::json;
 
-use crate::room::{self, FAIL, Room, SERVE, SUCCEED, config_map, hook};
+use crate::room::{self, Room, SERVE, SUCCEED, config_map, hook};
 
 /// The lines of a terminal, as far as our block moves in them.
 #[derive(Debug)]
@@ -159,9 +159,8 @@ fn e2e_a_terminal_shows_a_block_that_is_drawn_anew_and_leaves_the_result() -> Re
     // The clock is gone with the block.
     demand(!text.contains("of 2 min"), || text.clone())?;
 
-    let mut web = room.deployment("web", &FAIL);
-    // A pod that has just started is ready; one that crashes does not stay so.
-    web["spec"]["minReadySeconds"] = json!(5);
+    let mut web = room.deployment("web", &SERVE);
+    web["spec"]["template"]["spec"]["containers"][0]["image"] = json!(room.missing_image());
     let failing = [web];
     let upgrade = room
         .deploy("upgrade", "web", &failing)?
@@ -172,8 +171,8 @@ fn e2e_a_terminal_shows_a_block_that_is_drawn_anew_and_leaves_the_result() -> Re
     demand(explained.lines().count() <= 24, || text.clone())?;
     for part in [
         "caused by: ",
-        "CrashLoopBackOff",
-        "no-such-option",
+        "ErrImagePull",
+        "no-such-image",
         "state: everything is as in revision 1 again",
         "hint: ",
     ] {

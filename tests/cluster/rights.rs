@@ -1,0 +1,133 @@
+//! The Role that `rbac` prints is enough, with real pods: nothing that a command asks is denied.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use harness::cluster::demand;
+use harness::command::Output;
+use harness::workspace;
+use serde_json::{Value, json};
+
+use crate::room::{self, Room, SERVE, SUCCEED, config_map, hook};
+
+const ACCOUNT: &str = "ci";
+
+/// Gives the account the printed rights for a command, in place of those that it had.
+fn grant(room: &Room, command: &str, objects: &[Value]) -> Result<()> {
+    let kubectl = || room.namespace.kubectl();
+    kubectl()
+        .args(["delete", "roles,rolebindings", "--all"])
+        .expect(0)?;
+    let values = room.folder().join("rbac.json");
+    std::fs::write(&values, json!({ "objects": objects }).to_string())?;
+    let printed = room
+        .namespace
+        .deployer()?
+        .arg("rbac")
+        .arg(workspace::test_chart("objects"))
+        .args(["--command", command, "--release=web"])
+        .arg(format!("--service-account={ACCOUNT}"))
+        .arg("--values")
+        .arg(&values)
+        .expect(0)?;
+    kubectl()
+        .args(["apply", "--filename=-"])
+        .input(printed.stdout)
+        .expect(0)?;
+    Ok(())
+}
+
+/// Writes a kubeconfig of the account.
+fn kubeconfig(room: &Room) -> Result<PathBuf> {
+    room.namespace
+        .kubectl()
+        .args(["create", "serviceaccount", ACCOUNT])
+        .expect(0)?;
+    let token = room
+        .namespace
+        .kubectl()
+        .args(["create", "token", ACCOUNT, "--duration=1h"])
+        .expect(0)?;
+    let mut config = room
+        .namespace
+        .kubectl()
+        .args(["config", "view", "--raw", "--minify", "--output=json"])
+        .expect(0)?
+        .json()?;
+    let user = config
+        .pointer_mut("/users/0/user")
+        .context("a kubeconfig without a user")?;
+    *user = json!({"token": token.stdout.trim()});
+    let path = room.folder().join("account.kubeconfig");
+    std::fs::write(&path, config.to_string())?;
+    Ok(path)
+}
+
+/// Runs a command as the account; nothing that it asks may be denied.
+fn run(
+    room: &Room,
+    account: &Path,
+    command: &str,
+    objects: Option<&[Value]>,
+    flags: &[&str],
+    code: i32,
+) -> Result<Output> {
+    let program = room.namespace.deployer()?.env("KUBECONFIG", account);
+    let program = match objects {
+        Some(objects) => room.with(program, command, "web", objects)?,
+        None => program.args([command, "web"]),
+    };
+    let output = program.args(flags).arg("--debug").expect(code)?;
+    output.is_orderly()?;
+    let denied = output.stderr.to_lowercase().contains("forbidden");
+    demand(!denied, || output.describe())?;
+    Ok(output)
+}
+
+#[test]
+fn e2e_an_account_with_exactly_the_printed_role_can_do_each_command_and_nothing_is_denied()
+-> Result<()> {
+    let Some(room) = room::open("rights")? else {
+        return Ok(());
+    };
+    let account = kubeconfig(&room)?;
+    let events = "pre-install,pre-upgrade,pre-rollback,pre-delete,post-upgrade";
+    let objects = |value: &str| {
+        let web = room.deployment("web", &SERVE);
+        let mut test = room.job("test", &SUCCEED);
+        test["metadata"]["name"] = json!("try");
+        vec![
+            config_map("first", value),
+            web,
+            hook(room.job("gate", &SUCCEED), events),
+            hook(test, "test"),
+        ]
+    };
+    let wait = ["--wait", "--timeout=2m"];
+    let atomic = ["--atomic", "--timeout=2m"];
+    let first = objects("1");
+    grant(&room, "install", &first)?;
+    let installed = run(&room, &account, "install", Some(&first), &wait, 0)?;
+    installed.says(&["[gate] redis-cli"])?;
+
+    let second = objects("2");
+    grant(&room, "upgrade", &second)?;
+    run(&room, &account, "upgrade", Some(&second), &atomic, 0)?;
+    // The evidence of a failure is read, and the way back is gone, with the same rights.
+    let mut third = objects("3");
+    third[1]["spec"]["template"]["spec"]["containers"][0]["image"] = json!(room.missing_image());
+    let failed = run(&room, &account, "upgrade", Some(&third), &atomic, 4)?;
+    failed.says(&["ErrImagePull", "everything is as in revision 2 again"])?;
+
+    grant(&room, "rollback", &second)?;
+    let back = ["1", "--wait", "--timeout=2m"];
+    run(&room, &account, "rollback", None, &back, 0)?;
+    grant(&room, "test", &second)?;
+    run(&room, &account, "test", None, &["--timeout=2m"], 0)?;
+    grant(&room, "uninstall", &second)?;
+    run(&room, &account, "uninstall", None, &["--wait"], 0)?;
+    demand(
+        room.namespace.get(&["deployment", "web"])?.is_none(),
+        || "it is still there".to_owned(),
+    )
+}
