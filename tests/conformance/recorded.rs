@@ -151,7 +151,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn replay(version: &str, flags: &[&str]) -> Result<()> {
+fn replay(version: &str, compat: &str) -> Result<()> {
     let Some(cases) = cases_folder() else {
         return skip::aloud("no recorded command lines (set HELM_CASES)");
     };
@@ -176,7 +176,7 @@ fn replay(version: &str, flags: &[&str]) -> Result<()> {
         let settings = folder.path().join("settings");
         let output = Program::new(binaries::path("deployer")?)
             .args(&words)
-            .args(flags)
+            .env("DEPLOYER_COMPAT", compat)
             .env("HELM_CONFIG_HOME", settings.join("config"))
             .env("HELM_CACHE_HOME", settings.join("cache"))
             .env("HELM_DATA_HOME", settings.join("data"))
@@ -203,7 +203,12 @@ fn replay(version: &str, flags: &[&str]) -> Result<()> {
 
 #[test]
 fn command_lines_recorded_from_helm_3_do_the_same() -> Result<()> {
-    replay("3", &[])
+    replay("3", "helm3")
+}
+
+#[test]
+fn command_lines_recorded_from_helm_4_do_the_same() -> Result<()> {
+    replay("4", "helm4")
 }
 
 #[test]

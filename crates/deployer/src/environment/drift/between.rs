@@ -214,6 +214,14 @@ fn fields(
         }
     }
     for (text, (path, is_masked)) in paths {
+        // A name of one environment that is a word of all is written alike everywhere.
+        let mut as_written = sides
+            .iter()
+            .map(|side| path.find(side.value(component, key)));
+        let first = as_written.next().flatten();
+        if first.is_some() && as_written.all(|value| value == first) {
+            continue;
+        }
         let mut difference = Difference::new(View::BetweenEnvironments, release, component);
         difference.about(&key.0, &key.1, Some(text));
         difference.values = sides

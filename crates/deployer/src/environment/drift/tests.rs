@@ -91,6 +91,20 @@ fn environments_that_differ_in_their_names_alone_do_not_drift() {
 }
 
 #[test]
+fn a_word_that_is_a_namespace_somewhere_and_written_alike_everywhere_does_not_differ() {
+    let all = ["dev", "prod"].map(|name| {
+        let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: model}\ndata: {path: s3://models/fraud/m.pt}\n";
+        let mut environment = environment(name, &[(1, manifest.to_owned())]);
+        if name == "prod" {
+            environment.namespace = Namespace::new("fraud").expect("a name");
+        }
+        environment
+    });
+    let drift = run(&all);
+    assert!(!drift.is_drift(), "{:#?}", drift.differences);
+}
+
+#[test]
 fn a_mend_in_staging_alone_is_found_with_its_age() {
     let mut all = three();
     all[1] = environment(

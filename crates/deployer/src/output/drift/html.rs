@@ -1,19 +1,24 @@
 //! One page that needs no other file, for mail and dashboards.
 
-use super::words::{apart, cell, component, explanation, place, problems, sections, values};
+use super::words::{apart, cell, component, explanation, place, problems, sections, value};
 use crate::environment::drift::{CellState, Difference, Drift};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1b1f;background:#fff}\
 table{border-collapse:collapse;width:100%;margin:.5rem 0 2rem}th,td{border:1px solid #c9ccd3;padding:.35rem .6rem;text-align:left;vertical-align:top}\
-th{background:#f2f3f6}code{font-size:.9em;overflow-wrap:anywhere}.same{color:#0a6b2d}.absent{color:#6b6f78}\
+h2{font-size:1.2rem}th{background:#f2f3f6}td{overflow-wrap:anywhere}.matrix{overflow-x:auto}.matrix td{white-space:nowrap}\
+code{font-size:.9em}dl{margin:0;display:grid;grid-template-columns:max-content 1fr;gap:0 .6rem}dd{margin:0}dt,.why{color:#5b5f68}.same{color:#0a6b2d}.absent{color:#6b6f78}\
 .differs{background:#fff4d6}.missing,.edited,.behind,.unreachable{background:#fde3e1}\
-@media(prefers-color-scheme:dark){body{color:#e6e6ea;background:#16171b}th{background:#24262c}th,td{border-color:#3d4048}\
+@media(max-width:45rem){.list tr,.list td{display:block}.list tr:first-child,.list td:empty{display:none}\
+.list td{border:0}.list tr{border:1px solid #c9ccd3;margin-bottom:.7rem}.list td:first-child{font-weight:bold}}\
+@media(prefers-color-scheme:dark){body{color:#e6e6ea;background:#16171b}th{background:#24262c}th,td,.list tr{border-color:#3d4048}dt,.why{color:#9a9ea8}\
 .same{color:#6fd08c}.absent{color:#9a9ea8}.differs{background:#4a3c12}.missing,.edited,.behind,.unreachable{background:#552321}}";
 
 /// Writes the page.
 pub fn html(drift: &Drift) -> String {
     let moment = drift.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let mut body = format!("<h1>Drift</h1>\n<p>{moment}</p>\n<table>\n<tr><th>component</th>");
+    let mut body = format!(
+        "<h1>Drift</h1>\n<p>{moment}</p>\n<div class=\"matrix\"><table>\n<tr><th>component</th>"
+    );
     for row in &drift.environments {
         body.push_str(&format!("<th>{}</th>", escaped(&row.name)));
     }
@@ -30,7 +35,7 @@ pub fn html(drift: &Drift) -> String {
         }
         body.push_str("</tr>\n");
     }
-    body.push_str("</table>\n");
+    body.push_str("</table></div>\n");
     for (name, problem) in problems(drift) {
         body.push_str(&format!(
             "<p><b>{}</b>: {}</p>\n",
@@ -67,7 +72,7 @@ fn section(drift: &Drift, heading: &str, found: &[&Difference]) -> String {
         return String::new();
     }
     let mut text = format!(
-        "<h2>{heading}</h2>\n<table>\n<tr><th>where</th><th>what</th><th>field</th><th>values</th><th></th></tr>\n"
+        "<h2>{heading}</h2>\n<table class=\"list\">\n<tr><th>where</th><th>what</th><th>field</th><th>values</th><th>by whom, since when</th></tr>\n"
     );
     for difference in found {
         let name = component(&difference.release, difference.component.as_deref());
@@ -75,21 +80,38 @@ fn section(drift: &Drift, heading: &str, found: &[&Difference]) -> String {
         let cells = [
             escaped(&place(difference)),
             escaped(&what),
-            format!(
-                "<code>{}</code>",
-                escaped(difference.field.as_deref().unwrap_or_default())
-            ),
-            escaped(&values(difference)),
-            escaped(&explanation(difference, drift)),
+            field(difference),
+            sides(difference),
         ];
         text.push_str("<tr>");
         for cell in cells {
             text.push_str(&format!("<td>{cell}</td>"));
         }
+        let why = escaped(&explanation(difference, drift));
+        text.push_str(&format!("<td class=\"why\">{why}</td>"));
         text.push_str("</tr>\n");
     }
     text.push_str("</table>\n");
     text
+}
+
+/// The path, which may be broken before each of its parts.
+fn field(difference: &Difference) -> String {
+    let Some(path) = &difference.field else {
+        return String::new();
+    };
+    let path = escaped(path).replace('.', "<wbr>.").replace('[', "<wbr>[");
+    format!("<code>{path}</code>")
+}
+
+/// What each side has, one below the other.
+fn sides(difference: &Difference) -> String {
+    let mut text = String::from("<dl>");
+    for (label, shown) in &difference.values {
+        let (label, shown) = (escaped(label), escaped(&value(shown)));
+        text.push_str(&format!("<dt>{label}</dt><dd>{shown}</dd>"));
+    }
+    text + "</dl>"
 }
 
 fn escaped(text: &str) -> String {
