@@ -52,7 +52,7 @@ enum Task {
     Cluster(ClusterTask),
     /// Build the container images, without a container engine
     Image(image::ImageArguments),
-    /// Measure against Helm
+    /// Measure against Helm and Python
     #[command(subcommand)]
     Bench(BenchTask),
     /// Take every cluster down and delete what is kept in the cache folder
@@ -89,6 +89,8 @@ enum BenchTask {
     Drift(bench::DriftArguments),
     /// Install, upgrade and uninstall on a real API server with deployer, Helm v3 and Helm v4: time, memory, requests
     Deploy(bench::DeployArguments),
+    /// Judge with the validator and with torch, scikit-learn and pyarrow: time, memory, and whether the values are the same
+    Validate(bench::ValidateArguments),
 }
 
 fn main() -> ExitCode {
@@ -132,6 +134,9 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Bench(BenchTask::Deploy(arguments)) => {
             return bench::deploy(&places, &arguments, &mut steps);
+        }
+        Task::Bench(BenchTask::Validate(arguments)) => {
+            return bench::validate(&places, &arguments, &mut steps);
         }
         Task::Fuzz(arguments) => fuzz::run(&places, &arguments)?,
         Task::Soak(task) => soak::run(&places, &task, &mut steps)?,

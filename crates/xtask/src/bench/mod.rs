@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: measures the deployer against Helm, in one run, and compares what they print.
+//! `cargo xtask bench`: measures the deployer against Helm and the validator against Python, in one run, and compares
+//! what they print.
 //!
 //! Programs take turns within each round, so that a machine that is busy for a while slows all of them down. What is
 //! compared is what was measured: each output is hashed as it comes.
@@ -9,6 +10,7 @@ mod drift;
 mod measure;
 mod report;
 mod subject;
+mod validate;
 
 use crate::cluster;
 use crate::output::{data, heading, say};
@@ -25,6 +27,7 @@ use subject::Subject;
 
 pub(crate) use deploy::{DeployArguments, deploy};
 pub(crate) use drift::{DriftArguments, drift};
+pub(crate) use validate::{ValidateArguments, validate};
 
 /// What to measure.
 #[derive(Args, Debug, Clone)]
