@@ -4,6 +4,9 @@
 mod bad_data;
 mod bad_models;
 mod bad_settings;
+mod data_kinds;
 mod run;
+mod shards;
 mod store;
+mod store_faults;
 mod verdicts;

@@ -1,6 +1,7 @@
 //! Variations of the real validation set, each wrong in one way, written as Parquet.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, Str
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
 
 use crate::datasets;
 
@@ -115,6 +117,38 @@ impl Table {
         self.with(column, Arc::new(StringArray::from(values)))
     }
 
+    /// Rounds a column to four decimals and writes it in another type, such as a decimal or a dictionary.
+    ///
+    /// # Errors
+    /// Fails when a value has no place in the type.
+    pub fn rounded_as(&self, column: &str, data_type: &DataType) -> Result<Self> {
+        let numbers =
+            arrow::compute::cast(self.batch.column(self.index(column)?), &DataType::Float64)?;
+        let rounded: Float64Array = numbers
+            .as_primitive::<Float64Type>()
+            .unary(|number| (number * 1e4).round() / 1e4);
+        let values = match data_type {
+            // There is no direct way to a dictionary of numbers.
+            DataType::Dictionary(_, of) => {
+                let plain = arrow::compute::cast(&rounded, of)?;
+                arrow::compute::cast(&plain, data_type)?
+            }
+            plain => arrow::compute::cast(&rounded, plain)?,
+        };
+        self.with(column, values)
+    }
+
+    /// Writes the columns in the opposite order.
+    ///
+    /// # Errors
+    /// Fails when there are no columns.
+    pub fn turned_round(&self) -> Result<Self> {
+        let order: Vec<usize> = (0..self.batch.num_columns()).rev().collect();
+        Ok(Self {
+            batch: self.batch.project(&order)?,
+        })
+    }
+
     /// Writes the table as one Parquet file, making its folder.
     ///
     /// # Errors
@@ -127,6 +161,37 @@ impl Table {
         writer.write(&self.batch)?;
         writer.close()?;
         Ok(())
+    }
+
+    /// Writes the table as one Parquet file with at most so many rows in a row group, making its folder.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be written.
+    pub fn write_in_groups(&self, path: &Path, rows: usize) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(rows))
+            .build();
+        let file = File::create(path)?;
+        let mut writer = ArrowWriter::try_new(file, self.batch.schema(), Some(properties))?;
+        writer.write(&self.batch)?;
+        writer.close()?;
+        Ok(())
+    }
+
+    /// Keeps some of the rows.
+    ///
+    /// # Errors
+    /// Fails when there are not so many.
+    pub fn rows_of(&self, rows: Range<usize>) -> Result<Self> {
+        if rows.end > self.rows() {
+            bail!("the table has {} rows, not {}", self.rows(), rows.end);
+        }
+        Ok(Self {
+            batch: self.batch.slice(rows.start, rows.len()),
+        })
     }
 
     fn with(&self, column: &str, values: ArrayRef) -> Result<Self> {

@@ -168,6 +168,11 @@ impl Server {
         })
     }
 
+    /// Tells whether there is such an object.
+    pub fn has(&self, bucket: &str, key: &str) -> bool {
+        self.root.join(bucket).join(key).is_file()
+    }
+
     /// Writes an object.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::evaluate::{EvaluateError, scorer_exit_code};
 use crate::judge::JudgeError;
 use crate::scorer::ScorerError;
 use crate::settings::SettingsError;
+use crate::shard::{FetchError, NotMergeable};
 
 /// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -199,6 +200,44 @@ pub enum GateError {
     /// Where verdicts are kept cannot be used.
     #[error("--reuse-verdict names no place")]
     ReusePlace(#[source] LocationError),
+    /// A gate that shards cannot answer.
+    #[error("the gate cannot be judged in shards")]
+    NotMergeable(#[from] NotMergeable),
+    /// A shard that is none.
+    #[error("shard {index} of {of} does not exist: shards are counted from 0")]
+    NoSuchShard {
+        /// Its index.
+        index: u32,
+        /// How many there are.
+        of: u32,
+    },
+    /// The place of summaries is none.
+    #[error("{name} names no place")]
+    SummariesPlace {
+        /// The flag.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: LocationError,
+    },
+    /// A shard's summary cannot be written.
+    #[error("the summary of the shard cannot be written to `{place}`")]
+    KeepSummary {
+        /// Where to.
+        place: String,
+        /// Why.
+        #[source]
+        source: SourceError,
+    },
+    /// Shards' summaries give no verdict.
+    #[error("the summaries of shards in `{place}` give no verdict")]
+    Shards {
+        /// Where they lie.
+        place: String,
+        /// Why.
+        #[source]
+        source: FetchError,
+    },
     /// A fault of this program.
     #[error("internal error: {what}")]
     Internal {
@@ -218,7 +257,15 @@ impl GateError {
             | Self::Statement { .. }
             | Self::Read { .. }
             | Self::Content { .. }
-            | Self::ReusePlace(_) => ExitCode::Usage,
+            | Self::ReusePlace(_)
+            | Self::NoSuchShard { .. }
+            | Self::SummariesPlace { .. } => ExitCode::Usage,
+            Self::NotMergeable(source) => source.exit_code(),
+            Self::KeepSummary { source, .. } => source.exit_code(),
+            Self::Shards { source, .. } => match source {
+                FetchError::Source(source) => source.exit_code(),
+                FetchError::Shards(source) => source.exit_code(),
+            },
             Self::Key { source, .. } => match source {
                 PlaceError::Program(_) => ExitCode::Infrastructure,
                 _ => ExitCode::Usage,
@@ -236,7 +283,8 @@ impl GateError {
                 )
                 | JudgeError::Classes(_)
                 | JudgeError::Champion(_) => ExitCode::Model,
-                JudgeError::Metric(_) | JudgeError::Gather(_) => ExitCode::Data,
+                JudgeError::Gather(source) => source.exit_code(),
+                JudgeError::Metric(_) => ExitCode::Data,
             },
             Self::Champion(source) => source.exit_code(),
             Self::Unexpected { .. } => ExitCode::Data,
@@ -312,7 +360,17 @@ impl GateError {
                 Some("sign the report (`--report`) of a run that ended in a verdict".into())
             }
             Self::Read { path, .. } => Some(format!("check the path `{}`", path.display())),
-            Self::ReusePlace(_) => Some("write `s3://BUCKET/PREFIX/` or a folder's path".into()),
+            Self::NotMergeable(source) => Some(source.hint()),
+            Self::NoSuchShard { of, .. } => Some(format!(
+                "name an index from 0 to {}, or let JOB_COMPLETION_INDEX do so",
+                of.saturating_sub(1)
+            )),
+            Self::KeepSummary { source, .. } => source.hint(),
+            Self::Shards { source, .. } => match source {
+                FetchError::Source(source) => source.hint(),
+                FetchError::Shards(source) => source.hint(),
+            },
+            Self::SummariesPlace { .. } | Self::ReusePlace(_) => Some("write `s3://BUCKET/PREFIX/` or a folder's path".into()),
             Self::ModelTooLarge { .. }
             | Self::Age { .. }
             | Self::Sign { .. }

@@ -52,6 +52,10 @@ pub struct Findings {
     pub gate_digest: Option<String>,
     /// Where the verdict comes from, when it is an earlier run's.
     pub reused: Option<Reused>,
+    /// Settings that shards know and this run was not told: where model and dataset lie.
+    pub places: std::collections::BTreeMap<String, ConfigurationEntry>,
+    /// How many shards it was put together from.
+    pub shards: Option<u64>,
     /// That run's signed verdict, packed.
     pub attestation: Option<String>,
 }
@@ -77,6 +81,8 @@ impl Findings {
             scores_infinite: 0,
             gate_digest: report.brief.gate.map(|gate| gate.digest),
             reused: Some(reused),
+            places: std::collections::BTreeMap::new(),
+            shards: report.shards,
             attestation: report.brief.attestation,
         }
     }
@@ -145,7 +151,8 @@ pub struct Frame<'a> {
 
 /// Makes the report of a run that ended in any way.
 #[must_use]
-pub fn report(findings: Findings, frame: Frame<'_>) -> Report {
+pub fn report(mut findings: Findings, mut frame: Frame<'_>) -> Report {
+    frame.configuration.append(&mut findings.places);
     let exit = match frame.outcome {
         Ok(exit) => exit,
         Err(error) => error.exit_code(),
@@ -174,6 +181,7 @@ pub fn report(findings: Findings, frame: Frame<'_>) -> Report {
         dataset: findings.dataset,
         model: findings.model,
         champion: findings.champion,
+        shards: findings.shards,
         environment,
         timings,
         warnings: findings.warnings,

@@ -1,10 +1,15 @@
 //! The story of one run: model and dataset -> scores -> metrics -> latency -> checks -> verdict.
+//!
+//! Past one machine, [`score_shard`] tells the first half for a part of the dataset, and
+//! [`judge_shards`] the second for all parts.
 
 mod champion;
 mod classes;
 mod expect;
 mod latency;
+mod merge;
 mod reused;
+mod shard;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +18,9 @@ use verdict::decision::verdict;
 use verdict::exit::ExitCode;
 use verdict::report::{DatasetSection, Environment};
 
-use crate::dataset::{Dataset, Evidence, ObjectSource, source_of};
+use crate::dataset::{
+    Dataset, Evidence, FileRead, LabelsSeen, ObjectSource, S3Client, Share, s3_identity, source_of,
+};
 use crate::error::GateError;
 use crate::evaluate::{Evaluation, RowSample, Scorers, evaluate};
 use crate::findings::{Findings, dataset_section, model_section};
@@ -26,6 +33,10 @@ use crate::output::reason;
 use crate::reuse::Store;
 use crate::scorer::{Scorer, ScorerProcess, SpawnOptions, find_scorer};
 use crate::settings::{MetricCheck, Settings};
+use latency::Stop;
+
+pub use merge::judge_shards;
+pub use shard::{ShardWritten, score_shard};
 
 /// Judges the model; `findings` holds what was found, however far it went.
 ///
@@ -39,15 +50,34 @@ pub async fn judge_model(
     findings: &mut Findings,
 ) -> Result<ExitCode, GateError> {
     let mut client = None;
+    let judged = judge_with(&mut client, settings, store, progress, findings).await;
+    note_identity(client.as_ref(), findings).await;
+    judged
+}
+
+/// Notes as whom S3 was asked, however the run has ended.
+async fn note_identity(client: Option<&S3Client>, findings: &mut Findings) {
+    if let Some(client) = client {
+        findings.environment.s3 = s3_identity(client).await;
+    }
+}
+
+async fn judge_with(
+    client: &mut Option<S3Client>,
+    settings: &Settings,
+    store: Option<&Store>,
+    progress: &Arc<Progress>,
+    findings: &mut Findings,
+) -> Result<ExitCode, GateError> {
     let loading = Instant::now();
     progress.phase("fetching the model");
-    let model_file = model_file::fetch(&settings.model, &mut client).await?;
-    let source = source_of(&settings.data.root, &mut client).await;
+    let model_file = model_file::fetch(&settings.model, client).await?;
+    let source = source_of(&settings.data.root, client).await;
     let mut listed = None;
     if let Some(store) = store {
         progress.phase("looking for a kept verdict");
         let dataset = open(settings, Arc::clone(&source)).await?;
-        let looked = reused::look(settings, store, (&model_file, &dataset), &mut client).await?;
+        let looked = reused::look(settings, store, (&model_file, &dataset), client).await?;
         if let Some(verdict) = looked.verdict {
             *findings = verdict.0;
             return Ok(verdict.1);
@@ -55,54 +85,34 @@ pub async fn judge_model(
         findings.warnings.extend(looked.warning);
         listed = Some((dataset, looked.manifest_digest));
     }
-    progress.phase("loading the model and listing the dataset");
-    let opened = async {
-        match listed {
-            Some((dataset, manifest_digest)) => Ok((dataset, manifest_digest)),
-            None => {
-                let dataset = open(settings, source).await?;
-                let digest = manifest(settings, &dataset, Contents::Leave).await?;
-                Ok((dataset, digest))
-            }
-        }
-    };
-    let (scorer, dataset): (_, Result<_, GateError>) =
-        tokio::join!(load(settings, &model_file), opened);
-    let scorer = scorer?;
-    refuse_other_model(settings, &scorer)?;
-    findings.timings.load_s = Some(loading.elapsed().as_secs_f64());
-    findings.model = Some(model_section(scorer.model(), &settings.model.to_string()));
-    findings.environment = environment(&scorer);
-    for protection in scorer.model().sandbox.missing() {
-        findings.warnings.push(format!(
-            "the system lacks the protection `{protection}`: the model ran less confined"
-        ));
+    let opened = Opening {
+        settings,
+        model_file: &model_file,
+        source,
+        listed,
+        loading,
     }
-    let (dataset, manifest_digest) = dataset?;
-    findings.dataset = Some(DatasetSection {
-        manifest_digest,
-        ..dataset_section(&dataset)
-    });
-    warn_of_skipped(&dataset, findings);
+    .open(client, progress, findings)
+    .await?;
     if let Some(classes) = &settings.classes {
-        findings.gate_digest = Some(gate::digest(&settings.effective, None));
+        let Opened {
+            scorer, dataset, ..
+        } = opened;
         let (scorer, sample) =
             classes::judge(settings, classes, dataset, scorer, progress, findings).await?;
         return finish(settings, scorer, sample, progress, findings).await;
     }
-    let champion = champion::load(settings, &mut client, findings).await?;
-    let champion_sha256 = champion
-        .as_ref()
-        .map(|champion| champion.model().sha256.as_str());
-    findings.gate_digest = Some(gate::digest(&settings.effective, champion_sha256));
-    let checks = champion::judgeable(settings, champion.is_some());
-
-    let scorers = (scorer, champion);
-    let (scorer, scored) = score_all(settings, dataset, scorers, progress, findings).await?;
+    let checks = champion::judgeable(settings, opened.champion.is_some());
+    let scored = score(settings, opened, Share::WHOLE, progress, findings).await?;
+    let Complete {
+        scorer,
+        gathered,
+        sample,
+    } = gathered(settings, scored, findings).await?;
     progress.phase("computing the metrics");
-    judge_scores(settings, scored.gathered, checks, findings).await?;
+    judge_scores(settings, gathered, checks, findings).await?;
 
-    finish(settings, scorer, scored.sample, progress, findings).await
+    finish(settings, scorer, sample, progress, findings).await
 }
 
 /// Measures latency, and says what all checks make together.
@@ -116,10 +126,79 @@ async fn finish(
     if !settings.latency.is_empty() {
         progress.phase("measuring latency");
     }
-    latency::measure_all(settings, scorer, sample, findings).await?;
+    let sampled = latency::sample_all(settings, scorer, sample, Stop::Early, findings).await?;
+    latency::judge_all(settings, sampled, findings);
     progress.finish();
     findings.reasons = reason::deciding(&findings.checks);
     Ok(verdict(&findings.checks))
+}
+
+/// What is needed to load the model and to open the dataset.
+struct Opening<'a> {
+    settings: &'a Settings,
+    model_file: &'a ModelFile,
+    source: Arc<dyn ObjectSource>,
+    /// The dataset and the digest of its listing, where they are known already.
+    listed: Option<(Dataset, Option<String>)>,
+    loading: Instant,
+}
+
+/// A model and a dataset that are ready.
+struct Opened {
+    scorer: ScorerProcess,
+    champion: Option<ScorerProcess>,
+    dataset: Dataset,
+}
+
+impl Opening<'_> {
+    /// Loads the model while the dataset is listed, and notes what both are.
+    async fn open(
+        self,
+        client: &mut Option<S3Client>,
+        progress: &Arc<Progress>,
+        findings: &mut Findings,
+    ) -> Result<Opened, GateError> {
+        let settings = self.settings;
+        progress.phase("loading the model and listing the dataset");
+        let opened = async {
+            match self.listed {
+                Some(listed) => Ok(listed),
+                None => {
+                    let dataset = open(settings, self.source).await?;
+                    let digest = manifest(settings, &dataset, Contents::Leave).await?;
+                    Ok((dataset, digest))
+                }
+            }
+        };
+        let (scorer, dataset): (_, Result<_, GateError>) =
+            tokio::join!(load(settings, self.model_file), opened);
+        let scorer = scorer?;
+        refuse_other_model(settings, &scorer)?;
+        findings.timings.load_s = Some(self.loading.elapsed().as_secs_f64());
+        findings.model = Some(model_section(scorer.model(), &settings.model.to_string()));
+        findings.environment = environment(&scorer);
+        for protection in scorer.model().sandbox.missing() {
+            findings.warnings.push(format!(
+                "the system lacks the protection `{protection}`: the model ran less confined"
+            ));
+        }
+        let (dataset, manifest_digest) = dataset?;
+        findings.dataset = Some(DatasetSection {
+            manifest_digest,
+            ..dataset_section(&dataset)
+        });
+        warn_of_skipped(&dataset, findings);
+        let champion = champion::load(settings, client, findings).await?;
+        let champion_sha256 = champion
+            .as_ref()
+            .map(|champion| champion.model().sha256.as_str());
+        findings.gate_digest = Some(gate::digest(&settings.effective, champion_sha256));
+        Ok(Opened {
+            scorer,
+            champion,
+            dataset,
+        })
+    }
 }
 
 async fn load(settings: &Settings, model: &ModelFile) -> Result<ScorerProcess, GateError> {
@@ -188,34 +267,40 @@ fn internal(error: &tokio::task::JoinError) -> GateError {
     }
 }
 
-/// What is left of an evaluation once the rows are gone.
+/// What scoring the rows of a share left.
 struct Scored {
-    gathered: Gathered,
-    sample: RowSample,
+    scorer: ScorerProcess,
+    /// Nothing where the share has no rows.
+    evaluation: Option<Evaluation>,
+    evidence: Evidence,
+    reads: Vec<FileRead>,
+    labels_seen: LabelsSeen,
 }
 
-async fn score_all(
+async fn score(
     settings: &Settings,
-    dataset: Dataset,
-    scorers: (ScorerProcess, Option<ScorerProcess>),
+    opened: Opened,
+    share: Share,
     progress: &Arc<Progress>,
     findings: &mut Findings,
-) -> Result<(ScorerProcess, Scored), GateError> {
+) -> Result<Scored, GateError> {
     let started = Instant::now();
-    let uri = settings.dataset.to_string();
-    let files = dataset.files_total() as u64;
     progress.start_rows();
+    let Opened {
+        mut scorer,
+        mut champion,
+        dataset,
+    } = opened;
     let unused = dataset.columns().unused.clone();
-    let mut batches = dataset.into_batches();
+    let mut batches = dataset.into_share(share);
     let told = Arc::clone(progress);
-    let (mut scorer, mut champion) = scorers;
     let plan = GatherPlan {
         with_champion: champion.is_some(),
         ..GatherPlan::of(settings)
     };
     let inputs = settings.model_settings.inputs.clone();
     // The champion's process ends with the last row: it must not disturb the latency.
-    let (scorer, evidence, outcome) = tokio::task::spawn_blocking(move || {
+    let (scorer, mut batches, outcome) = tokio::task::spawn_blocking(move || {
         let scorers = Scorers {
             model: &mut scorer,
             champion: champion
@@ -224,25 +309,53 @@ async fn score_all(
             inputs: &inputs,
         };
         let outcome = evaluate(&mut batches, scorers, &plan, |rows| told.add_rows(rows));
-        (scorer, batches.evidence(), outcome)
+        (scorer, batches, outcome)
     })
     .await
     .map_err(|error| internal(&error))?;
     findings.timings.score_s = Some(started.elapsed().as_secs_f64());
     let evaluation = outcome.map_err(|source| GateError::Evaluate {
-        uri: uri.clone(),
+        uri: settings.dataset.to_string(),
         unused,
         source,
     })?;
+    let evidence = batches.evidence();
     findings.note_evidence(evidence.clone());
+    if let Some(evaluation) = &evaluation {
+        note_outputs(evaluation, &evidence, findings);
+    }
+    Ok(Scored {
+        scorer,
+        evaluation,
+        evidence,
+        reads: batches.take_reads(),
+        labels_seen: batches.labels_seen(),
+    })
+}
+
+/// What is left of an evaluation once the rows are gone.
+struct Complete {
+    scorer: ScorerProcess,
+    gathered: Gathered,
+    sample: RowSample,
+}
+
+/// Sorts all rows of a dataset, which must have some.
+async fn gathered(
+    settings: &Settings,
+    scored: Scored,
+    findings: &mut Findings,
+) -> Result<Complete, GateError> {
+    let uri = settings.dataset.to_string();
+    let Scored {
+        scorer,
+        evaluation,
+        evidence,
+        ..
+    } = scored;
     let Some(evaluation) = evaluation else {
-        let source = crate::dataset::DatasetError::NoRows {
-            uri: uri.clone(),
-            files,
-        };
-        return Err(GateError::OpenDataset { uri, source });
+        return Err(no_rows(&uri, evidence.files_total));
     };
-    note_outputs(&evaluation, &evidence, findings);
     let started = Instant::now();
     let Evaluation {
         gathered, sample, ..
@@ -256,7 +369,21 @@ async fn score_all(
         })?;
     findings.timings.metrics_s = Some(started.elapsed().as_secs_f64());
     expect::refuse_unexpected(&settings.data.expect, &uri, &evidence, &gathered)?;
-    Ok((scorer, Scored { gathered, sample }))
+    Ok(Complete {
+        scorer,
+        gathered,
+        sample,
+    })
+}
+
+fn no_rows(uri: &str, files: u64) -> GateError {
+    GateError::OpenDataset {
+        uri: uri.to_owned(),
+        source: crate::dataset::DatasetError::NoRows {
+            uri: uri.to_owned(),
+            files,
+        },
+    }
 }
 
 fn note_outputs(evaluation: &Evaluation, evidence: &Evidence, findings: &mut Findings) {
@@ -271,10 +398,13 @@ fn note_outputs(evaluation: &Evaluation, evidence: &Evidence, findings: &mut Fin
             .and_then(|kind| kind.as_str().map(str::to_owned));
     }
     findings.scores_infinite = evaluation.infinite;
-    if evaluation.infinite > 0 {
+    warn_of_infinite(evaluation.infinite, findings);
+}
+
+fn warn_of_infinite(infinite: u64, findings: &mut Findings) {
+    if infinite > 0 {
         findings.warnings.push(format!(
-            "{} raw outputs are infinite; they rank at the ends",
-            evaluation.infinite
+            "{infinite} raw outputs are infinite; they rank at the ends"
         ));
     }
 }
@@ -328,5 +458,6 @@ fn environment(scorer: &ScorerProcess) -> Environment {
         libtorch_version: Some(scorer.model().runtime.clone()),
         validator_resident_bytes_max: None,
         scorer_resident_bytes_max: None,
+        s3: None,
     }
 }

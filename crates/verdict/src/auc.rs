@@ -3,7 +3,8 @@
 //! Everything is counted in integers, so neither the order of rows nor a split into shards
 //! can change a bit.
 
-use crate::score::{RankedScores, TieGroup};
+use crate::metric::RankedRows;
+use crate::score::TieGroup;
 
 pub use crate::metric::MetricError;
 
@@ -32,7 +33,7 @@ pub struct Auc {
 ///
 /// Source: Hanley and McNeil (1982), Radiology 143(1):29-36; DeLong, DeLong and
 /// Clarke-Pearson (1988), Biometrics 44(3):837-845.
-pub fn auc(scores: &RankedScores) -> Result<Auc, MetricError> {
+pub fn auc(scores: &impl RankedRows) -> Result<Auc, MetricError> {
     let mut fold = AucFold::new(scores.positives(), scores.negatives())?;
     scores.for_each_tie_group(|group| fold.push(group));
     Ok(fold.finish())

@@ -347,6 +347,13 @@ impl RankedScores {
         count as u64
     }
 
+    /// Tells whether every output is exactly representable in single precision, as the keys
+    /// were gathered.
+    #[must_use]
+    pub const fn is_single(&self) -> bool {
+        matches!(self.keys, Keys::Single(_))
+    }
+
     /// Calls `visit` with each group of tied scores, in ascending order of the score.
     pub fn for_each_tie_group(&self, visit: impl FnMut(TieGroup)) {
         match &self.keys {

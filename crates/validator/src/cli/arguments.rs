@@ -25,6 +25,10 @@ Examples:
     validator check gate.yaml
     validator --gate gate.yaml --model model.pt --dataset validation/
 
+  Score a large dataset in parts, on several machines, and judge the whole:
+    validator shard --index 0 --of 4 --summaries s3://runs/42/ --gate gate.yaml
+    validator merge --summaries s3://runs/42/ --gate gate.yaml
+
   Sign the verdict, and verify it elsewhere:
     validator --model model.pt --dataset validation/ --sign-key file:gate.pem --attestation v.json
     validator verify v.json --key file:gate.pub --max-age 7d
@@ -38,6 +42,9 @@ Exit codes:
 
 S3 follows the standard AWS settings: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, profiles, web
 identity and machine roles; AWS_REGION; AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3 for another server.";
+
+/// The most shards of one run.
+const SHARDS_MAX: i64 = 10_000;
 
 /// Judge a TorchScript model on labelled Parquet: AUC and p99 latency against limits
 ///
@@ -227,6 +234,24 @@ pub(super) enum Command {
     },
     /// Print the JSON Schema of gate files
     Schema,
+    /// Score one shard of the dataset and write an exact summary; `validator merge` judges all
+    Shard {
+        /// Which shard, from 0
+        #[arg(long, env = "JOB_COMPLETION_INDEX", value_name = "INDEX")]
+        index: u32,
+        /// How many shards there are
+        #[arg(long, env = "VALIDATOR_SHARDS", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=SHARDS_MAX))]
+        of: u32,
+        /// Write the summary to this folder or s3://BUCKET/PREFIX/
+        #[arg(long, env = "VALIDATOR_SUMMARIES", value_name = "PLACE")]
+        summaries: String,
+    },
+    /// Judge what all shards have found, as one machine would; reads no data and no model
+    Merge {
+        /// Read the summaries of all shards from this folder or s3://BUCKET/PREFIX/
+        #[arg(long, env = "VALIDATOR_SUMMARIES", value_name = "PLACE")]
+        summaries: String,
+    },
     /// Sign the verdict of a report: an in-toto statement in a DSSE envelope
     Sign {
         /// The report [of --report]

@@ -8,13 +8,10 @@ use verdict::report::ConfigurationSource;
 use super::arguments::{Asked, OutputForm};
 use super::start::printer;
 use crate::error::GateError;
-use crate::gate;
+use crate::gate::{self, GateFile};
 use crate::judge::{Expected, plan};
 use crate::output::{Printer, Talk, render_error, render_plan, render_settings};
-use crate::settings::{Given, Settings, SettingsError};
-
-/// Stands for a place that is only named when a model is judged.
-const LATER: &str = "(named when a model is judged)";
+use crate::settings::{Given, LATER, Request, Settings, SettingsError};
 
 /// Checks a gate file and prints what it asks for.
 pub(super) fn check(asked: &Asked, file: Option<&Path>) -> ExitCode {
@@ -59,7 +56,13 @@ fn refuse(printer: &Printer, error: SettingsError) -> ExitCode {
 fn resolve(asked: &Asked, file: Option<&Path>) -> Result<Settings, SettingsError> {
     let file = file.or(asked.arguments.gate.as_deref());
     let gate = file.map(gate::read).transpose()?;
-    let mut request = asked.request.clone();
+    let request = with_places(&asked.request, gate.as_ref());
+    Settings::resolve(&request, gate.as_ref())
+}
+
+/// Lets model and dataset stand for themselves where nothing names them yet.
+pub(super) fn with_places(request: &Request, gate: Option<&GateFile>) -> Request {
+    let mut request = request.clone();
     let later = |named: bool| {
         (!named).then(|| Given {
             text: LATER.to_owned(),
@@ -68,15 +71,15 @@ fn resolve(asked: &Asked, file: Option<&Path>) -> Result<Settings, SettingsError
         })
     };
     let is_some = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
-    let model = gate.as_ref().and_then(|gate| gate.model.as_ref());
+    let model = gate.and_then(|gate| gate.model.as_ref());
     if request.model.is_none() {
         request.model = later(is_some(model.and_then(|part| part.path.as_ref())));
     }
-    let dataset = gate.as_ref().and_then(|gate| gate.dataset.as_ref());
+    let dataset = gate.and_then(|gate| gate.dataset.as_ref());
     if request.dataset.is_none() {
         request.dataset = later(is_some(dataset.and_then(|part| part.uri.as_ref())));
     }
-    Settings::resolve(&request, gate.as_ref())
+    request
 }
 
 /// Prints the schema of gate files.

@@ -15,17 +15,20 @@ use verdict::report::{ConfigurationEntry, Report};
 
 use super::arguments::{Asked, Color, Command, OutputForm, destinations_regardless, parse};
 use super::attestation::{Attestation, prepare};
-use super::check::{check, print_plan, print_schema};
+use super::check::{check, print, print_plan, print_schema, with_places};
 use super::logging;
 use super::verify::{VerifyRequest, sign, verify};
+use crate::dataset::{Location, Share};
 use crate::error::GateError;
 use crate::findings::{Findings, Frame, report};
 use crate::gate;
 use crate::judge::Expected;
 use crate::output::progress::Progress;
-use crate::output::{Destinations, Printer, Talk, render_error, render_report};
+use crate::output::{
+    Destinations, Printer, Talk, render_error, render_report, render_shard, render_shard_json,
+};
 use crate::reuse::{self, Store};
-use crate::run::judge_model;
+use crate::run::{ShardWritten, judge_model, judge_shards, score_shard};
 use crate::settings::{Settings, SettingsError};
 
 /// Runs the program with these arguments and returns how the process ends.
@@ -34,7 +37,19 @@ pub fn start(arguments: Vec<OsString>) -> ExitCode {
     quiet_panics();
     match parse(arguments.clone()) {
         Ok(asked) => match &asked.arguments.command {
-            None => run(&asked),
+            None => run(&asked, &Task::Judge),
+            Some(Command::Shard {
+                index,
+                of,
+                summaries,
+            }) => {
+                let share = Share {
+                    index: *index,
+                    of: *of,
+                };
+                run(&asked, &Task::Shard { share, summaries })
+            }
+            Some(Command::Merge { summaries }) => run(&asked, &Task::Merge { summaries }),
             Some(Command::Check { file }) => check(&asked, file.as_deref()),
             Some(Command::Plan {
                 file,
@@ -174,7 +189,23 @@ pub(super) fn printer(asked: &Asked) -> Printer {
     })
 }
 
-fn run(asked: &Asked) -> ExitCode {
+/// What a run does.
+enum Task<'a> {
+    /// Judges a model.
+    Judge,
+    /// Scores one shard.
+    Shard { share: Share, summaries: &'a str },
+    /// Judges what all shards have found.
+    Merge { summaries: &'a str },
+}
+
+/// What a run came to.
+enum Done {
+    Verdict(ExitCode),
+    Shard(ShardWritten),
+}
+
+fn run(asked: &Asked, task: &Task<'_>) -> ExitCode {
     let arguments = &asked.arguments;
     logging::install(arguments.verbose, arguments.log_format);
     let printer = printer(asked);
@@ -189,14 +220,21 @@ fn run(asked: &Asked) -> ExitCode {
     }
     let destinations = destinations.with_defaults();
     destinations.clear();
-    let settings = gate
-        .map_err(SettingsError::from)
-        .and_then(|gate| Settings::resolve(&asked.request, gate.as_ref()));
+    let settings = gate.map_err(SettingsError::from).and_then(|gate| {
+        let gate = gate.as_ref();
+        match task {
+            Task::Merge { .. } => Settings::resolve(&with_places(&asked.request, gate), gate),
+            _ => Settings::resolve(&asked.request, gate),
+        }
+    });
     let prepared = settings.map_err(GateError::from).and_then(|settings| {
-        Ok((
-            settings,
-            prepare(arguments, destinations.attestation.is_some())?,
-        ))
+        // A shard has no verdict to sign, whatever the others of its Job do.
+        let wants_attestation = destinations.attestation.is_some();
+        let attestation = match task {
+            Task::Shard { .. } => Attestation::default(),
+            _ => prepare(arguments, wants_attestation)?,
+        };
+        Ok((settings, attestation))
     });
     let mut attestation = Attestation::default();
     let outcome = match prepared {
@@ -206,13 +244,18 @@ fn run(asked: &Asked) -> ExitCode {
             configuration.clone_from(&settings.effective);
             // Whatever happens, the verdict's files must say so.
             catch_unwind(AssertUnwindSafe(|| {
-                judge_in_runtime(&settings, store, &progress, &mut findings)
+                do_in_runtime(task, &settings, store, &progress, &mut findings)
             }))
             .unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
         }
         Err(error) => Err(error),
     };
     progress.finish();
+    let outcome = match outcome {
+        Ok(Done::Shard(written)) => return tell_shard(&printer, arguments.output, task, &written),
+        Ok(Done::Verdict(exit)) => Ok(exit),
+        Err(error) => Err(error),
+    };
     let ended = Ended {
         findings,
         configuration,
@@ -233,6 +276,23 @@ fn run(asked: &Asked) -> ExitCode {
             undelivered(exit, error.exit_code())
         }
     }
+}
+
+/// Says where a shard's summary lies. A shard has no verdict, and writes none of the files of one.
+fn tell_shard(
+    printer: &Printer,
+    form: OutputForm,
+    task: &Task<'_>,
+    written: &ShardWritten,
+) -> ExitCode {
+    let Task::Shard { share, .. } = task else {
+        return ExitCode::Pass;
+    };
+    let text = match form {
+        OutputForm::Text => render_shard(*share, written),
+        OutputForm::Json => render_shard_json(*share, written),
+    };
+    print(printer, &text)
 }
 
 /// Keeps the verdict for later runs; a failure is told and changes nothing.
@@ -263,12 +323,46 @@ fn panicked(payload: &(dyn Any + Send)) -> GateError {
     }
 }
 
-fn judge_in_runtime(
+async fn do_task(
+    task: &Task<'_>,
     settings: &Settings,
     store: Option<&Store>,
     progress: &Arc<Progress>,
     findings: &mut Findings,
-) -> Result<ExitCode, GateError> {
+) -> Result<Done, GateError> {
+    let place = |text: &str| {
+        Location::parse(text).map_err(|source| GateError::SummariesPlace {
+            name: "--summaries",
+            source,
+        })
+    };
+    match task {
+        Task::Judge => judge_model(settings, store, progress, findings)
+            .await
+            .map(Done::Verdict),
+        Task::Shard { share, summaries } => {
+            let Share { index, of } = *share;
+            if index >= of {
+                return Err(GateError::NoSuchShard { index, of });
+            }
+            let place = place(summaries)?;
+            score_shard(settings, *share, &place, progress, findings)
+                .await
+                .map(Done::Shard)
+        }
+        Task::Merge { summaries } => judge_shards(settings, &place(summaries)?, progress, findings)
+            .await
+            .map(Done::Verdict),
+    }
+}
+
+fn do_in_runtime(
+    task: &Task<'_>,
+    settings: &Settings,
+    store: Option<&Store>,
+    progress: &Arc<Progress>,
+    findings: &mut Findings,
+) -> Result<Done, GateError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -279,7 +373,7 @@ fn judge_in_runtime(
         let mut terminated = signal(SignalKind::terminate()).map_err(no_signals)?;
         let mut interrupted = signal(SignalKind::interrupt()).map_err(no_signals)?;
         tokio::select! {
-            outcome = judge_model(settings, store, progress, findings) => outcome,
+            outcome = do_task(task, settings, store, progress, findings) => outcome,
             _ = terminated.recv() => Err(GateError::Interrupted { signal: "SIGTERM" }),
             _ = interrupted.recv() => Err(GateError::Interrupted { signal: "SIGINT" }),
         }
@@ -308,7 +402,11 @@ fn tell(
     let exit = match &outcome {
         Ok(exit) => *exit,
         Err(error) => {
-            printer.talk(Talk::Plain, &render_error(&error.chain(), &error.hints()));
+            let mut hints = error.hints();
+            // Whoever asks S3 as somebody else than was meant sees it here.
+            let identity = report.environment.s3.as_ref();
+            hints.extend(identity.map(|identity| format!("S3 was asked at {identity}")));
+            printer.talk(Talk::Plain, &render_error(&error.chain(), &hints));
             error.exit_code()
         }
     };

@@ -16,6 +16,8 @@ mod reader;
 mod s3;
 mod s3_client;
 mod s3_error;
+mod s3_identity;
+mod share;
 mod source;
 mod stream;
 mod values;
@@ -29,9 +31,11 @@ pub use error::DatasetError;
 pub use local::LocalSource;
 pub use location::{Location, LocationError};
 pub use partition::{Comparison, FileFilter, Relation, split_pattern};
-pub use put::put;
+pub use put::{put, put_file};
 pub use s3::S3Source;
 pub use s3_client::S3Client;
+pub use s3_identity::s3_identity;
+pub use share::{CoverageError, FileRead, RowGroupRead, Share, joined};
 pub use source::{Cause, Object, ObjectSource, SourceError, is_hidden};
 pub use stream::{Evidence, FILES_LISTED_MAX, RowBatches};
 pub use values::{LabelsSeen, RowBatch, ValueError};
@@ -139,7 +143,14 @@ impl Dataset {
     /// Starts reading; must be called within a tokio runtime.
     #[must_use]
     pub fn into_batches(self) -> RowBatches {
+        self.into_share(Share::WHOLE)
+    }
+
+    /// Starts reading the row groups of one shard; must be called within a tokio runtime.
+    #[must_use]
+    pub fn into_share(self, share: Share) -> RowBatches {
         RowBatches::start(Plan {
+            share,
             source: self.source,
             files: self.files,
             selection: self.selection,

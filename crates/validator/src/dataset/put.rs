@@ -1,5 +1,7 @@
 //! Writes an object.
 
+use std::path::Path;
+
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::s3_client::S3Client;
@@ -16,8 +18,35 @@ pub async fn put(
     key: &str,
     bytes: Vec<u8>,
 ) -> Result<(), SourceError> {
+    put_stream(client, bucket, key, ByteStream::from(bytes)).await
+}
+
+/// Writes a file as an object, in one request.
+///
+/// # Errors
+/// As [`put`], and when the file cannot be read.
+pub async fn put_file(
+    client: &S3Client,
+    bucket: &str,
+    key: &str,
+    file: &Path,
+) -> Result<(), SourceError> {
+    let stream = ByteStream::from_path(file).await;
+    let stream = stream.map_err(|error| SourceError::Failed {
+        uri: file.display().to_string(),
+        source: error.into(),
+    })?;
+    put_stream(client, bucket, key, stream).await
+}
+
+async fn put_stream(
+    client: &S3Client,
+    bucket: &str,
+    key: &str,
+    body: ByteStream,
+) -> Result<(), SourceError> {
     let request = client.client.put_object().bucket(bucket).key(key);
-    match request.body(ByteStream::from(bytes)).send().await {
+    match request.body(body).send().await {
         Ok(_) => Ok(()),
         Err(error) => {
             let uri = format!("s3://{bucket}/{key}");

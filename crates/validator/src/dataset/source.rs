@@ -59,6 +59,18 @@ impl Object {
     pub fn etag(&self) -> Option<&str> {
         self.pin.strip_prefix(ETAG)
     }
+
+    /// Returns what tells this content from another as far as the listing does, the same on every
+    /// machine: an ETag, or size and time of change.
+    #[must_use]
+    pub fn listed_identity(&self) -> &str {
+        match self.pin.split_once('-') {
+            // Of a local file the inode comes first, which machines that share a volume may number
+            // in their own way.
+            Some((inode, rest)) if inode.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+            _ => &self.pin,
+        }
+    }
 }
 
 /// Tells whether a relative name is hidden from datasets, as `_SUCCESS` and `.crc` files are.

@@ -19,6 +19,7 @@ use super::columns::{ColumnSelection, Columns, resolve_like_first};
 use super::error::DatasetError;
 use super::partition::partitions;
 use super::reader::{ObjectReader, source_error};
+use super::share::{Extent, FileRead, RowGroupRead, Share, files_of};
 use super::source::{Object, ObjectSource};
 use super::values::{LabelsSeen, Place, RowBatch, ValueError, convert};
 
@@ -91,11 +92,21 @@ pub(super) struct Plan {
     /// Label and features of the first file, which sets them for all.
     pub(super) columns: Columns,
     pub(super) first: OpenFile,
+    /// Which row groups are read.
+    pub(super) share: Share,
 }
 
 enum Item {
-    File(Arc<Object>),
-    RowGroup(mpsc::Receiver<Message>),
+    File {
+        object: Arc<Object>,
+        /// Its position in the listing.
+        index: usize,
+        row_groups: usize,
+    },
+    RowGroup {
+        number: usize,
+        messages: mpsc::Receiver<Message>,
+    },
     Failed(DatasetError),
     /// Every file was handed over. Without it, the task that does so has died, and what came
     /// before is a part of the dataset only.
@@ -113,8 +124,10 @@ enum Message {
 #[derive(Debug)]
 pub struct RowBatches {
     items: mpsc::Receiver<Item>,
-    row_group: Option<mpsc::Receiver<Message>>,
+    row_group: Option<(usize, mpsc::Receiver<Message>)>,
     current: Option<CurrentFile>,
+    /// What was read of each file, where only a share is.
+    reads: Option<Vec<FileRead>>,
     label: String,
     vector_column: String,
     labels_seen: LabelsSeen,
@@ -122,16 +135,16 @@ pub struct RowBatches {
     /// What each column gave, where columns of vectors and of numbers mix.
     column_widths: Vec<usize>,
     is_complete: bool,
-    evidence: Evidence,
-    total: Sha256,
+    tally: Tally,
 }
 
 #[derive(Debug)]
 struct CurrentFile {
     object: Arc<Object>,
     rows: u64,
-    row_groups: usize,
+    rows_before: u64,
     digest: Sha256,
+    read: FileRead,
 }
 
 /// What was read, once all of it was.
@@ -153,10 +166,46 @@ pub struct Evidence {
 /// At most this many files are listed in a report.
 pub const FILES_LISTED_MAX: usize = 1000;
 
+/// Evidence in the making.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    evidence: Evidence,
+    total: Sha256,
+}
+
+impl Tally {
+    /// Adds the next file; `digest` covers its features and labels.
+    pub(super) fn add(&mut self, name: &str, bytes: u64, rows: u64, digest: [u8; 32]) {
+        self.total.update((name.len() as u64).to_le_bytes());
+        self.total.update(name.as_bytes());
+        self.total.update(rows.to_le_bytes());
+        self.total.update(digest);
+        self.evidence.files_total += 1;
+        self.evidence.bytes_total += bytes;
+        self.evidence.rows_total += rows;
+        if self.evidence.files.len() < FILES_LISTED_MAX {
+            self.evidence.files.push(DatasetFile {
+                name: name.to_owned(),
+                bytes,
+                rows,
+                identity: format!("sha256:{}", hex::encode(digest)),
+            });
+        }
+    }
+
+    /// Returns what was added so far.
+    pub(super) fn evidence(&self) -> Evidence {
+        let mut evidence = self.evidence.clone();
+        evidence.digest = format!("sha256:{}", hex::encode(self.total.clone().finalize()));
+        evidence
+    }
+}
+
 impl RowBatches {
     pub(super) fn start(plan: Plan) -> Self {
         let (sender, items) = mpsc::channel(ROW_GROUPS_AHEAD);
-        let batches = Self::receiving(items, &plan.selection.label, &plan.columns);
+        let mut batches = Self::receiving(items, &plan.selection.label, &plan.columns);
+        batches.reads = (plan.share != Share::WHOLE).then(Vec::new);
         tokio::spawn(coordinate(plan, sender));
         batches
     }
@@ -166,14 +215,14 @@ impl RowBatches {
             items,
             row_group: None,
             current: None,
+            reads: None,
             label: label.to_owned(),
             vector_column: columns.feature_names().join(","),
             labels_seen: LabelsSeen::default(),
             width: columns.width(),
             column_widths: Vec::new(),
             is_complete: false,
-            evidence: Evidence::default(),
-            total: Sha256::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -183,10 +232,16 @@ impl RowBatches {
     /// [`DatasetError`] for the first problem in file order; the stream is over then.
     pub fn next_blocking(&mut self) -> Result<Option<RowBatch>, DatasetError> {
         loop {
-            let Some(row_group) = &mut self.row_group else {
+            let Some((number, messages)) = &mut self.row_group else {
                 match self.items.blocking_recv() {
-                    Some(Item::RowGroup(receiver)) => self.row_group = Some(receiver),
-                    Some(Item::File(object)) => self.begin_file(object),
+                    Some(Item::RowGroup { number, messages }) => {
+                        self.row_group = Some((number, messages));
+                    }
+                    Some(Item::File {
+                        object,
+                        index,
+                        row_groups,
+                    }) => self.begin_file(object, index, row_groups),
                     Some(Item::Failed(error)) => return Err(error),
                     Some(Item::End) => {
                         self.end_file();
@@ -200,21 +255,27 @@ impl RowBatches {
                 }
                 continue;
             };
-            match row_group.blocking_recv() {
+            let number = *number;
+            match messages.blocking_recv() {
                 Some(Message::Batch(batch)) => return self.accept(batch).map(Some),
                 Some(Message::Failed(error)) => return Err(error),
                 Some(Message::Done(digest)) => {
                     self.row_group = None;
                     if let Some(current) = &mut self.current {
-                        current.row_groups += 1;
                         current.digest.update(digest);
+                        current.read.read.push(RowGroupRead {
+                            row_group: number as u64,
+                            rows: current.rows - current.rows_before,
+                            digest: hex::encode(digest),
+                        });
+                        current.rows_before = current.rows;
                     }
                 }
                 None => {
                     let current = self.current.as_ref();
                     return Err(DatasetError::Damaged {
                         file: current.map_or_else(String::new, |file| file.object.uri.clone()),
-                        row_group: current.map_or(0, |file| file.row_groups),
+                        row_group: number,
                         source: "the Parquet decoder gave up on malformed bytes".into(),
                     });
                 }
@@ -225,18 +286,34 @@ impl RowBatches {
     /// Returns what was read; complete once [`Self::next_blocking`] returned nothing.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
-        let mut evidence = self.evidence.clone();
-        evidence.digest = format!("sha256:{}", hex::encode(self.total.clone().finalize()));
-        evidence
+        self.tally.evidence()
     }
 
-    fn begin_file(&mut self, object: Arc<Object>) {
+    /// Returns what was read of each file that touches the share; empty where all is read.
+    pub fn take_reads(&mut self) -> Vec<FileRead> {
+        self.reads.take().unwrap_or_default()
+    }
+
+    /// Returns which spellings of the negative class occurred so far.
+    #[must_use]
+    pub const fn labels_seen(&self) -> LabelsSeen {
+        self.labels_seen
+    }
+
+    fn begin_file(&mut self, object: Arc<Object>, index: usize, row_groups: usize) {
         self.end_file();
         self.current = Some(CurrentFile {
-            object,
             rows: 0,
-            row_groups: 0,
+            rows_before: 0,
             digest: Sha256::new(),
+            read: FileRead {
+                file: index as u64,
+                name: object.name.clone(),
+                bytes: object.bytes,
+                row_groups: row_groups as u64,
+                read: Vec::new(),
+            },
+            object,
         });
     }
 
@@ -244,22 +321,12 @@ impl RowBatches {
         let Some(file) = self.current.take() else {
             return;
         };
-        let digest = file.digest.finalize();
-        self.total
-            .update((file.object.name.len() as u64).to_le_bytes());
-        self.total.update(file.object.name.as_bytes());
-        self.total.update(file.rows.to_le_bytes());
-        self.total.update(digest);
-        self.evidence.files_total += 1;
-        self.evidence.bytes_total += file.object.bytes;
-        self.evidence.rows_total += file.rows;
-        if self.evidence.files.len() < FILES_LISTED_MAX {
-            self.evidence.files.push(DatasetFile {
-                name: file.object.name.clone(),
-                bytes: file.object.bytes,
-                rows: file.rows,
-                identity: format!("sha256:{}", hex::encode(digest)),
-            });
+        let digest = file.digest.finalize().into();
+        let object = &file.object;
+        self.tally
+            .add(&object.name, object.bytes, file.rows, digest);
+        if let Some(reads) = &mut self.reads {
+            reads.push(file.read);
         }
     }
 
@@ -306,22 +373,29 @@ impl RowBatches {
 async fn coordinate(plan: Plan, items: mpsc::Sender<Item>) {
     let plan = Arc::new(plan);
     let budget = Arc::new(Semaphore::new(kibibytes(BUDGET_BYTES) as usize));
-    let files: Vec<_> = plan.files.iter().cloned().enumerate().collect();
+    let files = files_of(plan.files.iter().map(AsRef::as_ref), plan.share);
     let opened = futures::stream::iter(files)
-        .map(|(index, object)| {
+        .map(|(index, extent)| {
             let plan = Arc::clone(&plan);
+            let object = Arc::clone(&plan.files[index]);
             async move {
                 let open = if index == 0 {
                     plan.first.clone()
                 } else {
                     open_file(Arc::clone(&plan.source), Arc::clone(&object)).await?
                 };
-                Ok::<_, DatasetError>((object, open))
+                let file = FileToRead {
+                    object,
+                    index,
+                    extent,
+                    open,
+                };
+                Ok::<_, DatasetError>(file)
             }
         })
         .buffered(FOOTERS_AHEAD);
     let outcome = opened
-        .try_for_each(|(object, open)| start_file(&plan, &budget, &items, object, open))
+        .try_for_each(|file| start_file(&plan, &budget, &items, file))
         .await;
     // The consumer may have gone; then nobody waits for the end.
     let _ = items
@@ -329,13 +403,26 @@ async fn coordinate(plan: Plan, items: mpsc::Sender<Item>) {
         .await;
 }
 
+/// A file that holds row groups of the share.
+struct FileToRead {
+    object: Arc<Object>,
+    index: usize,
+    extent: Extent,
+    open: OpenFile,
+}
+
 async fn start_file(
     plan: &Plan,
     budget: &Arc<Semaphore>,
     items: &mpsc::Sender<Item>,
-    object: Arc<Object>,
-    open: OpenFile,
+    file: FileToRead,
 ) -> Result<(), DatasetError> {
+    let FileToRead {
+        object,
+        index,
+        extent,
+        open,
+    } = file;
     let columns_error = |source| DatasetError::Columns {
         file: object.uri.clone(),
         source,
@@ -350,13 +437,23 @@ async fn start_file(
         &in_folders,
     )
     .map_err(columns_error)?;
-    if items.send(Item::File(Arc::clone(&object))).await.is_err() {
+    let row_groups = open.metadata.metadata().num_row_groups();
+    let begun = Item::File {
+        object: Arc::clone(&object),
+        index,
+        row_groups,
+    };
+    if items.send(begun).await.is_err() {
         return Ok(());
     }
-    let mut first_row = 0;
-    for row_group in 0..open.metadata.metadata().num_row_groups() {
+    let mut first_row: u64 = 0;
+    for row_group in 0..row_groups {
         let declared = open.metadata.metadata().row_group(row_group);
         let rows = u64::try_from(declared.num_rows()).unwrap_or_default();
+        if !extent.holds(declared) {
+            first_row = first_row.saturating_add(rows);
+            continue;
+        }
         let job = RowGroupJob {
             file: Arc::from(object.uri.as_str()),
             open: open.clone(),
@@ -373,9 +470,13 @@ async fn start_file(
         let Ok(permit) = Arc::clone(budget).acquire_many_owned(cost).await else {
             return Ok(());
         };
-        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+        let (sender, messages) = mpsc::channel(BATCHES_AHEAD);
         tokio::spawn(job.run(sender, permit));
-        if items.send(Item::RowGroup(receiver)).await.is_err() {
+        let started = Item::RowGroup {
+            number: row_group,
+            messages,
+        };
+        if items.send(started).await.is_err() {
             return Ok(());
         }
     }

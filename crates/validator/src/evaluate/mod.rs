@@ -167,9 +167,8 @@ impl EvaluateError {
             Self::Champion(source) => source.exit_code(),
             Self::WholeNumbers { .. } | Self::AlongClasses { .. } => ExitCode::Data,
             Self::Classes { .. } => ExitCode::Model,
-            Self::Width { .. } | Self::NanFromInfiniteFeatures { .. } | Self::Along { .. } => {
-                ExitCode::Data
-            }
+            Self::Along { source, .. } => source.exit_code(),
+            Self::Width { .. } | Self::NanFromInfiniteFeatures { .. } => ExitCode::Data,
             Self::Scoring { source, .. } => scorer_exit_code(source),
             Self::NanScore { .. } | Self::Shape { .. } => ExitCode::Model,
         }

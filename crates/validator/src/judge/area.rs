@@ -3,11 +3,12 @@
 use verdict::auc::Auc;
 use verdict::interval::{CLASS_ROWS_FIRM, IntervalMethod, Tails, bounds};
 use verdict::metric::{
-    Binning, MetricError, OutputDecision, calibration, precision_recall_curve, roc_curve,
+    Binning, MetricError, OutputDecision, RankedRows, calibration, precision_recall_curve,
+    roc_curve,
 };
 use verdict::report::{AucSection, CurvesSection, MetricsSection};
-use verdict::score::RankedScores;
 
+use crate::runs::Scores;
 use crate::settings::CONFIDENCE;
 
 /// Points of a curve in the report.
@@ -17,7 +18,7 @@ const CALIBRATION_BINS: usize = 15;
 
 /// Returns the curves of all rows.
 pub(super) fn curves(
-    scores: &RankedScores,
+    scores: &Scores,
     output: &OutputDecision,
 ) -> Result<CurvesSection, MetricError> {
     Ok(CurvesSection {
@@ -30,7 +31,7 @@ pub(super) fn curves(
 }
 
 /// Describes the scores of the whole dataset.
-pub(super) fn section(area: &Auc, scores: &RankedScores, infinite: u64) -> MetricsSection {
+pub(super) fn section(area: &Auc, scores: &Scores, infinite: u64) -> MetricsSection {
     let one_sided = bounds(area, CONFIDENCE, Tails::OneSided, IntervalMethod::LogitT);
     let two_sided = bounds(area, CONFIDENCE, Tails::TwoSided, IntervalMethod::LogitT);
     let (minimum, maximum) = scores.range().unwrap_or((f64::NAN, f64::NAN));

@@ -3,12 +3,12 @@
 use verdict::auc::{MetricError, auc};
 use verdict::decision::{Rule, judge_by};
 use verdict::metric::multiclass::MulticlassError;
-use verdict::metric::{Groups, OutputKind, OutputSetting, Totals, decide_output};
+use verdict::metric::{Groups, OutputKind, OutputSetting, RankedRows, Totals, decide_output};
 use verdict::report::{Check, CurvesSection, MetricsSection, Outcome};
 use verdict::slices::{Correction, SliceEstimate, SliceMinimum, SliceRule, judge_slices};
 
-use super::gather::{Gathered, Population};
 use super::measure::{Measured, Outputs, measure};
+use super::population::{Gathered, Population};
 use super::{GatherError, area};
 use crate::gate::file::{CorrectionName, DecideOnName, OutputMeaning};
 use crate::settings::{Bar, MetricCheck, Slice, Subject};
@@ -82,9 +82,13 @@ pub fn judge(
             judged.extend(judge_parts(check, slice, parts, outputs, &mut warnings));
         }
     }
+    let curves = area::curves(&whole.scores, &output)?;
+    if let Some(fault) = gathered.take_fault() {
+        return Err(JudgeError::Gather(fault.into()));
+    }
     Ok(Judged {
         section,
-        curves: area::curves(&whole.scores, &output)?,
+        curves,
         checks: judged,
         warnings,
     })

@@ -4,6 +4,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use sha2::{Digest, Sha256};
+use verdict::exit::ExitCode;
+use verdict::summary::RunError;
 
 use super::gather::PARTS_MAX;
 
@@ -54,6 +56,18 @@ pub enum GatherError {
         /// What it is needed as.
         wanted: &'static str,
     },
+    /// Rows beyond the memory for them.
+    #[error("sorted rows cannot be kept in a temporary file: {why}")]
+    Spill {
+        /// What the disk said, or what the file holds.
+        why: String,
+    },
+    /// Sorted rows that do not read.
+    #[error("sorted rows cannot be read: {why}")]
+    Run {
+        /// What is wrong with them.
+        why: String,
+    },
     /// Scores that do not belong to the rows.
     #[error("{scores} scores came for {rows} rows")]
     Length {
@@ -64,7 +78,29 @@ pub enum GatherError {
     },
 }
 
+impl From<RunError> for GatherError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Io(cause) => Self::Spill {
+                why: cause.to_string(),
+            },
+            other => Self::Run {
+                why: other.to_string(),
+            },
+        }
+    }
+}
+
 impl GatherError {
+    /// Returns the exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Spill { .. } => ExitCode::Infrastructure,
+            _ => ExitCode::Data,
+        }
+    }
+
     /// Returns what a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -78,7 +114,10 @@ impl GatherError {
             Self::TooManyParts { .. } => {
                 "cut a numeric column by `edges`, or slice by a coarser column".into()
             }
-            Self::Type { .. } | Self::Length { .. } => return None,
+            Self::Spill { .. } => {
+                "give the folder that TMPDIR names room on a disk: up to 5 bytes a row for all rows and for each slice".into()
+            }
+            Self::Run { .. } | Self::Type { .. } | Self::Length { .. } => return None,
         })
     }
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 use verdict::bootstrap::{PairedRow, Row};
-use verdict::paired::{PairedAccumulator, PairedScores};
-use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
 use super::columns::{GatherError, cast_to, hashes, weights};
-use crate::settings::{Settings, Slice, Subject};
+use super::population::{Gathered, Part, RunsOfPart};
+use crate::runs::{SPILL_ROWS, Spill};
+use crate::settings::{Settings, Subject};
 
 /// The most parts that one column may make.
 pub const PARTS_MAX: usize = 200;
@@ -94,14 +94,10 @@ pub struct Gatherer {
     slices: Vec<Parts>,
     ids: Vec<u128>,
     champion_range: Option<(f64, f64)>,
-}
-
-#[derive(Debug, Default)]
-struct Part {
-    scores: ScoreAccumulator,
-    rows: Vec<Row>,
-    paired_rows: Vec<PairedRow>,
-    paired: PairedAccumulator,
+    /// Rows in memory, those of slices counted again.
+    pending: u64,
+    pending_max: u64,
+    spill: Option<Spill>,
 }
 
 #[derive(Debug)]
@@ -110,47 +106,6 @@ struct Parts {
     edges: Vec<f64>,
     names: HashMap<String, usize>,
     parts: Vec<(String, Part)>,
-}
-
-/// Rows that are judged together.
-#[derive(Debug)]
-pub struct Population {
-    /// What the rows have in common, such as `country=DE`; empty for all rows.
-    pub name: String,
-    /// The model's outputs in order.
-    pub scores: RankedScores,
-    /// The rows themselves, where weights or groups matter; else empty.
-    pub rows: Vec<Row>,
-    /// The rows under both models, where there is a champion and weights or groups matter.
-    pub paired_rows: Vec<PairedRow>,
-    /// Both models' outputs, where there is a champion.
-    pub paired: Option<PairedScores>,
-}
-
-/// All populations.
-#[derive(Debug)]
-pub struct Gathered {
-    /// All rows.
-    pub whole: Population,
-    /// The parts of each cut, by column and edges, in order of their names.
-    pub slices: Vec<(Cut, Vec<Population>)>,
-    /// The least and the largest of the champion's outputs.
-    pub champion_range: Option<(f64, f64)>,
-    /// Whether rows carry weights.
-    pub weighted: bool,
-    /// Whether rows belong to groups.
-    pub grouped: bool,
-}
-
-impl Gathered {
-    /// Returns the parts that a check's slice means.
-    #[must_use]
-    pub fn parts(&self, slice: &Slice) -> &[Population] {
-        self.slices
-            .iter()
-            .find(|((by, edges), _)| *by == slice.by && *edges == slice.edges)
-            .map_or(&[], |(_, parts)| parts)
-    }
 }
 
 impl Gatherer {
@@ -173,7 +128,17 @@ impl Gatherer {
             slices,
             ids: Vec::new(),
             champion_range: None,
+            pending: 0,
+            pending_max: SPILL_ROWS,
+            spill: None,
         }
+    }
+
+    /// Spills scores to disk beyond this many rows instead of the usual number.
+    #[must_use]
+    pub fn spilling_beyond(mut self, rows: u64) -> Self {
+        self.pending_max = rows;
+        self
     }
 
     /// Adds a batch.
@@ -259,7 +224,43 @@ impl Gatherer {
                 }
             }
         }
+        self.pending += (rows * (1 + self.slices.len())) as u64;
+        if self.pending > self.pending_max {
+            self.spill_all()?;
+        }
         Ok(())
+    }
+
+    /// Writes the scores of every part to disk and forgets them.
+    fn spill_all(&mut self) -> Result<(), GatherError> {
+        let spill = opened(&mut self.spill)?;
+        let parts = self
+            .slices
+            .iter_mut()
+            .flat_map(|slices| slices.parts.iter_mut().map(|(_, part)| part));
+        for part in std::iter::once(&mut self.whole).chain(parts) {
+            part.spill(spill)?;
+        }
+        self.pending = 0;
+        Ok(())
+    }
+
+    /// Writes everything as runs that merge with those of other shards. What does not merge was
+    /// refused before; see [`crate::shard`].
+    ///
+    /// # Errors
+    /// [`GatherError::Spill`].
+    pub fn into_runs(mut self) -> Result<Vec<RunsOfPart>, GatherError> {
+        self.spill_all()?;
+        let spill = opened(&mut self.spill)?;
+        let weighted = self.plan.weight.is_some();
+        let mut all = vec![self.whole.into_runs(None, String::new(), weighted, spill)?];
+        for (cut, slices) in self.slices.into_iter().enumerate() {
+            for (name, part) in slices.parts {
+                all.push(part.into_runs(Some(cut), name, weighted, spill)?);
+            }
+        }
+        Ok(all)
     }
 
     /// Sorts what was gathered.
@@ -279,16 +280,19 @@ impl Gatherer {
             }
         }
         let with_champion = self.plan.with_champion;
-        let slices = self.slices.into_iter().map(|mut slices| {
+        let spill = &mut self.spill;
+        let mut slices = Vec::with_capacity(self.slices.len());
+        for mut cut in self.slices {
             // Names in order, so that the report does not depend on that of rows.
-            slices.parts.sort_by(|left, right| left.0.cmp(&right.0));
-            let parts = slices.parts.into_iter();
-            let populations = parts.map(|(name, part)| part.finish(name, with_champion));
-            ((slices.by, slices.edges), populations.collect())
-        });
+            cut.parts.sort_by(|left, right| left.0.cmp(&right.0));
+            let parts = cut.parts.into_iter();
+            let populations = parts.map(|(name, part)| part.finish(name, with_champion, spill));
+            let populations = populations.collect::<Result<Vec<_>, _>>()?;
+            slices.push(((cut.by, cut.edges), populations));
+        }
         Ok(Gathered {
-            slices: slices.collect(),
-            whole: self.whole.finish(String::new(), with_champion),
+            slices,
+            whole: self.whole.finish(String::new(), with_champion, spill)?,
             champion_range: self.champion_range,
             weighted: self.plan.weight.is_some(),
             grouped: self.plan.group.is_some(),
@@ -296,43 +300,12 @@ impl Gatherer {
     }
 }
 
-impl Part {
-    fn extend(
-        &mut self,
-        scores: &[f64],
-        champion: Option<&[f64]>,
-        labels: &[bool],
-        exact_in_f32: bool,
-    ) -> Result<(), GatherError> {
-        let slice = if exact_in_f32 {
-            ScoreSlice::Widened(scores)
-        } else {
-            ScoreSlice::Double(scores)
-        };
-        let wrong = GatherError::Length {
-            scores: scores.len(),
-            rows: labels.len(),
-        };
-        self.scores
-            .extend(slice, labels)
-            .map_err(|_| wrong.clone())?;
-        if let Some(champion) = champion {
-            self.paired
-                .extend(champion, scores, labels)
-                .map_err(|_| wrong)?;
-        }
-        Ok(())
+/// Returns the file to spill to, made on first use.
+pub(super) fn opened(spill: &mut Option<Spill>) -> Result<&mut Spill, GatherError> {
+    if spill.is_none() {
+        *spill = Some(Spill::new()?);
     }
-
-    fn finish(self, name: String, with_champion: bool) -> Population {
-        Population {
-            name,
-            scores: self.scores.finish(),
-            rows: self.rows,
-            paired_rows: self.paired_rows,
-            paired: with_champion.then(|| self.paired.finish()),
-        }
-    }
+    Ok(spill.as_mut().expect("it was just made"))
 }
 
 impl Parts {

@@ -5,13 +5,14 @@ use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
 use verdict::decision::{Estimate, Limit};
 use verdict::interval::{Bounds, CLASS_ROWS_MINIMUM, IntervalMethod, Tails, bounds, bounds_always};
 use verdict::metric::{
-    Groups, MassList, Metric, MetricError, OutputKind, WeightedAccumulator, confusion, evaluate,
+    Groups, MassList, Metric, MetricError, OutputKind, RankedRows, WeightedAccumulator, confusion,
+    evaluate,
 };
 use verdict::paired::compare;
 use verdict::proportion::{Proportion, wilson};
 use verdict::slices::{TailProbabilities, area_tails, normal_tails};
 
-use super::gather::Population;
+use super::population::Population;
 use crate::gate::file::DecideOnName;
 use crate::settings::{Bar, MetricCheck, Subject};
 

@@ -10,11 +10,13 @@ mod columns;
 mod gather;
 mod measure;
 mod plan;
+mod population;
 #[cfg(test)]
 mod tests;
 
 pub use checks::{JudgeError, Judged, judge};
 pub use classes::{ClassGatherer, JudgedClasses, ScoredClasses};
 pub use columns::GatherError;
-pub use gather::{Cut, GatherPlan, Gathered, Gatherer, PARTS_MAX, Population, ScoredRows};
+pub use gather::{Cut, GatherPlan, Gatherer, PARTS_MAX, ScoredRows};
 pub use plan::{Amount, Expected, Need, plan};
+pub use population::{Gathered, Population, RunsOfPart};

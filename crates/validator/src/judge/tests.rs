@@ -431,3 +431,110 @@ fn groups_widen_the_change_from_a_champion_too() {
         "{alone:?} {together:?}"
     );
 }
+
+/// Rows of two cuts in small batches, spilled to disk after so many.
+fn spilled(plan: &GatherPlan, rows: usize, beyond: u64) -> Gatherer {
+    let (scores, labels) = scores(rows, 0.4);
+    let country: Vec<String> = (0..rows).map(|row| format!("c{}", row % 3)).collect();
+    let amount: Vec<f64> = (0..rows).map(|row| (row % 100) as f64).collect();
+    let mut gatherer = Gatherer::new(plan.clone()).spilling_beyond(beyond);
+    for start in (0..rows).step_by(64) {
+        let end = rows.min(start + 64);
+        gatherer
+            .take(ScoredRows {
+                scores: &scores[start..end],
+                exact_in_f32: false,
+                champion: None,
+                labels: &labels[start..end],
+                along: &[
+                    along("country", StringArray::from(country[start..end].to_vec())),
+                    along("amount", Float64Array::from(amount[start..end].to_vec())),
+                    along("w", Float64Array::from(vec![2.0; end - start])),
+                ],
+            })
+            .expect("takes");
+    }
+    gatherer
+}
+
+fn of_two_cuts(weight: Option<&str>) -> (Vec<MetricCheck>, GatherPlan) {
+    let checks = checks(
+        "[{metric: auc, min: 0.5}, {metric: f1, at: 0.6, min: 0.1, decide_on: lower_bound}, \
+          {metric: log_loss, max: 5}, {metric: auc, min: 0.5, slice: {by: country}}, \
+          {metric: recall, at: 0.6, min: 0.1, slice: {by: amount, edges: [30, 60]}}]",
+    );
+    let plan = GatherPlan {
+        slices: vec![
+            ("country".to_owned(), vec![]),
+            ("amount".to_owned(), vec![30.0, 60.0]),
+        ],
+        weight: weight.map(str::to_owned),
+        ..GatherPlan::default()
+    };
+    (checks, plan)
+}
+
+#[test]
+fn rows_that_were_spilled_to_disk_give_the_same_bits() {
+    let (checks, plan) = of_two_cuts(None);
+    let in_memory = spilled(&plan, 3000, u64::MAX).finish().expect("gathers");
+    let expected = judge(&in_memory, 0, OutputMeaning::Logits, &checks).expect("judges");
+    for beyond in [0, 100, 5000] {
+        let on_disk = spilled(&plan, 3000, beyond).finish().expect("gathers");
+        let found = judge(&on_disk, 0, OutputMeaning::Logits, &checks).expect("judges");
+        assert_eq!(found.checks, expected.checks, "beyond {beyond}");
+        assert_eq!(found.section, expected.section, "beyond {beyond}");
+        assert_eq!(found.curves, expected.curves, "beyond {beyond}");
+    }
+}
+
+#[test]
+fn runs_of_several_gatherers_merge_to_the_rows_of_one() {
+    for weight in [None, Some("w")] {
+        let (checks, plan) = of_two_cuts(weight);
+        // Twice the same rows: every count doubles, and every group exists in both.
+        let both = || {
+            let runs = [spilled(&plan, 1000, 70), spilled(&plan, 1000, u64::MAX)];
+            runs.into_iter()
+                .flat_map(|gatherer| gatherer.into_runs().expect("runs"))
+                .collect()
+        };
+        let merged = Gathered::of_runs(&plan, both()).expect("merges");
+        let (scores, labels) = scores(1000, 0.4);
+        let mut one = spilled(&plan, 1000, u64::MAX);
+        let rows = 1000;
+        one.take(ScoredRows {
+            scores: &scores,
+            exact_in_f32: false,
+            champion: None,
+            labels: &labels,
+            along: &[
+                along(
+                    "country",
+                    StringArray::from(
+                        (0..rows)
+                            .map(|row| format!("c{}", row % 3))
+                            .collect::<Vec<_>>(),
+                    ),
+                ),
+                along(
+                    "amount",
+                    Float64Array::from((0..rows).map(|row| (row % 100) as f64).collect::<Vec<_>>()),
+                ),
+                along("w", Float64Array::from(vec![2.0; rows])),
+            ],
+        })
+        .expect("takes");
+        let expected = judge(
+            &one.finish().expect("gathers"),
+            0,
+            OutputMeaning::Logits,
+            &checks,
+        )
+        .expect("judges");
+        let found = judge(&merged, 0, OutputMeaning::Logits, &checks).expect("judges");
+        assert_eq!(found.checks, expected.checks, "weight {weight:?}");
+        assert_eq!(found.section, expected.section);
+        assert_eq!(found.curves, expected.curves);
+    }
+}

@@ -15,6 +15,7 @@ pub mod progress;
 mod prometheus;
 pub mod reason;
 mod settings;
+mod shard;
 mod text;
 mod verification;
 
@@ -28,5 +29,6 @@ pub use plan::render_plan;
 pub use printer::{Printer, Talk};
 pub use prometheus::render_prometheus;
 pub use settings::render_settings;
+pub use shard::{render_shard, render_shard_json};
 pub use text::{render_error, render_report};
 pub use verification::{Verification, render_verification};

@@ -95,7 +95,7 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
             paint(
                 DIM,
                 &format!(
-                    "({} {}, {} rows: {} positive, {} negative; {} features)",
+                    "({} {}, {} rows: {} positive, {} negative; {} features{})",
                     count(dataset.files_total),
                     if dataset.files_total == 1 {
                         "file"
@@ -105,9 +105,20 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
                     count(metrics.rows),
                     count(metrics.positives),
                     count(metrics.negatives),
-                    count(dataset.width)
+                    count(dataset.width),
+                    report
+                        .shards
+                        .map_or_else(String::new, |shards| format!("; {} shards", count(shards)))
                 )
             )
+        )?;
+    }
+    if let Some(identity) = &report.environment.s3 {
+        writeln!(
+            text,
+            "{}       {}",
+            paint(BOLD, "s3"),
+            paint(DIM, &identity.to_string())
         )?;
     }
     writeln!(text)

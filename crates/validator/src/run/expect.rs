@@ -1,5 +1,7 @@
 //! What a gate file says that the data must be, before anything is judged.
 
+use verdict::metric::RankedRows;
+
 use crate::dataset::Evidence;
 use crate::error::GateError;
 use crate::judge::Gathered;

@@ -15,7 +15,9 @@ use crate::error::GateError;
 use crate::evaluate::{Difference, RowSample, compare_alone};
 use crate::findings::Findings;
 use crate::gate::file::{DecideOnName, OnInconclusiveName};
-use crate::scorer::{LatencyPlan, ScorerProcess};
+use crate::scorer::{
+    Arrivals, LatencyPlan, LatencySamples, Scorer, ScorerProcess, ThrottleEvidence,
+};
 use crate::settings::{CONFIDENCE, LatencyCheck, Settings};
 
 /// Where the calls tell as much as this share of them, latency bounds are too narrow to go
@@ -23,35 +25,62 @@ use crate::settings::{CONFIDENCE, LatencyCheck, Settings};
 const EFFECTIVE_SHARE_NOTABLE: f64 = 0.5;
 /// What settles the check of an overloaded run.
 const OVERLOAD: &str = "overload";
+/// What settles the check of a shard that ran out of time.
+const SLOW_SHARD: &str = "slow-shard";
 
-/// Measures every latency check one after the other and adds checks and evidence.
-pub(super) async fn measure_all(
+/// The timed calls of one check, of one machine or of several shards.
+pub(super) struct Sampled {
+    pub(super) check: LatencyCheck,
+    pub(super) distinct_rows: usize,
+    /// At least one.
+    pub(super) of_shards: Vec<LatencySamples>,
+}
+
+/// How timed calls end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// As soon as no further call can turn the verdict.
+    Early,
+    /// After all calls: those of other shards come to them.
+    Late,
+}
+
+/// Times the calls of every latency check, one after the other.
+pub(super) async fn sample_all(
     settings: &Settings,
     mut scorer: ScorerProcess,
     sample: RowSample,
+    stop: Stop,
     findings: &mut Findings,
-) -> Result<(), GateError> {
+) -> Result<Vec<Sampled>, GateError> {
     let started = Instant::now();
     let uri = settings.model.to_string();
     let checks = settings.latency.clone();
-    let (difference, measured) = tokio::task::spawn_blocking(move || {
+    let (difference, sampled) = tokio::task::spawn_blocking(move || {
         let rows = sample.into_rows();
         let difference =
             compare_alone(&mut scorer, rows.view()).map_err(|source| GateError::SingleRow {
                 uri: uri.clone(),
                 source,
             })?;
-        let measured = checks
+        let sampled = checks
             .into_iter()
             .map(|check| {
                 let rows = repeated(rows.view(), check.batch);
-                let plan = plan(&check);
-                let found = bench::measure(&mut scorer, rows.view(), &plan, question(&check));
-                Ok((check, found?))
+                let mut plan = plan(&check);
+                if stop == Stop::Late {
+                    plan.stop_after = None;
+                }
+                let samples = scorer.measure(rows.view(), &plan)?;
+                Ok(Sampled {
+                    distinct_rows: rows.nrows(),
+                    of_shards: vec![samples],
+                    check,
+                })
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| GateError::Latency { uri, source })?;
-        Ok::<_, GateError>((difference, measured))
+        Ok::<_, GateError>((difference, sampled))
     })
     .await
     .map_err(|error| internal(&error))??;
@@ -61,11 +90,37 @@ pub(super) async fn measure_all(
         ));
     }
     findings.timings.latency_s = Some(started.elapsed().as_secs_f64());
-    for (check, found) in measured {
+    Ok(sampled)
+}
+
+/// Judges every latency check and adds checks and evidence.
+pub(super) fn judge_all(settings: &Settings, sampled: Vec<Sampled>, findings: &mut Findings) {
+    for Sampled {
+        check,
+        distinct_rows,
+        of_shards,
+    } in sampled
+    {
+        let plan = plan(&check);
+        let summarise = |samples: &LatencySamples| {
+            bench::summarise(samples, &plan, distinct_rows, question(&check))
+        };
+        let found = summarise(&pooled(&of_shards));
         findings.environment.scorer_resident_bytes_max = found.scorer_resident_bytes_max;
         warn_of_timings(&check, &found, findings);
         let (mut judged, note) = judged(&check, &found);
-        if found.section.overloaded {
+        if let Some(worse) = worst_of_hurried(&check, &judged, &of_shards, summarise) {
+            judged.outcome = worse;
+            judged.settled_by = Some(SLOW_SHARD.to_owned());
+            findings.warnings.push(format!(
+                "`{}`: a shard ran out of time, so that its slow calls are too few among all; by its own calls the check is a {worse}",
+                check.name
+            ));
+        }
+        let overloaded = of_shards
+            .iter()
+            .any(|samples| summarise(samples).section.overloaded);
+        if overloaded || found.section.overloaded {
             // The quantiles of a growing queue depend on how long the run was.
             judged.outcome = Outcome::Fail;
             judged.settled_by = Some(OVERLOAD.to_owned());
@@ -81,7 +136,65 @@ pub(super) async fn measure_all(
     }
     let resources = resources(settings, findings);
     findings.checks.extend(resources);
-    Ok(())
+}
+
+/// Puts the calls of all shards together; of what is not a call, the worst counts.
+fn pooled(of_shards: &[LatencySamples]) -> LatencySamples {
+    let mut shards = of_shards.iter();
+    let mut pool = shards
+        .next()
+        .cloned()
+        .expect("at least one machine timed calls");
+    for shard in shards {
+        pool.nanoseconds.extend(&shard.nanoseconds);
+        pool.warm_up_calls += shard.warm_up_calls;
+        pool.warm_up_stable &= shard.warm_up_stable;
+        pool.warm_up = pool.warm_up.max(shard.warm_up);
+        if shard.load + shard.first_call > pool.load + pool.first_call {
+            (pool.load, pool.first_call) = (shard.load, shard.first_call);
+            pool.first_call_rows = shard.first_call_rows;
+        }
+        pool.elapsed = pool.elapsed.max(shard.elapsed);
+        pool.budget_exhausted |= shard.budget_exhausted;
+        pool.stopped_early |= shard.stopped_early;
+        pool.backlog += shard.backlog;
+        pool.overhead_ns = pool.overhead_ns.max(shard.overhead_ns);
+        pool.peak_memory_bytes = pool.peak_memory_bytes.max(shard.peak_memory_bytes);
+        pool.throttling = match (pool.throttling, shard.throttling) {
+            (Some(one), Some(two)) => Some(ThrottleEvidence {
+                periods: one.periods + two.periods,
+                throttled_periods: one.throttled_periods + two.throttled_periods,
+                throttled_us: one.throttled_us + two.throttled_us,
+            }),
+            (one, two) => one.or(two),
+        };
+    }
+    pool
+}
+
+/// A shard that is slow enough to run out of time makes fewer calls than the others, and so weighs
+/// less in the pool than it would in a service. Such a shard has to hold the limit by itself; returns
+/// the worst outcome that is worse than the pool's.
+fn worst_of_hurried(
+    check: &LatencyCheck,
+    pool: &Check,
+    of_shards: &[LatencySamples],
+    summarise: impl Fn(&LatencySamples) -> Measurement,
+) -> Option<Outcome> {
+    if of_shards.len() < 2 || check.arrivals != Arrivals::Closed {
+        return None;
+    }
+    let badness = |outcome: Outcome| match outcome {
+        Outcome::Pass => 0,
+        Outcome::Inconclusive => 1,
+        Outcome::Fail | Outcome::Error => 2,
+    };
+    of_shards
+        .iter()
+        .filter(|samples| samples.budget_exhausted)
+        .map(|samples| judged(check, &summarise(samples)).0.outcome)
+        .filter(|&outcome| badness(outcome) > badness(pool.outcome))
+        .max_by_key(|&outcome| badness(outcome))
 }
 
 /// Returns at least `rows_min` rows: those there are, over and over.

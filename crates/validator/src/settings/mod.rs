@@ -40,6 +40,8 @@ pub const LABEL_DEFAULT: &str = "label";
 pub const THREADS_DEFAULT: usize = 1;
 /// Seconds for the timed calls where nothing is said.
 pub const TIME_BUDGET_S_DEFAULT: u64 = 60;
+/// Stands for a place that is only named when a model is judged.
+pub const LATER: &str = "(named when a model is judged)";
 /// The confidence of every bound.
 pub const CONFIDENCE: f64 = 0.95;
 /// Where Kubernetes looks for a termination message.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Question, Resampling};
-use crate::metric::{Groups, Mass, Totals};
+use crate::metric::{Groups, Mass, RankedRows, Totals};
 use crate::paired::PairedScores;
 use crate::random::{Stream, poisson_one_of};
-use crate::score::{RankedScores, TieGroup};
+use crate::score::TieGroup;
 use crate::summary::Entry;
 
 /// One row, where weights or clusters matter.
@@ -73,7 +73,7 @@ impl Sample {
     /// Takes unweighted rows. Of more than 32,768 distinct scores, neighbours are drawn
     /// together; the values of replicates are then shifted to the exact point estimate.
     #[must_use]
-    pub fn of_scores(scores: &RankedScores) -> Self {
+    pub fn of_scores(scores: &impl RankedRows) -> Self {
         let mut distinct = 0usize;
         scores.for_each_tie_group(|_| distinct += 1);
         let rows = (scores.positives(), scores.negatives());

@@ -70,7 +70,41 @@ pub trait Groups {
     }
 }
 
-impl Groups for RankedScores {
+/// Unweighted rows in ascending order of their raw outputs, wherever they are held: in memory
+/// ([`RankedScores`]) or in a run on disk.
+pub trait RankedRows {
+    /// Returns how many rows of the positive class there are.
+    fn positives(&self) -> u64;
+
+    /// Returns how many rows of the negative class there are.
+    fn negatives(&self) -> u64;
+
+    /// Returns the least and the largest raw output, or nothing when there are no rows.
+    fn range(&self) -> Option<(f64, f64)>;
+
+    /// Calls `visit` with each group of tied scores, in ascending order of the score.
+    fn for_each_tie_group(&self, visit: impl FnMut(TieGroup));
+}
+
+impl RankedRows for RankedScores {
+    fn positives(&self) -> u64 {
+        self.positives()
+    }
+
+    fn negatives(&self) -> u64 {
+        self.negatives()
+    }
+
+    fn range(&self) -> Option<(f64, f64)> {
+        self.range()
+    }
+
+    fn for_each_tie_group(&self, visit: impl FnMut(TieGroup)) {
+        self.for_each_tie_group(visit);
+    }
+}
+
+impl<R: RankedRows> Groups for R {
     fn totals(&self) -> Totals {
         let (minimum, maximum) = self.range().unwrap_or((f64::NAN, f64::NAN));
         Totals {

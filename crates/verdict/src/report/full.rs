@@ -44,6 +44,9 @@ pub struct Report {
     /// The model that it was compared with; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion: Option<ModelSection>,
+    /// How many shards the verdict was put together from; absent where one machine read all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u64>,
     /// Where it ran.
     pub environment: Environment,
     /// How long each part took.
@@ -334,6 +337,34 @@ pub struct Environment {
     pub validator_resident_bytes_max: Option<u64>,
     /// Largest resident memory of the process that ran the model.
     pub scorer_resident_bytes_max: Option<u64>,
+    /// As whom S3 was asked; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Identity>,
+}
+
+/// As whom S3 was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct S3Identity {
+    /// Where requests went.
+    pub endpoint: String,
+    /// Where the credentials come from, such as `environment variables`.
+    pub credentials: String,
+    /// The last four characters of the access key's id; null where it is too short to be cut.
+    pub access_key_ends_in: Option<String>,
+}
+
+impl std::fmt::Display for S3Identity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{}, credentials from {}",
+            self.endpoint, self.credentials
+        )?;
+        match &self.access_key_ends_in {
+            Some(end) => write!(formatter, ", access key …{end}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How long each part took, in seconds.

@@ -249,6 +249,12 @@ impl<W: Write> RunWriter<W> {
     }
 }
 
+/// Returns the checksum that runs carry (CRC-32), for what is written beside them.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
 fn put(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);

@@ -21,6 +21,6 @@ pub mod shards;
 pub mod stream;
 
 pub use accumulator::{Summary, SummaryAccumulator};
-pub use codec::{KeyWidth, RunError, RunHeader, RunReader, RunTotals, RunWriter};
+pub use codec::{KeyWidth, RunError, RunHeader, RunReader, RunTotals, RunWriter, checksum};
 pub use entry::Entry;
 pub use merging::{Merge, merge};

@@ -1,0 +1,258 @@
+//! Rows that are judged together: in the making, as runs that merge, and complete.
+
+use verdict::bootstrap::{PairedRow, Row};
+use verdict::metric::WeightedAccumulator;
+use verdict::paired::{PairedAccumulator, PairedScores};
+use verdict::score::{ScoreAccumulator, ScoreSlice};
+use verdict::summary::{RunError, Summary};
+
+use super::columns::GatherError;
+use super::gather::{Cut, GatherPlan, PARTS_MAX, opened};
+use crate::runs::{RunPart, Scores, Spill};
+use crate::settings::Slice;
+
+/// Rows that are judged together.
+#[derive(Debug)]
+pub struct Population {
+    /// What the rows have in common, such as `country=DE`; empty for all rows.
+    pub name: String,
+    /// The model's outputs in order.
+    pub scores: Scores,
+    /// The rows themselves, where weights or groups matter; else empty.
+    pub rows: Vec<Row>,
+    /// The rows under both models, where there is a champion and weights or groups matter.
+    pub paired_rows: Vec<PairedRow>,
+    /// Both models' outputs, where there is a champion.
+    pub paired: Option<PairedScores>,
+}
+
+/// All populations.
+#[derive(Debug)]
+pub struct Gathered {
+    /// All rows.
+    pub whole: Population,
+    /// The parts of each cut, by column and edges, in order of their names.
+    pub slices: Vec<(Cut, Vec<Population>)>,
+    /// The least and the largest of the champion's outputs.
+    pub champion_range: Option<(f64, f64)>,
+    /// Whether rows carry weights.
+    pub weighted: bool,
+    /// Whether rows belong to groups.
+    pub grouped: bool,
+}
+
+impl Gathered {
+    /// Returns the parts that a check's slice means.
+    #[must_use]
+    pub fn parts(&self, slice: &Slice) -> &[Population] {
+        self.slices
+            .iter()
+            .find(|((by, edges), _)| *by == slice.by && *edges == slice.edges)
+            .map_or(&[], |(_, parts)| parts)
+    }
+
+    /// Takes the failure to read what was spilled, after which nothing that was computed counts.
+    pub(super) fn take_fault(&self) -> Option<RunError> {
+        let parts = self.slices.iter().flat_map(|(_, parts)| parts);
+        std::iter::once(&self.whole)
+            .chain(parts)
+            .find_map(|population| population.scores.take_fault())
+    }
+
+    /// Merges the runs of all shards; the result has the same bits as that of one machine.
+    ///
+    /// # Errors
+    /// [`GatherError::Spill`] for runs that cannot be read, [`GatherError::TooManyParts`].
+    pub fn of_runs(plan: &GatherPlan, runs: Vec<RunsOfPart>) -> Result<Self, GatherError> {
+        let mut spill = Spill::new()?;
+        let weighted = plan.weight.is_some();
+        let (whole, parts): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.cut.is_none());
+        let whole = Population::of_runs(String::new(), &whole, weighted, &mut spill)?;
+        let mut slices = Vec::with_capacity(plan.slices.len());
+        for (index, cut) in plan.slices.iter().enumerate() {
+            let mut of_cut: Vec<&RunsOfPart> = parts
+                .iter()
+                .filter(|part| part.cut == Some(index))
+                .collect();
+            of_cut.sort_by(|left, right| left.name.cmp(&right.name));
+            let populations = of_cut
+                .chunk_by(|left, right| left.name == right.name)
+                .map(|same| {
+                    let same: Vec<RunsOfPart> = same.iter().copied().cloned().collect();
+                    Population::of_runs(same[0].name.clone(), &same, weighted, &mut spill)
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            if populations.len() > PARTS_MAX {
+                return Err(GatherError::TooManyParts {
+                    column: cut.0.clone(),
+                });
+            }
+            slices.push((cut.clone(), populations));
+        }
+        Ok(Self {
+            whole,
+            slices,
+            champion_range: None,
+            weighted,
+            grouped: false,
+        })
+    }
+}
+
+/// The rows of one population as runs.
+#[derive(Clone, Debug)]
+pub struct RunsOfPart {
+    /// Which of the plan's ways to cut the data it belongs to; nothing for all rows.
+    pub cut: Option<usize>,
+    /// What the rows have in common; empty for all rows.
+    pub name: String,
+    /// Rows of both classes.
+    pub rows: u64,
+    /// The runs.
+    pub runs: Vec<RunPart>,
+}
+
+impl Population {
+    /// Merges what several shards have of one population.
+    fn of_runs(
+        name: String,
+        shards: &[RunsOfPart],
+        weighted: bool,
+        spill: &mut Spill,
+    ) -> Result<Self, GatherError> {
+        let rows = shards.iter().map(|shard| shard.rows).sum();
+        let runs: Vec<RunPart> = shards.iter().flat_map(|shard| shard.runs.clone()).collect();
+        Ok(Self {
+            name,
+            rows: if weighted {
+                weighted_rows(&runs)?
+            } else {
+                Vec::new()
+            },
+            scores: Scores::of_runs(&runs, rows, spill)?,
+            paired_rows: Vec::new(),
+            paired: None,
+        })
+    }
+}
+
+/// Returns one row for each that the entries of weighted runs stand for.
+fn weighted_rows(runs: &[RunPart]) -> Result<Vec<Row>, RunError> {
+    let mut rows = Vec::new();
+    for run in runs {
+        for entry in run.open()? {
+            let entry = entry?;
+            for (count, positive) in [(entry.positives, true), (entry.negatives, false)] {
+                let row = Row {
+                    score: entry.score(),
+                    positive,
+                    weight: entry.weight(),
+                    cluster: None,
+                };
+                rows.extend((0..count).map(|_| row));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// A population in the making.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    scores: ScoreAccumulator,
+    spilled: Vec<RunPart>,
+    spilled_rows: u64,
+    pub(super) rows: Vec<Row>,
+    pub(super) paired_rows: Vec<PairedRow>,
+    paired: PairedAccumulator,
+}
+
+impl Part {
+    pub(super) fn extend(
+        &mut self,
+        scores: &[f64],
+        champion: Option<&[f64]>,
+        labels: &[bool],
+        exact_in_f32: bool,
+    ) -> Result<(), GatherError> {
+        let slice = if exact_in_f32 {
+            ScoreSlice::Widened(scores)
+        } else {
+            ScoreSlice::Double(scores)
+        };
+        let wrong = GatherError::Length {
+            scores: scores.len(),
+            rows: labels.len(),
+        };
+        self.scores
+            .extend(slice, labels)
+            .map_err(|_| wrong.clone())?;
+        if let Some(champion) = champion {
+            self.paired
+                .extend(champion, scores, labels)
+                .map_err(|_| wrong)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the scores in memory to disk, and forgets them.
+    pub(super) fn spill(&mut self, spill: &mut Spill) -> Result<(), GatherError> {
+        let scores = std::mem::take(&mut self.scores);
+        let rows = scores.positives() + scores.negatives();
+        if rows > 0 {
+            self.spilled.push(spill.write(&scores.finish())?);
+            self.spilled_rows += rows;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(
+        mut self,
+        name: String,
+        with_champion: bool,
+        spill: &mut Option<Spill>,
+    ) -> Result<Population, GatherError> {
+        let scores = if self.spilled.is_empty() {
+            Scores::Ranked(std::mem::take(&mut self.scores).finish())
+        } else {
+            let spill = opened(spill)?;
+            self.spill(spill)?;
+            Scores::of_runs(&self.spilled, self.spilled_rows, spill)?
+        };
+        Ok(Population {
+            name,
+            scores,
+            rows: self.rows,
+            paired_rows: self.paired_rows,
+            paired: with_champion.then(|| self.paired.finish()),
+        })
+    }
+
+    /// Returns the population as runs; weights, where there are any, go with the rows.
+    pub(super) fn into_runs(
+        mut self,
+        cut: Option<usize>,
+        name: String,
+        weighted: bool,
+        spill: &mut Spill,
+    ) -> Result<RunsOfPart, GatherError> {
+        self.spill(spill)?;
+        let runs = if weighted {
+            let mut gathered = WeightedAccumulator::default();
+            for row in &self.rows {
+                gathered
+                    .extend(&[row.score], &[row.positive], &[row.weight])
+                    .expect("scores and weights were checked where they were gathered");
+            }
+            vec![spill.write_entries(Summary::from(gathered).entries())?]
+        } else {
+            self.spilled
+        };
+        Ok(RunsOfPart {
+            cut,
+            name,
+            rows: self.spilled_rows,
+            runs,
+        })
+    }
+}
