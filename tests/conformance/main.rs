@@ -45,7 +45,8 @@ impl Case {
 
     /// Whether the chart demands values that this case does not give.
     fn needs_values(&self) -> bool {
-        self.chart.ends_with("drift-watch") && self.values.is_empty()
+        let demanding = ["drift-watch", "validation-job"];
+        demanding.iter().any(|chart| self.chart.ends_with(chart)) && self.values.is_empty()
     }
 
     fn render(&self, program: Program) -> Result<Output> {
@@ -112,6 +113,24 @@ fn cases() -> Result<Vec<Case>> {
         cases.push(Case {
             chart: stack.clone(),
             values: vec![stack.join("values-dev.yaml")],
+            flags,
+        });
+    }
+    let validation_job = workspace::chart("validation-job");
+    for flags in [
+        vec![
+            "--set-json=gateFile={\"checks\":[{\"metric\":\"auc\",\"min\":0.85,\"slice\":{\"by\":\"country\"}}]}",
+        ],
+        vec!["--set=signing.secret=gate-key,objectStore.credentialsSecret=s3,shards=2"],
+        vec!["--set=serviceAccount.create=false,fullnameOverride=judged,image.tag=v9"],
+        vec![
+            "--is-upgrade",
+            "--set=summaries=s3://runs,extraEnv.VALIDATOR_LABEL=fraud",
+        ],
+    ] {
+        cases.push(Case {
+            chart: validation_job.clone(),
+            values: vec![validation_job.join("ci/values-example.yaml")],
             flags,
         });
     }
