@@ -74,6 +74,45 @@ mod tests {
         );
     }
 
+    /// What Helm v3.22.0 and v4.3.1 say of these locks.
+    #[test]
+    fn a_lock_whose_time_is_none_is_refused_in_helms_words() {
+        const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
+        let cut = |text: &str, rest: &str, part: &str| {
+            format!("parsing time {text:?} as {LAYOUT:?}: cannot parse {rest:?} as {part:?}")
+        };
+        let no_text = || "Time.UnmarshalJSON: input is not a JSON string".to_owned();
+        for (text, expected) in [
+            ("2026-01-02T03:04:05Z", None),
+            ("\"2026-01-02T03:04:05.123456789+02:00\"", None),
+            ("null", None),
+            ("\"bad time\"", Some(cut("bad time", "bad time", "2006"))),
+            ("\"\"", Some(cut("", "", "2006"))),
+            ("\"2026-01-02\"", Some(cut("2026-01-02", "", "T"))),
+            (
+                "2026-01-02 03:04:05",
+                Some(cut("2026-01-02 03:04:05", " 03:04:05", "T")),
+            ),
+            (
+                "\"2026-13-02T03:04:05Z\"",
+                Some("parsing time \"2026-13-02T03:04:05Z\": month out of range".to_owned()),
+            ),
+            (
+                "\"2026-01-02T03:04:05Zx\"",
+                Some("parsing time \"2026-01-02T03:04:05Zx\": extra text: \"x\"".to_owned()),
+            ),
+            ("5", Some(no_text())),
+            ("true", Some(no_text())),
+            ("{a: 1}", Some(no_text())),
+        ] {
+            let lock = format!("dependencies: []\ndigest: sha256:x\ngenerated: {text}\n");
+            let found = Lock::parse(&lock).err().map(|error| error.to_string());
+            let expected = expected
+                .map(|words| format!("error unmarshaling JSON: while decoding JSON: {words}"));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
     #[test]
     fn a_lock_is_written_with_its_keys_in_order() {
         let lock = Lock {

@@ -317,7 +317,14 @@ impl Lock {
             lock.dependencies = Some(read.collect::<Result<_, _>>()?);
         }
         fields.text("digest", &mut lock.digest)?;
-        fields.text("generated", &mut lock.generated)?;
+        if let Some(data) = fields.get("generated") {
+            let Data::Text(text) = data else {
+                let message = "Time.UnmarshalJSON: input is not a JSON string";
+                return Err(YamlError::refused_by_type(message.to_owned()));
+            };
+            template::check_time(text).map_err(YamlError::refused_by_type)?;
+            lock.generated.clone_from(text);
+        }
         lock.generated = shorten_fraction(&lock.generated);
         Ok(lock)
     }

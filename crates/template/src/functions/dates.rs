@@ -48,6 +48,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const HTML: &str = "2006-01-02";
 const NANOSECONDS: i64 = 1_000_000_000;
 
+/// Tells whether a text is a time as Go's JSON demands it: RFC 3339.
+///
+/// # Errors
+/// Go's text, such as `parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"`.
+pub fn check_time(text: &str) -> Result<(), String> {
+    parse::parse("2006-01-02T15:04:05Z07:00", text, &Zone::Utc).map(drop)
+}
+
 /// The time of the templates' clock.
 fn now(context: &Context<'_>) -> Moment {
     let ahead = context.runtime.templates.options().clock_ahead;

@@ -24,6 +24,7 @@ mod urls;
 mod versions;
 mod words;
 
+pub use dates::check_time;
 pub use regexes::{expression, regex_matches};
 pub use urls::UrlParts;
 

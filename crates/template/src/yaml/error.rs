@@ -64,6 +64,14 @@ impl YamlError {
         }
     }
 
+    /// A value that its Go type refuses, in that type's own words.
+    pub fn refused_by_type(message: String) -> Self {
+        Self {
+            stage: Stage::UnmarshalingJson,
+            message,
+        }
+    }
+
     /// A field of the wrong kind, as in `Go struct field Metadata.version of type string`.
     pub fn wrong_field(kind: &str, field: &str, go_type: &str) -> Self {
         Self {

@@ -5,7 +5,7 @@ use crate::environment::drift::{CellState, Difference, Drift};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1b1f;background:#fff}\
 table{border-collapse:collapse;width:100%;margin:.5rem 0 2rem}th,td{border:1px solid #c9ccd3;padding:.35rem .6rem;text-align:left;vertical-align:top}\
-h2{font-size:1.2rem}th{background:#f2f3f6}td{overflow-wrap:anywhere}.matrix{overflow-x:auto}.matrix td{white-space:nowrap}\
+h2{font-size:1.2rem}th{background:#f2f3f6}td{overflow-wrap:anywhere}.list td:first-child{overflow-wrap:normal}.matrix{overflow-x:auto}.matrix td{white-space:nowrap}\
 code{font-size:.9em}dl{margin:0;display:grid;grid-template-columns:max-content 1fr;gap:0 .6rem}dd{margin:0}dt,.why{color:#5b5f68}.same{color:#0a6b2d}.absent{color:#6b6f78}\
 .differs{background:#fff4d6}.missing,.edited,.behind,.unreachable{background:#fde3e1}\
 @media(max-width:45rem){.list tr,.list td{display:block}.list tr:first-child,.list td:empty{display:none}\
