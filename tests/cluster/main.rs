@@ -15,6 +15,7 @@ mod local_hooks;
 mod recreate;
 mod rights;
 mod room;
+mod shards;
 mod stack;
 mod stage;
 mod terminal;

@@ -90,6 +90,36 @@ impl Stage {
             .arg(format!("--set=credentialsSecret={CREDENTIALS}")))
     }
 
+    /// Adds chart and values of the gate in shards with one of the models.
+    pub(crate) fn in_shards(
+        &self,
+        program: Program,
+        command: &str,
+        model: &str,
+    ) -> Result<Program> {
+        let chart = workspace::chart("validation-job");
+        let (repository, tag) = self.namespace.cluster().image("validator")?;
+        Ok(program
+            .args([command, "judged"])
+            .arg(&chart)
+            .arg("--values")
+            .arg(chart.join("ci/values-example.yaml"))
+            .arg(format!(
+                "--set=image.repository={repository},image.tag={tag}"
+            ))
+            .arg(format!("--set=model.path=s3://ml-models/fraud/{model}.pt"))
+            .arg("--set=dataset=s3://ml-data/validation/fraud/2026-01/")
+            .arg("--set=summaries=s3://ml-runs/validation/")
+            .arg("--set-string=minimumAuc=0.85")
+            .arg("--set=extraEnv.VALIDATOR_TIME_BUDGET=10")
+            .arg("--set=objectStore.region=us-east-1")
+            .arg(format!(
+                "--set=objectStore.endpointUrl={}",
+                self.server.endpoint_for_pods()
+            ))
+            .arg(format!("--set=objectStore.credentialsSecret={CREDENTIALS}")))
+    }
+
     /// Describes a run of our deployer.
     pub(crate) fn deployer(&self) -> Result<Program> {
         self.namespace.deployer()
