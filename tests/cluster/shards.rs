@@ -83,8 +83,8 @@ fn e2e_a_shard_that_refuses_its_rows_ends_the_run_with_its_reason() -> Result<()
     )?;
     stage
         .in_shards(stage.deployer()?, "install", "champion")?
-        .expect(3)?
-        .says(&["part-0002.parquet"])?;
+        .expect(6)?
+        .says(&["could not judge", "part-0002.parquet"])?;
     let merged = stage
         .namespace
         .get(&["job", "judged-validation-job-merge"])?;
