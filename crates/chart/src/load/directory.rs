@@ -8,8 +8,17 @@ use crate::model::File;
 /// How deep folders may nest, which also ends a walk through links that lead back up.
 const DEPTH_MAX: usize = 64;
 
+/// What a chart directory holds.
+pub(super) struct Found {
+    pub(super) files: Vec<File>,
+    /// A line in Helm's words for each link that was followed.
+    pub(super) links: Vec<String>,
+}
+
 /// Reads every file of a chart directory that is not ignored.
-pub(super) fn read(top: &Path) -> Result<Vec<File>, LoadError> {
+///
+/// Source: `internal/sympath/walk.go` of Helm v3.
+pub(super) fn read(top: &Path) -> Result<Found, LoadError> {
     let rules = match std::fs::read(top.join(".helmignore")) {
         Ok(bytes) => {
             IgnoreRules::parse(&String::from_utf8_lossy(&bytes)).map_err(LoadError::Refused)?
@@ -18,16 +27,19 @@ pub(super) fn read(top: &Path) -> Result<Vec<File>, LoadError> {
     };
     let mut walk = Walk {
         rules: rules.with_defaults(),
-        files: Vec::new(),
+        found: Found {
+            files: Vec::new(),
+            links: Vec::new(),
+        },
         bytes_total: 0,
     };
     walk.folder(top, "", 0)?;
-    Ok(walk.files)
+    Ok(walk.found)
 }
 
 struct Walk {
     rules: IgnoreRules,
-    files: Vec<File>,
+    found: Found,
     bytes_total: u64,
 }
 
@@ -65,6 +77,17 @@ impl Walk {
         if self.rules.ignores(&name, metadata.is_dir()) {
             return Ok(());
         }
+        if std::fs::symlink_metadata(path)
+            .map_err(read_error)?
+            .is_symlink()
+        {
+            let target = std::fs::canonicalize(path).map_err(read_error)?;
+            self.found.links.push(format!(
+                "found symbolic link in path: {} resolves to {}. Contents of linked file included and used",
+                path.display(),
+                target.display()
+            ));
+        }
         if metadata.is_dir() {
             return self.folder(path, &format!("{name}/"), depth + 1);
         }
@@ -82,13 +105,13 @@ impl Walk {
         }
         let data = std::fs::read(path).map_err(read_error)?;
         self.bytes_total += data.len() as u64;
-        if self.bytes_total > CHART_BYTES_MAX || self.files.len() >= FILES_MAX {
+        if self.bytes_total > CHART_BYTES_MAX || self.found.files.len() >= FILES_MAX {
             return Err(LoadError::refused(format!(
                 "the chart is larger than {CHART_BYTES_MAX} bytes or {FILES_MAX} files"
             )));
         }
         let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data);
-        self.files.push(File {
+        self.found.files.push(File {
             name,
             data: data.into(),
         });
@@ -116,10 +139,28 @@ mod tests {
         write("secret/key", "x");
         let names: Vec<String> = read(folder.path())
             .unwrap()
+            .files
             .into_iter()
             .map(|file| file.name)
             .collect();
         assert_eq!(names, [".helmignore", "Chart.yaml", "templates/b.yaml"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().canonicalize().unwrap();
+        std::fs::write(top.join("shared.tpl"), "x").unwrap();
+        std::fs::create_dir(top.join("chart")).unwrap();
+        std::os::unix::fs::symlink("../shared.tpl", top.join("chart/linked.tpl")).unwrap();
+        let found = read(&top.join("chart")).unwrap();
+        assert_eq!(found.files[0].name, "linked.tpl");
+        let expected = format!(
+            "found symbolic link in path: {0}/chart/linked.tpl resolves to {0}/shared.tpl. Contents of linked file included and used",
+            top.display()
+        );
+        assert_eq!(found.links, [expected]);
     }
 
     #[cfg(unix)]

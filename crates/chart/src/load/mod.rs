@@ -95,7 +95,10 @@ pub fn load_as(path: &Path, compat: Compat) -> Result<Chart, LoadError> {
         },
     })?;
     if metadata.is_dir() {
-        return build(directory::read(path)?, compat, 0);
+        let found = directory::read(path)?;
+        let mut chart = build(found.files, compat, 0)?;
+        chart.warnings.splice(0..0, found.links);
+        return Ok(chart);
     }
     build(archive::read_file(path)?, compat, 0)
 }
