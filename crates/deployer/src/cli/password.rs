@@ -70,7 +70,9 @@ struct Echo;
 impl Echo {
     fn off() -> Result<Self, CliError> {
         static WATCHED: Once = Once::new();
-        WATCHED.call_once(|| end_on_signal(show_again));
+        let mut watched = Ok(());
+        WATCHED.call_once(|| watched = end_on_signal(show_again));
+        watched.map_err(unreadable)?;
         let before = tcgetattr(stdin()).map_err(|error| unreadable(error.into()))?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::output::{Printer, Style};
@@ -12,12 +13,14 @@ use crate::output::{Printer, Style};
 pub(crate) fn cancel_on_signal(printer: Arc<Printer>) -> CancellationToken {
     let token = CancellationToken::new();
     let cancelled = token.clone();
+    // Without a handler, a signal ends the process at once, as the third one does.
+    let Ok(mut signals) = Signals::new() else {
+        return token;
+    };
     tokio::spawn(async move {
         let mut count = 0;
         loop {
-            if wait_for_signal().await.is_err() {
-                return;
-            }
+            signals.next().await;
             count += 1;
             match count {
                 1 => {
@@ -35,14 +38,19 @@ pub(crate) fn cancel_on_signal(printer: Arc<Printer>) -> CancellationToken {
     token
 }
 
-/// Ends the process at the next Ctrl-C or SIGTERM, once `before` is done.
-pub(crate) fn end_on_signal(before: impl FnOnce() + Send + 'static) {
+/// Ends the process at the next Ctrl-C or SIGTERM, once `before` is done. A signal counts from the
+/// return of this on.
+///
+/// # Errors
+/// When the system takes no more handlers of signals.
+pub(crate) fn end_on_signal(before: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let mut signals = Signals::new()?;
     tokio::spawn(async move {
-        if wait_for_signal().await.is_ok() {
-            before();
-            end_now();
-        }
+        signals.next().await;
+        before();
+        end_now();
     });
+    Ok(())
 }
 
 #[expect(
@@ -53,17 +61,24 @@ fn end_now() {
     std::process::exit(130);
 }
 
-#[cfg(unix)]
-async fn wait_for_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-    }
+/// Ctrl-C and SIGTERM, heard from the time that this is made.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
-#[cfg(not(unix))]
-async fn wait_for_signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

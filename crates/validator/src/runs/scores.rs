@@ -212,7 +212,7 @@ mod tests {
         let stored = Scores::of_runs(&runs, SPILL_ROWS + 1, &mut spill).expect("merged");
         spill.truncate();
         stored.for_each_tie_group(|_| {});
-        assert!(matches!(stored.take_fault(), Some(RunError::Truncated)));
+        assert!(matches!(stored.take_fault(), Some(RunError::NotARun)));
         assert!(stored.take_fault().is_none());
     }
 }
