@@ -31,7 +31,7 @@ use crate::model_file::{self, ModelFile};
 use crate::output::progress::Progress;
 use crate::output::reason;
 use crate::reuse::Store;
-use crate::scorer::{Scorer, ScorerProcess, SpawnOptions, find_scorer};
+use crate::scorer::{Scorer, ScorerError, ScorerProcess, SpawnOptions, StartedScorer, find_scorer};
 use crate::settings::{MetricCheck, Settings};
 use latency::Stop;
 
@@ -70,6 +70,11 @@ async fn judge_with(
     findings: &mut Findings,
 ) -> Result<ExitCode, GateError> {
     let loading = Instant::now();
+    // A kept verdict needs no libtorch.
+    let started = match store {
+        Some(_) => None,
+        None => Some(start(settings).await?),
+    };
     progress.phase("fetching the model");
     let model_file = model_file::fetch(&settings.model, client).await?;
     let source = source_of(&settings.data.root, client).await;
@@ -91,6 +96,7 @@ async fn judge_with(
         source,
         listed,
         loading,
+        started,
     }
     .open(client, progress, findings)
     .await?;
@@ -141,6 +147,8 @@ struct Opening<'a> {
     /// The dataset and the digest of its listing, where they are known already.
     listed: Option<(Dataset, Option<String>)>,
     loading: Instant,
+    /// The scorer, where it was started while the model was fetched.
+    started: Option<StartedScorer>,
 }
 
 /// A model and a dataset that are ready.
@@ -171,7 +179,7 @@ impl Opening<'_> {
             }
         };
         let (scorer, dataset): (_, Result<_, GateError>) =
-            tokio::join!(load(settings, self.model_file), opened);
+            tokio::join!(load(settings, self.model_file, self.started), opened);
         let scorer = scorer?;
         refuse_other_model(settings, &scorer)?;
         findings.timings.load_s = Some(self.loading.elapsed().as_secs_f64());
@@ -201,29 +209,57 @@ impl Opening<'_> {
     }
 }
 
-async fn load(settings: &Settings, model: &ModelFile) -> Result<ScorerProcess, GateError> {
-    load_from(settings, model, settings.model.to_string()).await
+/// Starts the scorer, which loads libtorch while the model is fetched.
+async fn start(settings: &Settings) -> Result<StartedScorer, GateError> {
+    let given = settings.scorer.clone();
+    let threads = settings.threads;
+    let uri = settings.model.to_string();
+    in_background(uri, move || {
+        StartedScorer::start(&find_scorer(given.as_deref())?, threads)
+    })
+    .await
+}
+
+async fn load(
+    settings: &Settings,
+    model: &ModelFile,
+    started: Option<StartedScorer>,
+) -> Result<ScorerProcess, GateError> {
+    load_from(settings, model, settings.model.to_string(), started).await
 }
 
 async fn load_from(
     settings: &Settings,
     model: &ModelFile,
     uri: String,
+    started: Option<StartedScorer>,
 ) -> Result<ScorerProcess, GateError> {
-    let load_error = |source| GateError::LoadModel {
-        uri: uri.clone(),
-        source,
-    };
-    let scorer = find_scorer(settings.scorer.as_deref()).map_err(load_error)?;
+    let scorer =
+        find_scorer(settings.scorer.as_deref()).map_err(|source| GateError::LoadModel {
+            uri: uri.clone(),
+            source,
+        })?;
     let mut options = SpawnOptions::new(scorer, model.path());
     options.threads = settings.threads;
     options.device = settings.device;
     options.denied.clone_from(&settings.denied);
     options.selection = settings.model_settings.selection.clone();
-    let spawned = tokio::task::spawn_blocking(move || ScorerProcess::spawn(options)).await;
-    spawned
+    in_background(uri, move || match started {
+        Some(started) => ScorerProcess::spawn_into(started, options),
+        None => ScorerProcess::spawn(options),
+    })
+    .await
+}
+
+/// Does what blocks for the model at `uri` away from the runtime.
+async fn in_background<T: Send + 'static>(
+    uri: String,
+    work: impl FnOnce() -> Result<T, ScorerError> + Send + 'static,
+) -> Result<T, GateError> {
+    tokio::task::spawn_blocking(work)
+        .await
         .map_err(|error| internal(&error))?
-        .map_err(load_error)
+        .map_err(|source| GateError::LoadModel { uri, source })
 }
 
 /// Refuses a model whose digest is not the one that the gate file names.

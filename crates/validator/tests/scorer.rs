@@ -12,7 +12,7 @@ use ndarray::{Array2, ArrayView2, s};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use validator::scorer::{
     Arrivals, ColumnChoice, ElementType, LatencyPlan, MemoryLimit, OutputKind, OutputSelection,
-    Scorer, ScorerError, ScorerProcess, SpawnOptions, StopAfter, UnloadableReason,
+    Scorer, ScorerError, ScorerProcess, SpawnOptions, StartedScorer, StopAfter, UnloadableReason,
 };
 
 fn datasets() -> PathBuf {
@@ -347,6 +347,34 @@ fn a_missing_model_a_folder_and_a_missing_scorer_are_told_apart() {
     wrong.scorer = PathBuf::from("/bin/false");
     let other = ScorerProcess::spawn(wrong).unwrap_err();
     assert!(matches!(other, ScorerError::DidNotStart { .. }), "{other}");
+}
+
+#[test]
+fn a_scorer_started_before_its_model_is_there_scores_the_same_or_says_what_is_wrong() {
+    let start = |scorer: &Path| StartedScorer::start(scorer, 1);
+    let scorer = &options("champion.pt").scorer;
+    let (features, _) = rows("validation");
+    let scores = |mut process: ScorerProcess| process.score(features.view()).unwrap().values;
+    let early = ScorerProcess::spawn_into(start(scorer).unwrap(), options("champion.pt")).unwrap();
+    assert_eq!(scores(early), scores(spawn("champion.pt")));
+
+    let absent = ScorerProcess::spawn_into(start(scorer).unwrap(), options("absent.pt"));
+    assert!(
+        matches!(absent, Err(ScorerError::ModelUnreadable { .. })),
+        "{absent:?}"
+    );
+    let missing = start(Path::new("/absent/validator-scorer"));
+    assert!(
+        matches!(missing, Err(ScorerError::ScorerMissing { .. })),
+        "{missing:?}"
+    );
+    // It speaks no protocol, and that shows once it is spoken to.
+    let other = start(Path::new("/bin/false")).unwrap();
+    let other = ScorerProcess::spawn_into(other, options("champion.pt"));
+    assert!(
+        matches!(other, Err(ScorerError::DidNotStart { .. })),
+        "{other:?}"
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) async fn load(
             .push(skipped(&format!("`{uri}` does not exist")));
         return Ok(None);
     }
-    let scorer = super::load_from(settings, &file, uri.clone())
+    let scorer = super::load_from(settings, &file, uri.clone(), None)
         .await
         .map_err(|error| GateError::Champion(Box::new(error)))?;
     findings.champion = Some(model_section(scorer.model(), &uri));

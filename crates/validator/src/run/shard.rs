@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::latency::{self, Sampled, Stop};
-use super::{Opening, internal, note_identity, score};
+use super::{Opening, internal, note_identity, score, start};
 use crate::dataset::{Location, S3Client, Share, source_of};
 use crate::error::GateError;
 use crate::evaluate::Evaluation;
@@ -57,6 +57,7 @@ async fn score_with(
     findings: &mut Findings,
 ) -> Result<ShardWritten, GateError> {
     let loading = Instant::now();
+    let started = start(settings).await?;
     progress.phase("fetching the model");
     let model_file = model_file::fetch(&settings.model, client).await?;
     let source = source_of(&settings.data.root, client).await;
@@ -66,6 +67,7 @@ async fn score_with(
         source,
         listed: None,
         loading,
+        started: Some(started),
     }
     .open(client, progress, findings)
     .await?;

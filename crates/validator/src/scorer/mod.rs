@@ -31,5 +31,5 @@ pub use interface::{
     Arrivals, ColumnChoice, Device, ElementType, InputPart, LatencyPlan, LatencySamples, ModelInfo,
     ModelInput, OutputKind, OutputSelection, RawScores, Scorer, StopAfter, ThrottleEvidence,
 };
-pub use process::{MemoryLimit, ScorerProcess, SpawnOptions, find_scorer};
+pub use process::{MemoryLimit, ScorerProcess, SpawnOptions, StartedScorer, find_scorer};
 pub use sandbox::{Protection, SandboxReport};

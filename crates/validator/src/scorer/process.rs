@@ -92,6 +92,58 @@ pub fn find_scorer(given: Option<&Path>) -> Result<PathBuf, ScorerError> {
     }
 }
 
+/// A child that loads libtorch, which takes longer than most models, before its model is there.
+/// Dropping it kills the child.
+#[derive(Debug)]
+pub struct StartedScorer {
+    child: ChildProcess,
+    socket: UnixStream,
+    started: Instant,
+}
+
+impl StartedScorer {
+    /// Starts `scorer` for calls of `threads` threads, and does not wait for it.
+    ///
+    /// # Errors
+    /// [`ScorerError::ScorerMissing`] and [`ScorerError::Spawn`].
+    pub fn start(scorer: &Path, threads: usize) -> Result<Self, ScorerError> {
+        let started = Instant::now();
+        let scorer = find_scorer(Some(scorer))?;
+        let (socket, childs_socket) = UnixStream::pair().map_err(spawn_error("socket"))?;
+        let child =
+            ChildProcess::start(&scorer, childs_socket, threads).map_err(spawn_error("process"))?;
+        Ok(Self {
+            child,
+            socket,
+            started,
+        })
+    }
+}
+
+/// A model file whose archive may be given to a child.
+struct Inspected {
+    model_file: File,
+    bytes: u64,
+}
+
+impl Inspected {
+    fn of(options: &SpawnOptions) -> Result<Self, ScorerError> {
+        let unreadable = |source| ScorerError::ModelUnreadable {
+            path: options.model.clone(),
+            source,
+        };
+        let model_file = open_model(&options.model).map_err(unreadable)?;
+        let bytes = model_file.metadata().map_err(unreadable)?.len();
+        archive::inspect(&model_file)
+            .and_then(|()| operators::inspect(&model_file, &options.denied))
+            .map_err(|reason| ScorerError::DoesNotLoad {
+                path: options.model.clone(),
+                reason,
+            })?;
+        Ok(Self { model_file, bytes })
+    }
+}
+
 /// A model loaded in a child process. Dropping it kills the child.
 #[derive(Debug)]
 pub struct ScorerProcess {
@@ -112,27 +164,39 @@ impl ScorerProcess {
     /// # Errors
     /// Any [`ScorerError`]; no process is left behind.
     pub fn spawn(options: SpawnOptions) -> Result<Self, ScorerError> {
-        let started = Instant::now();
+        let inspected = Inspected::of(&options)?;
+        let started = StartedScorer::start(&options.scorer, options.threads)?;
+        Self::load_into(started, inspected, options)
+    }
+
+    /// Loads the model into a child that was started before the model was there; returns once it
+    /// can score. The child has the binary and the threads that it was started with.
+    ///
+    /// # Errors
+    /// As [`ScorerProcess::spawn`].
+    pub fn spawn_into(started: StartedScorer, options: SpawnOptions) -> Result<Self, ScorerError> {
+        let inspected = Inspected::of(&options)?;
+        Self::load_into(started, inspected, options)
+    }
+
+    fn load_into(
+        started: StartedScorer,
+        inspected: Inspected,
+        options: SpawnOptions,
+    ) -> Result<Self, ScorerError> {
         let unreadable = |source| ScorerError::ModelUnreadable {
             path: options.model.clone(),
             source,
         };
-        let model_file = open_model(&options.model).map_err(unreadable)?;
-        let bytes = model_file.metadata().map_err(unreadable)?.len();
-        archive::inspect(&model_file)
-            .and_then(|()| operators::inspect(&model_file, &options.denied))
-            .map_err(|reason| ScorerError::DoesNotLoad {
-                path: options.model.clone(),
-                reason,
-            })?;
+        let Inspected { model_file, bytes } = inspected;
         let digest_file = model_file.try_clone().map_err(unreadable)?;
         let digest = std::thread::spawn(move || model_digest(&digest_file));
-
-        let scorer = find_scorer(Some(&options.scorer))?;
         let memory = SharedMemory::create().map_err(spawn_error("shared memory"))?;
-        let (socket, childs_socket) = UnixStream::pair().map_err(spawn_error("socket"))?;
-        let child = ChildProcess::start(&scorer, childs_socket, options.threads)
-            .map_err(spawn_error("process"))?;
+        let StartedScorer {
+            child,
+            socket,
+            started,
+        } = started;
         let memory_limit_bytes = options.memory_limit.bytes();
         let mut process = Self {
             model: ModelInfo {

@@ -485,11 +485,19 @@ impl Drop for Server {
 
 /// Builds and starts the server that the tests use, the same for both sides.
 fn server(places: &Places, root: &Path, steps: &mut Steps) -> Result<Server> {
-    steps.run("build the S3 server", || {
-        let build = ["build", "--locked", "--workspace", "--bin", "s3-server"];
+    steps.run("build the S3 server (release)", || {
+        let build = [
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "e2e",
+            "--bin",
+            "s3-server",
+        ];
         process::run(process::cargo(&places.root).args(build)).map(|()| None)
     })?;
-    let mut child = Command::new(places.target.join("debug/s3-server"))
+    let mut child = Command::new(places.target.join("release/s3-server"))
         .arg("--root")
         .arg(root)
         .args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY])
