@@ -15,8 +15,8 @@ use crate::first_difference;
 use crate::lint_charts::lay_out;
 
 /// A folder of its own for each test, in which both programs run.
-struct Bench {
-    helm: Program,
+pub(crate) struct Bench {
+    pub(crate) helm: Program,
     compat: &'static str,
     folder: TempDir,
 }
@@ -28,7 +28,7 @@ impl Bench {
     }
 
     /// As [`Self::new`], with ours in the ways of that Helm.
-    fn beside(version: Helm) -> Result<Option<Self>> {
+    pub(crate) fn beside(version: Helm) -> Result<Option<Self>> {
         let Some(helm) = version.program() else {
             skip::aloud(&format!("E2E_BIN has no `{}`", version.name()))?;
             return Ok(None);
@@ -44,16 +44,16 @@ impl Bench {
         }))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn ours(&self) -> Result<Program> {
+    pub(crate) fn ours(&self) -> Result<Program> {
         let program = Program::new(binaries::path("deployer")?);
         Ok(program.env("DEPLOYER_COMPAT", self.compat))
     }
 
-    fn run<A: AsRef<str>>(&self, program: Program, arguments: &[A]) -> Result<Output> {
+    pub(crate) fn run<A: AsRef<str>>(&self, program: Program, arguments: &[A]) -> Result<Output> {
         program
             .args(arguments.iter().map(AsRef::as_ref))
             .folder(self.path())

@@ -12,6 +12,7 @@ use harness::{binaries, skip, workspace};
 
 mod commands;
 mod lint_charts;
+mod odd_charts;
 mod provenance;
 mod recorded;
 mod stack;

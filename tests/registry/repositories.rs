@@ -254,3 +254,45 @@ fn credentials_go_to_their_repository_and_nowhere_else() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn values_come_from_an_address_as_with_helm() -> Result<()> {
+    let home = Home::new()?;
+    fs::create_dir_all(home.path("web/templates"))?;
+    fs::write(
+        home.path("web/Chart.yaml"),
+        "apiVersion: v2\nname: web\nversion: 0.1.0\n",
+    )?;
+    fs::write(
+        home.path("web/templates/t.yaml"),
+        "v: {{ .Values | toYaml | nindent 2 }}\n",
+    )?;
+    fs::create_dir_all(home.path("served"))?;
+    fs::write(home.path("served/values.yaml"), "colour: red\nsize: 1\n")?;
+    fs::write(home.path("served/motd"), "two\nlines\n")?;
+    let server = ChartServer::start(&home.path("served"))?;
+    let line = format!(
+        "template web web --kube-version=1.34.0 -f {} --set-file motd={} --set size=2",
+        server.url("values.yaml"),
+        server.url("motd"),
+    );
+    for helm in [Helm::V3, Helm::V4] {
+        same_output(&home, helm, &line)?;
+    }
+    let output = home.run(&line)?;
+    ensure!(
+        output.stdout.contains("colour: red"),
+        "{}",
+        output.describe()
+    );
+    for (way, said) in [
+        ("nowhere", "404 Not Found"),
+        ("huge/values.yaml", "holds more than"),
+    ] {
+        home.fails(&format!("template web web -f {}", server.url(way)))?
+            .says(&["failed to fetch", said])?;
+        home.fails(&format!("lint web -f {}", server.url(way)))?
+            .says(&["failed to fetch", said])?;
+    }
+    Ok(())
+}

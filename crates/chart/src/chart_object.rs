@@ -42,9 +42,11 @@ pub(crate) fn chart_value(chart: &Chart, is_root: bool, compat: Compat) -> Value
             };
             let fields = as_map(&metadata);
             if let Value::Map(fields) = &fields {
-                fields
-                    .borrow_mut()
-                    .insert(Rc::from("IsRoot"), Value::Bool(is_root));
+                let mut fields = fields.borrow_mut();
+                fields.insert(Rc::from("IsRoot"), Value::Bool(is_root));
+                if !chart.metadata.lists_annotations {
+                    fields.insert(Rc::from("Annotations"), StringMap::nil());
+                }
             }
             fields
         }

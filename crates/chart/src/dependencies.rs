@@ -54,7 +54,7 @@ fn enable(
     if !chart.metadata.lists_dependencies {
         return Ok(());
     }
-    chart.dependencies = declared_and_others(chart);
+    chart.dependencies = declared_and_others(chart, compat);
     for dependency in &mut chart.metadata.dependencies {
         if !dependency.alias.is_empty() {
             dependency.name.clone_from(&dependency.alias);
@@ -86,7 +86,7 @@ fn enable(
 }
 
 /// Subcharts that nothing declares come first, then one for each declaration, under its alias.
-fn declared_and_others(chart: &Chart) -> Vec<Chart> {
+fn declared_and_others(chart: &Chart, compat: Compat) -> Vec<Chart> {
     let fits = |dependency: &crate::metadata::Dependency, child: &Chart| {
         child.name() == dependency.name
             && is_compatible(&dependency.version, &child.metadata.version)
@@ -108,8 +108,9 @@ fn declared_and_others(chart: &Chart) -> Vec<Chart> {
         };
         let mut child = child.clone();
         if !dependency.alias.is_empty() {
-            // Without a list of its own, even an empty one, the child's subcharts keep the paths that they had.
-            if !child.metadata.lists_dependencies {
+            // In Helm v3 the child's subcharts keep the paths that they had, unless it has a list of its
+            // own, even an empty one; Helm v4 copies them.
+            if !child.metadata.lists_dependencies && compat == Compat::Helm3 {
                 child.name_before_alias = Some(child.metadata.name.clone());
             }
             child.metadata.name.clone_from(&dependency.alias);

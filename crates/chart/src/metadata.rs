@@ -47,6 +47,9 @@ pub struct Metadata {
     /// Whether Chart.yaml has the list of dependencies, even an empty one, which Go tells apart.
     #[serde(skip)]
     pub lists_dependencies: bool,
+    /// Whether Chart.yaml has annotations, even none, which Go tells apart.
+    #[serde(skip)]
+    pub lists_annotations: bool,
     /// A null stands among the dependencies, which validation refuses.
     #[serde(skip)]
     pub has_null_dependency: bool,
@@ -119,6 +122,19 @@ impl Metadata {
         self.apply_data(&data)
     }
 
+    /// Reads the kind of chart alone, as Helm v4 does before it chooses how to load it.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub(crate) fn kind(text: &str) -> Result<String, YamlError> {
+        let data = yaml::parse_data(text)?;
+        let mut kind = String::new();
+        if data != Data::Null {
+            Fields::of(&data, "chartBase", "loader.chartBase")?.text("apiVersion", &mut kind)?;
+        }
+        Ok(kind)
+    }
+
     /// Applies fields that were read already, such as those of an entry of an index.
     ///
     /// # Errors
@@ -126,7 +142,7 @@ impl Metadata {
     pub(crate) fn apply_data(&mut self, data: &Data) -> Result<(), YamlError> {
         // Go reports the first mistake in the order of the JSON, whose keys are sorted.
         let fields = Fields::of(data, "Metadata", "chart.Metadata")?;
-        fields.text_map("annotations", &mut self.annotations)?;
+        self.lists_annotations |= fields.text_map("annotations", &mut self.annotations)?;
         fields.text("apiVersion", &mut self.api_version)?;
         fields.text("appVersion", &mut self.app_version)?;
         fields.text("condition", &mut self.condition)?;
@@ -469,13 +485,14 @@ impl<'data> Fields<'data> {
         items.iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
+    /// Tells whether the map is there.
     pub(crate) fn text_map(
         &self,
         name: &str,
         target: &mut BTreeMap<String, String>,
-    ) -> Result<(), YamlError> {
+    ) -> Result<bool, YamlError> {
         match self.get(name) {
-            None => Ok(()),
+            None => Ok(false),
             Some(Data::Map(entries)) => {
                 for (key, value) in entries {
                     let text = value
@@ -483,7 +500,7 @@ impl<'data> Fields<'data> {
                         .ok_or_else(|| self.wrong(name, value, "string"))?;
                     target.insert(key.clone(), text);
                 }
-                Ok(())
+                Ok(true)
             }
             Some(other) => Err(self.wrong(name, other, "map[string]string")),
         }

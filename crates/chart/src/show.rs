@@ -2,7 +2,7 @@
 //!
 //! Source: Helm v3.22 pkg/action/show.go.
 
-use template::yaml;
+use template::{Compat, yaml};
 
 use crate::model::{Chart, File};
 
@@ -19,7 +19,7 @@ pub enum Part {
 }
 
 /// Returns the text of a part; values and README are shown as they were written.
-pub fn show(chart: &Chart, part: Part) -> String {
+pub fn show(chart: &Chart, part: Part, compat: Compat) -> String {
     let all = part == Part::All;
     let shows = |wanted: Part| all || part == wanted;
     let mut text = String::new();
@@ -50,15 +50,14 @@ pub fn show(chart: &Chart, part: Part) -> String {
     }
     if shows(Part::CustomResources) {
         let resources = chart.custom_resources();
-        let starts_document = |text: &str| text.starts_with("---");
-        if all
-            && resources
-                .first()
-                .is_some_and(|first| !starts_document(&first.text))
-        {
-            add("---");
+        for (number, resource) in resources.iter().enumerate() {
+            // Helm v3 separates the first alone, and that from what else is shown; v4 each.
+            let separates = compat == Compat::Helm4 || (all && number == 0);
+            if separates && !resource.text.starts_with("---") {
+                add("---");
+            }
+            add(&resource.text);
         }
-        resources.iter().for_each(|resource| add(&resource.text));
     }
     text
 }

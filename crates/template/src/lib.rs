@@ -23,7 +23,9 @@ pub mod semver;
 pub mod yaml;
 
 pub use error::Error;
-pub use functions::{FunctionSet, UrlParts, check_time, expression, regex_matches};
+pub use functions::{
+    FunctionSet, UrlParts, check_date, check_time, check_url, expression, regex_matches,
+};
 pub use json::json_error;
 pub use quote::{is_printable, quoted};
 pub use templates::{Compat, Limits, Lookup, MissingKey, Options, Templates};

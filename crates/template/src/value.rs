@@ -332,6 +332,8 @@ impl Object for TypedList {
 #[derive(Debug)]
 pub struct StringMap {
     entries: Map,
+    /// Go's nil map: empty, and `null` in JSON and YAML.
+    is_nil: bool,
 }
 
 impl StringMap {
@@ -340,6 +342,16 @@ impl StringMap {
     pub fn value(entries: BTreeMap<Rc<str>, Value>) -> Value {
         Value::Object(Rc::new(Self {
             entries: Rc::new(RefCell::new(entries)),
+            is_nil: false,
+        }))
+    }
+
+    /// Returns Go's nil map of that type.
+    #[must_use]
+    pub fn nil() -> Value {
+        Value::Object(Rc::new(Self {
+            entries: Map::default(),
+            is_nil: true,
         }))
     }
 }
@@ -365,5 +377,12 @@ impl Object for StringMap {
     }
     fn zero_element(&self) -> Value {
         Value::string("")
+    }
+    fn serialized(&self) -> Value {
+        if self.is_nil {
+            Value::Nil
+        } else {
+            Value::Map(Rc::clone(&self.entries))
+        }
     }
 }

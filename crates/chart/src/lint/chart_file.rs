@@ -9,7 +9,7 @@ use template::{
 };
 
 use super::{ChartFile, Findings, Severity, addresses, strict};
-use crate::metadata::Metadata;
+use crate::{load::in_words_of, metadata::Metadata};
 
 const PATH: &str = "Chart.yaml";
 
@@ -30,7 +30,7 @@ pub(super) fn check(file: &ChartFile, compat: Compat, findings: &mut Findings) {
     };
     let mut metadata = Metadata::default();
     if let Err(problem) = metadata.apply(text) {
-        error(unreadable(&problem.to_string()));
+        error(unreadable(&in_words_of(compat, problem).to_string()));
         return;
     }
     let data = yaml::parse_data(text).unwrap_or_default();

@@ -103,6 +103,42 @@ pub fn load_as(path: &Path, compat: Compat) -> Result<Chart, LoadError> {
     build(archive::read_file(path)?, compat, 0)
 }
 
+/// As [`load_as`], for what is rendered or deployed: Helm v4 looks at the kind of chart before it loads
+/// it, and takes those of v1 and v2 alone.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_render(path: &Path, compat: Compat) -> Result<Chart, LoadError> {
+    if compat == Compat::Helm3 {
+        return load_as(path, compat);
+    }
+    let metadata = match path.is_dir() {
+        true => {
+            let file = path.join("Chart.yaml");
+            // One that is too large is refused below.
+            let fits = std::fs::metadata(&file).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
+            fits.then(|| std::fs::read(&file).ok()).flatten()
+        }
+        false => archive::read_file(path)?
+            .into_iter()
+            .find(|file| file.name == "Chart.yaml")
+            .map(|file| file.data.to_vec()),
+    };
+    if let Some(bytes) = metadata {
+        let kind =
+            Metadata::kind(&String::from_utf8_lossy(&bytes)).map_err(|source| LoadError::Yaml {
+                name: "Chart.yaml",
+                source,
+            })?;
+        match kind.as_str() {
+            "" | "v1" | "v2" => {}
+            "v3" => return Err(LoadError::refused("invalid chart apiVersion")),
+            _ => return Err(LoadError::refused("unsupported chart version")),
+        }
+    }
+    load_as(path, compat)
+}
+
 /// Builds a chart from files whose names are relative to it.
 ///
 /// # Errors
@@ -129,7 +165,7 @@ fn build(files: Vec<File>, compat: Compat, depth: usize) -> Result<Chart, LoadEr
     let mut has_metadata = false;
     for file in files.iter().filter(|file| file.name == "Chart.yaml") {
         has_metadata = true;
-        apply_metadata(&mut chart.metadata, file, "Chart.yaml")?;
+        apply_metadata(&mut chart.metadata, file, "Chart.yaml", compat)?;
         if chart.metadata.api_version.is_empty() {
             chart.metadata.api_version = "v1".to_owned();
         }
@@ -166,10 +202,24 @@ fn apply_metadata(
     metadata: &mut Metadata,
     file: &File,
     name: &'static str,
+    compat: Compat,
 ) -> Result<(), LoadError> {
     metadata
         .apply(&file.text())
-        .map_err(|source| LoadError::Yaml { name, source })
+        .map_err(|source| LoadError::Yaml {
+            name,
+            source: in_words_of(compat, source),
+        })
+}
+
+/// The types of a chart are in another package of Helm v4.
+pub(crate) fn in_words_of(compat: Compat, source: YamlError) -> YamlError {
+    match compat {
+        Compat::Helm3 => source,
+        Compat::Helm4 => source
+            .with("*chart.", "*v2.")
+            .with("type chart.", "type v2."),
+    }
 }
 
 /// Puts one file where it belongs in the chart.
@@ -188,7 +238,7 @@ fn place(
             if chart.metadata.api_version != "v1" {
                 chart.warnings.push(DEPENDENCIES_MOVED.to_owned());
             }
-            apply_metadata(&mut chart.metadata, &file, "requirements.yaml")?;
+            apply_metadata(&mut chart.metadata, &file, "requirements.yaml", compat)?;
             if chart.metadata.api_version == "v1" {
                 chart.files.push(file);
             }

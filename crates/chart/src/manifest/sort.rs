@@ -108,7 +108,11 @@ pub fn sort_manifests(
         for content in split_manifests(text, compat) {
             let head = Head::parse(&content).map_err(|source| SortError {
                 path: path.clone(),
-                source,
+                source: match compat {
+                    Compat::Helm3 => source,
+                    // The package has another name there.
+                    Compat::Helm4 => source.with("releaseutil.SimpleHead", "util.SimpleHead"),
+                },
             })?;
             if head.annotations.contains_key(HOOK) {
                 hooks.extend(hook(path, head, content, warnings));

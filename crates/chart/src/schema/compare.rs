@@ -79,6 +79,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 pub(super) fn find_anchor<'schema>(
     schema: &'schema Json,
     name: &str,
+    draft: u32,
     depth: usize,
 ) -> Option<&'schema Json> {
     if depth > DEPTH_MAX {
@@ -88,20 +89,22 @@ pub(super) fn find_anchor<'schema>(
         Json::Object(entries) => {
             let is_it =
                 |key: &str, wanted: &str| entries.get(key).and_then(Json::as_str) == Some(wanted);
-            if is_it("$anchor", name)
-                || is_it("$dynamicAnchor", name)
-                || is_it("$id", &format!("#{name}"))
-                || is_it("id", &format!("#{name}"))
-            {
+            let is_named = match draft {
+                4 => is_it("id", &format!("#{name}")),
+                6 | 7 => is_it("$id", &format!("#{name}")),
+                2019 => is_it("$anchor", name),
+                _ => is_it("$anchor", name) || is_it("$dynamicAnchor", name),
+            };
+            if is_named {
                 return Some(schema);
             }
             entries
                 .values()
-                .find_map(|inner| find_anchor(inner, name, depth + 1))
+                .find_map(|inner| find_anchor(inner, name, draft, depth + 1))
         }
         Json::Array(items) => items
             .iter()
-            .find_map(|inner| find_anchor(inner, name, depth + 1)),
+            .find_map(|inner| find_anchor(inner, name, draft, depth + 1)),
         _ => None,
     }
 }

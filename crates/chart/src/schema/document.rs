@@ -121,7 +121,7 @@ impl<'schema> Document<'schema> {
         } else if self.is_meta {
             meta::named(self.draft, address).unwrap_or(from.root)
         } else {
-            resource(self.root, address)
+            resource(self.root, address, self.draft)
                 .ok_or_else(|| format!("failing loading {address:?}: not fetched"))?
         };
         let fragment = decode(fragment);
@@ -133,7 +133,7 @@ impl<'schema> Document<'schema> {
                 location: Location::At(encode(&fragment).into()),
             });
         }
-        let json = find_anchor(root, &fragment, 0).ok_or_else(|| {
+        let json = find_anchor(root, &fragment, self.draft, 0).ok_or_else(|| {
             format!(
                 "anchor in \"{URL}{fragment}\" not found in schema \"{}\"",
                 URL.trim_end_matches('#')
@@ -241,18 +241,22 @@ impl<'schema> Document<'schema> {
 }
 
 /// Finds an embedded schema by its `$id`, which references name in whole or by its last part.
-fn resource<'schema>(schema: &'schema Json, address: &str) -> Option<&'schema Json> {
+fn resource<'schema>(schema: &'schema Json, address: &str, draft: u32) -> Option<&'schema Json> {
     match schema {
         Json::Object(entries) => {
-            let id = entries.get("$id").or_else(|| entries.get("id"));
+            let id = entries.get(if draft == 4 { "id" } else { "$id" });
             let id = id.and_then(Json::as_str).map(|id| id.trim_end_matches('#'));
             let is_it = |id: &str| id == address || id.ends_with(&format!("/{address}"));
             if id.is_some_and(is_it) {
                 return Some(schema);
             }
-            entries.values().find_map(|inner| resource(inner, address))
+            entries
+                .values()
+                .find_map(|inner| resource(inner, address, draft))
         }
-        Json::Array(items) => items.iter().find_map(|inner| resource(inner, address)),
+        Json::Array(items) => items
+            .iter()
+            .find_map(|inner| resource(inner, address, draft)),
         _ => None,
     }
 }

@@ -12,9 +12,14 @@ pub(super) fn problem(format: &str, text: &str) -> Option<Result<(), String>> {
         "ipv4" => ipv4(text),
         "uuid" => uuid(text),
         "json-pointer" => json_pointer(text),
+        "duration" => duration(text),
+        "time" => time(text),
+        "date" => template::check_date(text),
+        "date-time" => date_time(text),
         // The crate takes longer to begin than a whole chart to render, and every schema names its
         // draft and refers to its own parts.
         "uri" if is_plain_uri(text) => Ok(()),
+        "uri" if let Err(problem) = template::check_url(text) => fail(problem),
         "uri-reference" if text.bytes().all(is_plain) || is_plain_fragment(text) => Ok(()),
         _ => return None,
     })
@@ -62,6 +67,126 @@ fn json_pointer(text: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn duration(text: &str) -> Result<(), String> {
+    let Some(rest) = text.strip_prefix('P') else {
+        return fail("must start with P");
+    };
+    if rest.is_empty() {
+        return fail("nothing after P");
+    }
+    if let Some(weeks) = rest.strip_suffix('W') {
+        return match weeks.bytes().all(|byte| byte.is_ascii_digit()) {
+            _ if weeks.is_empty() => fail("no number in week"),
+            true => Ok(()),
+            false => fail("invalid week"),
+        };
+    }
+    let all_units = ["YMD", "HMS"];
+    for (index, part) in rest.split('T').enumerate() {
+        if index > 0 && part.is_empty() {
+            return fail("no time elements");
+        }
+        let Some(all) = all_units.get(index) else {
+            return fail("more than one T");
+        };
+        let (mut units, mut part) = (*all, part);
+        while !part.is_empty() {
+            let after = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            if after.len() == part.len() {
+                return fail("missing number");
+            }
+            let Some(unit) = after.chars().next() else {
+                return fail("missing unit");
+            };
+            match units.find(unit) {
+                Some(at) => units = &units[at + 1..],
+                None if all.contains(unit) => return fail(format!("unit {unit:?} out of order")),
+                None => return fail(format!("invalid unit {unit:?}")),
+            }
+            part = &after[unit.len_utf8()..];
+        }
+    }
+    Ok(())
+}
+
+/// Reads what Go's `strconv.Atoi` reads, in the words of a time's mistake.
+fn numbers<const N: usize>(text: &str, what: &str) -> Result<[i64; N], String> {
+    let mut found = [0; N];
+    let mut parts = text.splitn(N, ':');
+    for place in &mut found {
+        let part = parts.next().ok_or_else(|| format!("missing {what}"))?;
+        let number: i64 = part.parse().map_err(|_| format!("invalid {what}"))?;
+        if number < 0 {
+            return Err(format!("non-positive {what}"));
+        }
+        *place = number;
+    }
+    Ok(found)
+}
+
+fn time(text: &str) -> Result<(), String> {
+    if text.len() < 9 {
+        return fail("less than 9 characters long");
+    }
+    let bytes = text.as_bytes();
+    if bytes[2] != b':' || bytes[5] != b':' {
+        return fail("missing colon in correct place");
+    }
+    let (Some(clock), Some(mut rest)) = (text.get(..8), text.get(8..)) else {
+        return fail("invalid hour/min/sec");
+    };
+    let [mut hour, mut minute, second] = numbers(clock, "hour/min/sec")?;
+    if hour > 23 || minute > 59 || second > 60 {
+        return fail("hour/min/sec out of range");
+    }
+    if let Some(fraction) = rest.strip_prefix('.') {
+        rest = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+        if rest.len() == fraction.len() {
+            return fail("no digits in second fraction");
+        }
+    }
+    if !rest.eq_ignore_ascii_case("z") {
+        if rest.len() != 6 {
+            return fail("offset must be 6 characters long");
+        }
+        let (sign, offset) = match (rest.strip_prefix('+'), rest.strip_prefix('-')) {
+            (Some(offset), _) => (-1, offset),
+            (_, Some(offset)) => (1, offset),
+            _ => return fail("offset must begin with plus/minus"),
+        };
+        if offset.as_bytes()[2] != b':' {
+            return fail("missing colon in offset in correct place");
+        }
+        let [hours, minutes] = numbers(offset, "hour/min in offset")?;
+        if hours > 23 || minutes > 59 {
+            return fail("hour/min in offset out of range");
+        }
+        let mut all = (hour * 60 + minute) + sign * (hours * 60 + minutes);
+        if all < 0 {
+            all += 24 * 60;
+        }
+        (hour, minute) = (all / 60, all % 60);
+    }
+    if second >= 60 && (hour != 23 || minute != 59) {
+        return fail("invalid leap second");
+    }
+    Ok(())
+}
+
+fn date_time(text: &str) -> Result<(), String> {
+    if text.len() < 20 {
+        return fail("less than 20 characters long");
+    }
+    if !matches!(text.as_bytes()[10], b't' | b'T') {
+        return fail("11th character must be t or T");
+    }
+    let (Some(date), Some(clock)) = (text.get(..10), text.get(11..)) else {
+        return fail("invalid");
+    };
+    template::check_date(date).map_err(|problem| format!("invalid date element: {problem}"))?;
+    time(clock).map_err(|problem| format!("invalid time element: {problem}"))
 }
 
 fn uuid(text: &str) -> Result<(), String> {

@@ -17,6 +17,35 @@ pub(super) fn draft_of(schema: &Json) -> u32 {
     }
 }
 
+/// Says what is wrong with the `$schema` of a text: Helm's library fetches what it does not know.
+///
+/// Source: github.com/santhosh-tekuri/jsonschema v6.0.3 draft.go (`draftFromURL`).
+pub(super) fn unknown(schema: &Json) -> Option<String> {
+    let uri = schema.get("$schema").and_then(Json::as_str)?;
+    let address = uri.strip_suffix('#').unwrap_or(uri);
+    let named = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| address.strip_prefix(scheme));
+    let is_known = matches!(
+        named,
+        Some(
+            "json-schema.org/schema"
+                | "json-schema.org/draft/2020-12/schema"
+                | "json-schema.org/draft/2019-09/schema"
+                | "json-schema.org/draft-07/schema"
+                | "json-schema.org/draft-06/schema"
+                | "json-schema.org/draft-04/schema"
+        )
+    );
+    let why = match address.split_once(':') {
+        Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            "not fetched".to_owned()
+        }
+        _ => "no URLLoader registered for \"\"".to_owned(),
+    };
+    (!is_known).then(|| format!("failing loading {address:?}: {why}"))
+}
+
 /// The address of a draft's metaschema.
 pub(super) fn url(draft: u32) -> &'static str {
     match draft {

@@ -79,6 +79,9 @@ pub fn validate_one(schema: &[u8], values: &Json) -> Result<(), String> {
             _ => go.unwrap_or_else(|| error.to_string()),
         }
     })?;
+    if let Some(problem) = meta::unknown(&schema) {
+        return Err(problem);
+    }
     let document = Document::new(&schema);
     let meta = Document::meta(document.draft);
     validate::validate(&meta, meta.top(), &schema).map_err(|mistake| {

@@ -17,7 +17,7 @@ pub use coalesce::{Mode, coalesce_tables, coalesce_values};
 pub(crate) use defaults::Defaults;
 pub(crate) use documents::parse_documents;
 pub use lookup::{path_value, table};
-pub use set::{SetError, SetKind, set};
+pub use set::{SetError, SetKind, set, set_as};
 pub(crate) use text::go_text;
 
 /// Where the values of a release come from, each kind in the order in which it was given.
@@ -105,14 +105,17 @@ impl ValuesOptions {
                 values = merge_maps(&values, &object);
                 continue;
             }
-            set(expression, SetKind::Json, &values).map_err(|source| ValuesError::SetJson {
-                expression: expression.clone(),
-                source,
+            set_as(expression, SetKind::Json, &values, self.compat).map_err(|source| {
+                ValuesError::SetJson {
+                    expression: expression.clone(),
+                    source,
+                }
             })?;
         }
         let apply = |flag, expressions: &[String], kind: SetKind<'_>| {
             expressions.iter().try_for_each(|expression| {
-                set(expression, kind, &values).map_err(|source| ValuesError::Set { flag, source })
+                set_as(expression, kind, &values, self.compat)
+                    .map_err(|source| ValuesError::Set { flag, source })
             })
         };
         apply("--set", &self.set, SetKind::Typed)?;
@@ -122,12 +125,12 @@ impl ValuesOptions {
                 Some(content) => Ok(content.clone()),
                 None => Err(format!("open {path}: no such file or directory")),
             };
-            set(&file.expression, SetKind::File(&read), &values).map_err(|source| {
-                ValuesError::Set {
+            set_as(&file.expression, SetKind::File(&read), &values, self.compat).map_err(
+                |source| ValuesError::Set {
                     flag: "--set-file",
                     source,
-                }
-            })?;
+                },
+            )?;
         }
         apply("--set-literal", &self.set_literal, SetKind::Literal)?;
         Ok(values)
@@ -153,13 +156,22 @@ pub fn read(name: &str) -> Result<String, ValuesError> {
     } else {
         std::fs::read(name)
     };
-    let bytes = bytes.map_err(|error| ValuesError::Read {
-        name: format!("open {name}"),
-        problem: match error.kind() {
+    let bytes = bytes.map_err(|error| {
+        let problem = match error.kind() {
             std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
             std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
             _ => error.to_string(),
-        },
+        };
+        // Go opens a folder, and fails when it reads it.
+        let doing = match error.kind() {
+            std::io::ErrorKind::IsADirectory => "read",
+            _ => "open",
+        };
+        ValuesError::Read {
+            name: format!("{doing} {name}"),
+            problem,
+        }
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -169,13 +181,32 @@ pub fn read(name: &str) -> Result<String, ValuesError> {
 /// # Errors
 /// [`ValuesError`] for a file that cannot be read, or an expression that is not well formed.
 pub fn read_set_file(expression: &str) -> Result<SetFile, ValuesError> {
+    read_set_file_by(expression, &|path| {
+        read(path).map_err(|error| error.to_string())
+    })
+}
+
+/// As [`read_set_file`], where something else reads, such as what an address names.
+///
+/// # Errors
+/// As [`read_set_file`].
+pub fn read_set_file_by(
+    expression: &str,
+    read: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<SetFile, ValuesError> {
     let contents = std::cell::RefCell::new(BTreeMap::new());
     let load = |path: &str| {
-        let content = read(path).map_err(|error| error.to_string())?;
-        contents.borrow_mut().insert(path.to_owned(), content);
+        contents.borrow_mut().insert(path.to_owned(), read(path)?);
         Ok(String::new())
     };
-    set(expression, SetKind::File(&load), &Map::default()).map_err(|source| ValuesError::Set {
+    // Whether an index that is not closed is an error depends on the version of Helm: `merge` tells.
+    set_as(
+        expression,
+        SetKind::File(&load),
+        &Map::default(),
+        Compat::Helm4,
+    )
+    .map_err(|source| ValuesError::Set {
         flag: "--set-file",
         source,
     })?;

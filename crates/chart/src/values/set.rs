@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use template::{List, Map, Value, yaml};
+use template::{Compat, List, Map, Value, yaml};
 
 /// Lists may not be longer.
 const INDEX_MAX: i64 = 65_536;
@@ -41,6 +41,19 @@ pub struct SetError(String);
 /// # Errors
 /// [`SetError`] with Helm's text; what came before the mistake has been applied.
 pub fn set(expression: &str, kind: SetKind<'_>, values: &Map) -> Result<(), SetError> {
+    set_as(expression, kind, values, Compat::Helm3)
+}
+
+/// As [`set`], in the ways of a version of Helm: v4 takes the end within an index for a good end.
+///
+/// # Errors
+/// As [`set`].
+pub fn set_as(
+    expression: &str,
+    kind: SetKind<'_>,
+    values: &Map,
+    compat: Compat,
+) -> Result<(), SetError> {
     let mut parser = Parser {
         text: expression.chars().collect(),
         position: 0,
@@ -52,10 +65,16 @@ pub fn set(expression: &str, kind: SetKind<'_>, values: &Map) -> Result<(), SetE
         match parser.key(values, 0) {
             Ok(()) => {}
             Err(Stop::End) => return Ok(()),
+            Err(Stop::Error(error)) if error == INDEX_ENDS && compat == Compat::Helm4 => {
+                return Ok(());
+            }
             Err(Stop::Error(error)) => return Err(SetError(error)),
         }
     }
 }
+
+/// What Helm says of an index that is not closed.
+const INDEX_ENDS: &str = "error parsing index: EOF";
 
 /// Why a step of the parser did not finish.
 enum Stop {
@@ -167,7 +186,7 @@ impl Parser<'_> {
     fn index(&mut self) -> Step<i64> {
         let (text, stop) = self.until(&[']']);
         if stop.is_none() {
-            return fail("error parsing index: EOF");
+            return fail(INDEX_ENDS);
         }
         text.parse().or_else(|error: std::num::ParseIntError| {
             use std::num::IntErrorKind::{NegOverflow, PosOverflow};

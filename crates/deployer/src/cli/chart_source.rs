@@ -1,9 +1,10 @@
 //! The chart and the values that the command line names, as something that can be rendered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chart::values::{ValuesOptions, read, read_set_file};
+use chart::values::{ValuesOptions, read, read_set_file_by};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +18,7 @@ use super::session::Session;
 use crate::action::{ChartSource, RenderError, RenderRequest, RenderedChart, ValuesReuse};
 use crate::cluster::kube::KubeCluster;
 use crate::plan::sensitive::{SensitiveValues, sensitive_entries};
+use crate::registry::{Access, get};
 use crate::release::{Hook, Release};
 
 /// A chart that was loaded, with the values of the command line.
@@ -48,9 +50,9 @@ impl LoadedChart {
         let path = locate_chart(session, reference, &chart.origin).await?;
         let compat = render.compat.into();
         // Helm reads the values before the chart, and complains of them first.
-        let values = values_options(values, compat)?;
+        let values = values_options(values, compat).await?;
         let load = || {
-            chart::load_as(&path, compat).map_err(|source| match values.merge() {
+            chart::load::load_to_render(&path, compat).map_err(|source| match values.merge() {
                 Ok(_) => CliError::Chart {
                     reference: reference.to_owned(),
                     source,
@@ -388,24 +390,48 @@ pub(crate) fn computed_values(release: &Release) -> Map<String, Value> {
     }
 }
 
+fn is_address(name: &str) -> bool {
+    name.starts_with("https://") || name.starts_with("http://")
+}
+
+async fn fetch_values(address: &str) -> Result<String, CliError> {
+    let bytes_max = chart::load::FILE_BYTES_MAX;
+    let data = get(address, address, &Access::default(), bytes_max).await?;
+    Ok(String::from_utf8_lossy(&data).into_owned())
+}
+
 fn wrong_values(error: &chart::values::ValuesError) -> CliError {
     CliError::usage(error.to_string()).with_hint("nothing was changed")
 }
 
-pub(crate) fn values_options(
+/// Reads what the flags name: files, standard input, and addresses as Helm does.
+pub(crate) async fn values_options(
     arguments: &ValueArgs,
     compat: chart::Compat,
 ) -> Result<ValuesOptions, CliError> {
     let usage = |error| wrong_values(&error);
     let mut files = arguments.below.clone();
-    for name in &arguments.values {
-        files.push((name.clone(), read(name).map_err(usage)?));
+    // An empty name is none, as of a variable that is not set.
+    for name in arguments.values.iter().filter(|name| !name.is_empty()) {
+        let text = match is_address(name) {
+            true => fetch_values(name).await?,
+            false => read(name).map_err(usage)?,
+        };
+        files.push((name.clone(), text));
     }
-    let set_file = arguments
-        .set_file
-        .iter()
-        .map(|expression| read_set_file(expression).map_err(usage))
-        .collect::<Result<_, CliError>>()?;
+    let mut set_file = Vec::new();
+    for expression in &arguments.set_file {
+        let named = read_set_file_by(expression, &|_| Ok(String::new())).map_err(usage)?;
+        let mut fetched = BTreeMap::new();
+        for address in named.contents.keys().filter(|name| is_address(name)) {
+            fetched.insert(address.clone(), fetch_values(address).await?);
+        }
+        let found = read_set_file_by(expression, &|name| match fetched.get(name) {
+            Some(text) => Ok(text.clone()),
+            None => read(name).map_err(|error| error.to_string()),
+        });
+        set_file.push(found.map_err(usage)?);
+    }
     Ok(ValuesOptions {
         files,
         set: arguments.set.clone(),

@@ -93,11 +93,24 @@ impl CliError {
     /// Returns the error as Helm itself prints it, for commands whose output is Helm's to the byte.
     ///
     /// What has no counterpart in Helm, such as a closed pipe, stays as it is.
-    pub(crate) fn into_helms_words(self) -> Self {
+    pub(crate) fn into_helms_words(self, compat: chart::Compat) -> Self {
         let code = self.exit_code();
         let text = match self {
             Self::Usage { message, .. } => message,
             Self::Chart { source, .. } => source.to_string(),
+            Self::Name(NameError::Release { name }) => {
+                let checked = match compat {
+                    chart::Compat::Helm3 => "",
+                    chart::Compat::Helm4 => "release name check failed: ",
+                };
+                let problem = match name.as_str() {
+                    "" => "no name provided",
+                    _ => {
+                        r"invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the length must not be longer than 53"
+                    }
+                };
+                format!("{checked}release name {name:?}: {problem}")
+            }
             Self::Action(ActionError::Render(RenderError::Chart { source, .. })) => {
                 let is_from_rendering = source
                     .downcast_ref::<chart::Error>()

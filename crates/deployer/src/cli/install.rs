@@ -108,6 +108,10 @@ pub(crate) fn name_and_chart(
             let name = format!("{}-{seconds}", base_name(chart));
             Ok((ReleaseName::new(name)?, chart.clone()))
         }
+        ([_, _, more @ ..], ..) if !more.is_empty() => Err(CliError::usage(format!(
+            "expected at most two arguments, unexpected arguments: {}",
+            more.join(", ")
+        ))),
         _ => Err(
             CliError::usage("must either provide a name or specify --generate-name")
                 .with_hint("write `deployer install NAME CHART`"),

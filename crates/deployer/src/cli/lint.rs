@@ -52,7 +52,7 @@ pub(crate) struct LintCommand {
 }
 
 impl LintCommand {
-    pub(crate) fn run(&self, session: &Session) -> Result<(), CliError> {
+    pub(crate) async fn run(&self, session: &Session) -> Result<(), CliError> {
         let compat = chart::Compat::from(self.compat);
         let kube_version = match self.kube_version.as_deref() {
             None | Some("") => None,
@@ -66,7 +66,7 @@ impl LintCommand {
             limits: chart::RenderOptions::default().limits,
             compat,
         };
-        let values = values_options(&self.values, compat)?;
+        let values = values_options(&self.values, compat).await?;
         let mut charts = self.charts.clone();
         if self.with_subcharts {
             for chart in &self.charts {

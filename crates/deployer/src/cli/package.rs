@@ -98,8 +98,9 @@ impl PackageCommand {
             return Err(CliError::usage(format!("`{shown}` is not a folder"))
                 .with_hint("an archive is packaged already"));
         }
-        let chart = chart::load(path).map_err(|error| {
-            CliError::usage(format!("chart `{shown}` cannot be loaded: {error}"))
+        let chart = chart::load(path).map_err(|source| CliError::Chart {
+            reference: shown.to_string(),
+            source,
         })?;
         check_dependencies(&chart, path, chart::Compat::default())?;
         let options = PackageOptions {

@@ -50,8 +50,9 @@ impl PushCommand {
             )
             .with_hint(format!("pack it with `deployer package {shown}`")));
         }
-        let chart = chart::load(&self.archive).map_err(|error| {
-            CliError::usage(format!("chart `{shown}` cannot be loaded: {error}"))
+        let chart = chart::load(&self.archive).map_err(|source| CliError::Chart {
+            reference: shown.to_string(),
+            source,
         })?;
         let data = read(&self.archive)?;
         let mut beside = self.archive.clone().into_os_string();

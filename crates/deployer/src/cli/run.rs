@@ -214,7 +214,7 @@ fn dispatch(session: &Session, command: Command) -> Result<(), CliError> {
             Command::List(command) => command.run(session).await,
             Command::Get(command) => command.run(session).await,
             Command::Template(command) => command.run(session).await,
-            Command::Lint(command) => command.run(session),
+            Command::Lint(command) => command.run(session).await,
             Command::Show(command) => command.run(session).await,
             Command::Create(command) => command.run(session),
             Command::Package(command) => command.run(session).await,

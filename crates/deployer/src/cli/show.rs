@@ -4,7 +4,7 @@ use chart::jsonpath::JsonPathError;
 use chart::show::{Part, show};
 use clap::{Args, Subcommand};
 
-use super::arguments::OriginArgs;
+use super::arguments::{CompatChoice, OriginArgs};
 use super::error::CliError;
 use super::locate::locate_chart;
 use super::session::Session;
@@ -54,6 +54,15 @@ struct Which {
     chart: String,
     #[command(flatten)]
     source: OriginArgs,
+    /// Version of Helm whose ways are kept where they differ
+    #[arg(
+        long,
+        value_enum,
+        default_value = "helm3",
+        env = "DEPLOYER_COMPAT",
+        value_name = "HELM"
+    )]
+    compat: CompatChoice,
 }
 
 impl ShowCommand {
@@ -66,11 +75,13 @@ impl ShowCommand {
             ShowPart::Crds(which) => (Part::CustomResources, which, None),
         };
         let path = locate_chart(session, &which.chart, &which.source).await?;
-        let chart = chart::load(&path).map_err(|error| {
-            CliError::usage(format!("chart `{}` cannot be loaded: {error}", which.chart))
-        })?;
+        let chart =
+            chart::load_as(&path, which.compat.into()).map_err(|source| CliError::Chart {
+                reference: which.chart.clone(),
+                source,
+            })?;
         let text = match jsonpath.as_deref().filter(|template| !template.is_empty()) {
-            None => show(&chart, part),
+            None => show(&chart, part, which.compat.into()),
             Some(template) => match chart::jsonpath::print(template, &chart) {
                 Ok(text) => text,
                 Err(JsonPathError::Parse(problem)) => {

@@ -100,9 +100,10 @@ struct UnusedArgs {
 impl TemplateCommand {
     /// Prints what Helm prints, errors included: a pipeline can swap the program and see no change.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
+        let compat = self.render.compat.into();
         self.print(session)
             .await
-            .map_err(CliError::into_helms_words)
+            .map_err(|error| error.into_helms_words(compat))
     }
 
     /// Whether a cluster is asked while templates render, which blocks a thread.

@@ -290,6 +290,11 @@ impl Printer {
 
     /// Says a warning on stderr.
     pub fn warn(&self, text: &str) {
+        // Helm's own texts begin with the word already.
+        let text = ["warning: ", "Warning: ", "WARNING: "]
+            .iter()
+            .find_map(|word| text.strip_prefix(word))
+            .unwrap_or(text);
         self.say(&format!(
             "{} {text}",
             self.paint_error(Style::Warning, "warning:")

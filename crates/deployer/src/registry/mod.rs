@@ -37,6 +37,7 @@ pub use error::RegistryError;
 pub(crate) use error::shown;
 pub use files::Lock;
 pub(crate) use files::write_whole;
+pub(crate) use http::get;
 pub use index_folder::{IndexOptions, index_folder};
 pub use locate::{LocateOptions, Located, find_in_repository, locate};
 pub use login::login;

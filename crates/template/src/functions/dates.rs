@@ -56,6 +56,14 @@ pub fn check_time(text: &str) -> Result<(), String> {
     parse::parse("2006-01-02T15:04:05Z07:00", text, &Zone::Utc).map(drop)
 }
 
+/// Tells whether a text is a date as `2006-01-02`.
+///
+/// # Errors
+/// As [`check_time`].
+pub fn check_date(text: &str) -> Result<(), String> {
+    parse::parse("2006-01-02", text, &Zone::Utc).map(drop)
+}
+
 /// The time of the templates' clock.
 fn now(context: &Context<'_>) -> Moment {
     let ahead = context.runtime.templates.options().clock_ahead;

@@ -24,9 +24,9 @@ mod urls;
 mod versions;
 mod words;
 
-pub use dates::check_time;
+pub use dates::{check_date, check_time};
 pub use regexes::{expression, regex_matches};
-pub use urls::UrlParts;
+pub use urls::{UrlParts, check_url};
 
 use std::{fmt, rc::Rc, sync::OnceLock};
 

@@ -121,6 +121,18 @@ impl UrlParts {
     }
 }
 
+/// Says in Go's words what is wrong with an absolute address.
+///
+/// # Errors
+/// The text of `url.Parse`, or that it names no scheme.
+pub fn check_url(text: &str) -> Result<(), String> {
+    let url = Url::parse(text)?;
+    match url.scheme.is_empty() {
+        true => Err("relative url".to_owned()),
+        false => Ok(()),
+    }
+}
+
 #[derive(Default)]
 struct Url {
     scheme: String,

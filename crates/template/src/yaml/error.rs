@@ -64,6 +64,13 @@ impl YamlError {
         }
     }
 
+    /// The same with another name for a Go type.
+    #[must_use]
+    pub fn with(mut self, name: &str, other: &str) -> Self {
+        self.message = self.message.replace(name, other);
+        self
+    }
+
     /// A value that its Go type refuses, in that type's own words.
     pub fn refused_by_type(message: String) -> Self {
         Self {
