@@ -75,6 +75,21 @@ fn cut(text: &str, columns: usize) -> &str {
     text
 }
 
+/// Shortens a text in the middle: what differs is mostly at the end, as a tag or a number.
+pub(super) fn shortened(text: &str, characters_max: usize) -> String {
+    let text: Vec<char> = text.chars().collect();
+    if text.len() <= characters_max {
+        return text.into_iter().collect();
+    }
+    let head = characters_max / 3;
+    let tail = text.len() - (characters_max - head).saturating_sub(1);
+    text[..head]
+        .iter()
+        .chain(&['…'])
+        .chain(&text[tail..])
+        .collect()
+}
+
 /// Breaks a text into lines of at most `columns`, between words where there are any; `indent` columns
 /// are left free before all lines but the first.
 pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
@@ -125,6 +140,15 @@ mod tests {
         assert_eq!(line.write(3, false), "ab…");
         assert_eq!(line.write(5, true), "ab\u{1b}[32m日\u{1b}[0m…");
         assert_eq!(Line::plain("a\r\n\u{1b}[2Jb").write(9, false), "a   [2Jb");
+    }
+
+    #[test]
+    fn long_values_keep_both_ends() {
+        let value = "\"registry.example.com/ml/model-server:v2.1.0\"";
+        let text = shortened(value, 20);
+        assert_eq!(text, "\"regis…erver:v2.1.0\"");
+        assert_eq!(text.chars().count(), 20);
+        assert_eq!(shortened("12", 20), "12");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::contract::Format;
+use super::line::shortened;
 use super::printer::{PrintError, Printer, Style};
 use crate::action::Operation;
 use crate::plan::{HookStep, ObjectAction, SavedPlan, SavedStep};
@@ -181,7 +182,7 @@ pub(super) fn field_lines(printer: &Printer, field: &Value, indent: &str) -> Vec
         if !field[name].is_null() {
             lines.push(format!(
                 "{indent}  {sign} {}",
-                shortened(&field[name], width)
+                shortened(&field[name].to_string(), width)
             ));
         }
     }
@@ -190,28 +191,13 @@ pub(super) fn field_lines(printer: &Printer, field: &Value, indent: &str) -> Vec
 }
 
 fn change_text(field: &Value, width: usize) -> String {
-    let value = |name: &str| shortened(&field[name], width);
+    let value = |name: &str| shortened(&field[name].to_string(), width);
     match (field["change"].as_str(), field["masked"] == true) {
         (change, true) => format!("{} (masked)", change.unwrap_or("changed")),
         (Some("added"), _) => format!("+ {}", value("after")),
         (Some("removed"), _) => format!("- {}", value("before")),
         _ => format!("{} -> {}", value("before"), value("after")),
     }
-}
-
-/// Shortens in the middle: what differs is mostly at the end, as a tag or a number.
-fn shortened(value: &Value, width: usize) -> String {
-    let text: Vec<char> = value.to_string().chars().collect();
-    if text.len() <= width {
-        return text.into_iter().collect();
-    }
-    let head = width / 3;
-    let tail = text.len() - (width - head).saturating_sub(1);
-    text[..head]
-        .iter()
-        .chain(&['…'])
-        .chain(&text[tail..])
-        .collect()
 }
 
 fn summary(plan: &SavedPlan) -> String {
@@ -241,15 +227,6 @@ fn summary(plan: &SavedPlan) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn long_values_keep_both_ends() {
-        let value = json!("registry.example.com/ml/model-server:v2.1.0");
-        let text = shortened(&value, 20);
-        assert_eq!(text, "\"regis…erver:v2.1.0\"");
-        assert_eq!(text.chars().count(), 20);
-        assert_eq!(shortened(&json!(12), 20), "12");
-    }
 
     #[test]
     fn a_field_is_one_line_unless_the_terminal_is_too_narrow() {

@@ -90,6 +90,13 @@ impl Table {
         }
     }
 
+    /// Returns the width that its lines take on a terminal when nothing is cut.
+    pub fn columns_taken(&self) -> usize {
+        let widths = self.widths();
+        let gaps = widths.len().saturating_sub(1) * 2;
+        widths.iter().sum::<usize>() + gaps
+    }
+
     fn for_terminal(&self, printer: &Printer, columns: usize) -> String {
         let widths = self.widths();
         let Some((_, inner)) = widths.split_last() else {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::environment::drift::{Cell, CellState, Difference, Drift, Shown, View};
+use crate::output::line::shortened;
 
 /// Characters of a value that are shown to people.
 const VALUE_SHOWN: usize = 60;
@@ -87,16 +88,15 @@ pub(super) fn value(shown: &Shown) -> String {
         Shown::Value(serde_json::Value::String(text)) => text.clone(),
         Shown::Value(value) => value.to_string(),
     };
-    let line = text.lines().next().unwrap_or_default();
-    if line.chars().count() <= VALUE_SHOWN && line.len() == text.len() {
-        return if text.is_empty() {
-            "\"\"".to_owned()
-        } else {
-            text
-        };
+    if text.is_empty() {
+        return "\"\"".to_owned();
     }
-    let kept: String = line.chars().take(VALUE_SHOWN - 1).collect();
-    format!("{kept}…")
+    let line = text.lines().next().unwrap_or_default();
+    if line.len() < text.len() {
+        let kept: String = line.chars().take(VALUE_SHOWN - 1).collect();
+        return format!("{kept}…");
+    }
+    shortened(&text, VALUE_SHOWN)
 }
 
 /// Each side with its value.
