@@ -121,6 +121,7 @@ pub(super) async fn bring_about(
     }
     prune(deployer, lease, &change).await;
     Ok(Outcome {
+        made_anew: Vec::new(),
         release: attempt.record.release,
         evidence: Some(attempt.evidence),
         plan,
@@ -165,6 +166,7 @@ pub(super) async fn preview(
         .saved(deployer, &plan, &fresh_salt(deployer));
     change.release.info.description = "Dry run complete".into();
     Ok(Outcome {
+        made_anew: Vec::new(),
         release: change.release,
         evidence: None,
         plan,

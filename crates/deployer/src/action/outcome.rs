@@ -20,6 +20,8 @@ pub struct Outcome {
     pub dry_run: DryRunMode,
     /// Clean-ups that failed.
     pub warnings: Vec<String>,
+    /// What the chart makes anew at each rendering, in words; of a dry run of an upgrade.
+    pub made_anew: Vec<String>,
 }
 
 /// A release that was uninstalled.

@@ -97,6 +97,7 @@ pub(super) async fn restore(
         return Err(attempt.into_failure(cause, Aftermath::Left { deployed }));
     }
     Ok(Outcome {
+        made_anew: Vec::new(),
         release: attempt.record.release,
         evidence: Some(attempt.evidence),
         plan,

@@ -70,6 +70,7 @@ async fn preview_upgrade(
     let is_tried = options.change.dry_run == DryRunMode::Server;
     let mut outcome = preview(deployer, change, is_tried).await?;
     outcome.warnings.extend(random.warning());
+    outcome.made_anew = random.described();
     Ok(outcome)
 }
 

@@ -58,6 +58,12 @@ impl PlanCommand {
                 "saved to `{}`, readable by you alone; it holds no secret",
                 path.display()
             ));
+            if !outcome.made_anew.is_empty() {
+                session.printer.warn(&format!(
+                    "`upgrade --use-plan` will refuse this plan, since the next rendering makes other values: {}; give them as values, or keep them in a Secret that exists, to plan ahead",
+                    outcome.made_anew.join(", ")
+                ));
+            }
         }
         Ok(())
     }
