@@ -229,6 +229,9 @@ async fn accept(listener: TcpListener, service: S3Service) {
             // The client went away between its knock and our answer.
             continue;
         };
+        // Else each answer of two segments waits for the client's delayed acknowledgement, 40 ms. An
+        // error means that the client has gone.
+        let _gone = socket.set_nodelay(true);
         let service = service.clone();
         tokio::spawn(async move {
             let builder = Builder::new(TokioExecutor::new());

@@ -11,29 +11,43 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use super::source::{Object, ObjectSource, SourceError};
+use super::source::{Object, ObjectSource, SourceError, check_ranges};
 
 /// The footer is fetched together with this much before it, which for most files saves a
 /// second request.
 const FOOTER_BYTES_GUESS: usize = 64 * 1024;
+/// A file up to this size is read whole for its footer, and not asked for again: datasets of many
+/// small files cost one request a file.
+const WHOLE_BYTES_MAX: u64 = 512 * 1024;
 
 /// Reads one object as a Parquet file.
 #[derive(Clone, Debug)]
 pub(super) struct ObjectReader {
     source: Arc<dyn ObjectSource>,
     object: Arc<Object>,
+    /// All bytes of a small file, once its footer was read.
+    whole: Option<Bytes>,
 }
 
 impl ObjectReader {
     pub(super) fn new(source: Arc<dyn ObjectSource>, object: Arc<Object>) -> Self {
-        Self { source, object }
+        Self {
+            source,
+            object,
+            whole: None,
+        }
     }
 
     async fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ParquetError> {
-        self.source
-            .read(&self.object, ranges)
-            .await
-            .map_err(|error| ParquetError::External(Box::new(error)))
+        let read = match &self.whole {
+            Some(whole) => check_ranges(&self.object, ranges).map(|()| {
+                let cut =
+                    |range: &Range<u64>| whole.slice(range.start as usize..range.end as usize);
+                ranges.iter().map(cut).collect()
+            }),
+            None => self.source.read(&self.object, ranges).await,
+        };
+        read.map_err(|error| ParquetError::External(Box::new(error)))
     }
 }
 
@@ -61,6 +75,9 @@ impl AsyncFileReader for ObjectReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
             let bytes = self.object.bytes;
+            if bytes <= WHOLE_BYTES_MAX {
+                self.whole = self.read(&[0..bytes]).await?.pop();
+            }
             let metadata = ParquetMetaDataReader::new()
                 .with_prefetch_hint(Some(FOOTER_BYTES_GUESS))
                 .load_and_finish(self, bytes)
@@ -83,5 +100,97 @@ pub(super) fn source_error(error: ParquetError) -> Result<SourceError, ParquetEr
             Err(inner) => Err(ParquetError::External(inner)),
         },
         other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use arrow::array::{ArrayRef, Float32Array, RecordBatch};
+    use futures::TryStreamExt;
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+
+    /// One object in memory, and how often it was asked for.
+    #[derive(Debug)]
+    struct Counting {
+        bytes: Bytes,
+        requests: AtomicUsize,
+    }
+
+    impl ObjectSource for Counting {
+        fn uri(&self) -> String {
+            "memory".to_owned()
+        }
+
+        fn list(&self) -> BoxFuture<'_, Result<Vec<Object>, SourceError>> {
+            async { Ok(Vec::new()) }.boxed()
+        }
+
+        fn read<'a>(
+            &'a self,
+            object: &'a Object,
+            ranges: &'a [Range<u64>],
+        ) -> BoxFuture<'a, Result<Vec<Bytes>, SourceError>> {
+            async move {
+                check_ranges(object, ranges)?;
+                self.requests.fetch_add(1, Ordering::Relaxed);
+                let cut =
+                    |range: &Range<u64>| self.bytes.slice(range.start as usize..range.end as usize);
+                Ok(ranges.iter().map(cut).collect())
+            }
+            .boxed()
+        }
+    }
+
+    /// Reads a file of so many rows of one column; returns its rows, its size and the requests.
+    async fn read(rows: usize) -> (usize, u64, usize) {
+        let values: ArrayRef = Arc::new(Float32Array::from_iter_values(
+            (0..rows).map(|row| row as f32),
+        ));
+        let batch = RecordBatch::try_from_iter([("x", values)]).unwrap();
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .build();
+        let mut file = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let bytes = file.len() as u64;
+        let object = Object {
+            name: "x.parquet".to_owned(),
+            uri: "memory/x.parquet".to_owned(),
+            bytes,
+            pin: String::new(),
+        };
+        let source = Arc::new(Counting {
+            bytes: file.into(),
+            requests: AtomicUsize::new(0),
+        });
+        let reader = ObjectReader::new(Arc::clone(&source) as Arc<dyn ObjectSource>, object.into());
+        let batches: Vec<RecordBatch> = ParquetRecordBatchStreamBuilder::new(reader)
+            .await
+            .unwrap()
+            .build()
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
+        let found = batches.iter().map(RecordBatch::num_rows).sum();
+        (found, bytes, source.requests.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_small_file_costs_one_request_and_a_large_one_is_read_in_ranges() {
+        let (rows, bytes, requests) = read(1_000).await;
+        assert!(bytes <= WHOLE_BYTES_MAX);
+        assert_eq!((rows, requests), (1_000, 1));
+        let (rows, bytes, requests) = read(200_000).await;
+        assert!(bytes > WHOLE_BYTES_MAX);
+        assert_eq!((rows, requests), (200_000, 2));
     }
 }

@@ -23,8 +23,8 @@ use super::share::{Extent, FileRead, RowGroupRead, Share, files_of};
 use super::source::{Object, ObjectSource};
 use super::values::{LabelsSeen, Place, RowBatch, ValueError, convert};
 
-/// Footers that are read ahead.
-const FOOTERS_AHEAD: usize = 8;
+/// Footers that are read ahead, small files whole with them: a store answers in tens of milliseconds.
+const FOOTERS_AHEAD: usize = 32;
 /// Row groups that are read ahead, the one being consumed not counted.
 const ROW_GROUPS_AHEAD: usize = 3;
 /// Decoded batches that wait for the consumer in each row group.
