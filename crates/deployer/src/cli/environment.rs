@@ -341,6 +341,12 @@ impl Session {
         }
     }
 
+    /// Returns what a change breaks of the environment's demands; nothing where it has none.
+    pub(crate) fn broken_demands(&self, asked: &Asked<'_>) -> Option<Vec<String>> {
+        let demands = &self.chosen.as_ref()?.rules.demands;
+        (*demands != DemandsPart::default()).then(|| broken(demands, asked))
+    }
+
     /// Whether a change runs no hooks.
     pub(crate) fn skips_hooks(&self, change: &ChangeOptions, hooks: &HookArgs) -> bool {
         !change.run_hooks || self.hooks_choice(hooks.hooks) == Some(HooksChoice::Skip)

@@ -99,6 +99,8 @@ struct Goal {
     values: Map<String, Value>,
     /// Whose signature is demanded there, where one is.
     signed: Option<SignatureDemand>,
+    /// What the promotion breaks of its demands; none where it has no demands.
+    broken_demands: Option<Vec<String>>,
 }
 
 impl PromoteCommand {
@@ -229,13 +231,13 @@ impl PromoteCommand {
         let mut inputs = there.inputs(release, None, &chart, &ValueArgs::default())?;
         let mut change = ChangeOptions::default();
         there.apply_rules(&mut change);
-        there.check_demands(&Asked {
+        let broken_demands = there.broken_demands(&Asked {
             chart: Some(&inputs.reference),
             timeout: Some(self.timeout.unwrap_or(change.timeout)),
             skips_hooks: there.skips_hooks(&change, &self.hooks),
             assignments: Vec::new(),
             is_promotion: true,
-        })?;
+        });
         let signed = self.verdict.demand(&there)?;
         let values = match &source.deployed {
             Some(deployed) => pick(&computed_values(deployed), &source.resolved.promoted_values),
@@ -262,6 +264,7 @@ impl PromoteCommand {
             chart,
             values,
             signed,
+            broken_demands,
         })
     }
 
@@ -290,7 +293,7 @@ impl PromoteCommand {
         };
         let states = source.state.releases.iter().flatten();
         let model_now = model_now(source);
-        conditions(&Candidate {
+        let mut found = conditions(&Candidate {
             from,
             to: &self.to,
             before: environments.before(&self.to),
@@ -311,7 +314,9 @@ impl PromoteCommand {
                 .unwrap_or(VERDICT_AGE_MAX),
             signature: signature(goal, &verdicts),
             now: Utc::now(),
-        })
+        });
+        found.extend(demands(&self.to, goal.broken_demands.as_deref()));
+        found
     }
 
     fn view(
@@ -449,6 +454,23 @@ fn model_now(source: &Source) -> Option<String> {
 fn signature(goal: &Goal, verdicts: &[GateVerdict]) -> Option<Result<String, String>> {
     let verdicts: Vec<&GateVerdict> = verdicts.iter().collect();
     Some(goal.signed.as_ref()?.check(&verdicts, Utc::now()))
+}
+
+/// A condition for each demand of the next environment that is broken, or one that all are kept.
+fn demands(to: &str, broken: Option<&[String]>) -> Vec<Condition> {
+    let condition = |met, text| Condition {
+        name: "demands",
+        met,
+        text,
+    };
+    match broken {
+        None => Vec::new(),
+        Some([]) => vec![condition(true, format!("what {to} demands is kept"))],
+        Some(broken) => broken
+            .iter()
+            .map(|why| condition(false, format!("{to} demands: {why}")))
+            .collect(),
+    }
 }
 
 fn refused(view: &PromotionView) -> CliError {

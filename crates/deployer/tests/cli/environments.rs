@@ -320,3 +320,32 @@ fn the_evidence_keeps_where_a_revision_comes_from() {
         .expect("a digest");
     assert!(digest.starts_with("sha256:") && digest.len() == 71, "{row}");
 }
+
+#[test]
+fn a_promotion_tells_the_demands_beside_its_other_conditions() {
+    let place = place();
+    let file = FILE.replace("      locked: {absent: true}\n", "").replace(
+        "promotion: [dev, prod, locked]",
+        "promotion: [dev, locked, prod]",
+    );
+    place.write("deployer.yaml", &file);
+    let gate = place.gate("pass", 0.95, 0);
+    let applied = run(&place, &gate, &["apply", "--env", "dev"]);
+    assert_eq!(applied.code, 0, "{applied:?}");
+    let tried = place.run(&["promote", "web", "--to", "locked", "--dry-run"]);
+    assert_eq!(tried.code, 1, "{tried:?}");
+    for line in [
+        "✓ locked comes after dev",
+        "✗ locked demands: charts come from a registry by digest, and `./chart` does not",
+    ] {
+        assert!(tried.stdout.contains(line), "{line}: {tried:?}");
+    }
+    assert!(!place.path("deployed/locked/locked/web").exists());
+    let kept = file.replace("chart_by_digest: true, ", "");
+    place.write("deployer.yaml", &kept);
+    let tried = place.run(&["promote", "web", "--to", "locked", "--dry-run"]);
+    assert!(
+        tried.stdout.contains("✓ what locked demands is kept"),
+        "{tried:?}"
+    );
+}
