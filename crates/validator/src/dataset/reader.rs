@@ -76,7 +76,7 @@ impl AsyncFileReader for ObjectReader {
         async move {
             let bytes = self.object.bytes;
             if bytes <= WHOLE_BYTES_MAX {
-                self.whole = self.read(&[0..bytes]).await?.pop();
+                self.whole = Some(self.get_bytes(0..bytes).await?);
             }
             let metadata = ParquetMetaDataReader::new()
                 .with_prefetch_hint(Some(FOOTER_BYTES_GUESS))
