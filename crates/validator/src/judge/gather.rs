@@ -283,8 +283,9 @@ impl Gatherer {
         let spill = &mut self.spill;
         let mut slices = Vec::with_capacity(self.slices.len());
         for mut cut in self.slices {
-            // Names in order, so that the report does not depend on that of rows.
-            cut.parts.sort_by(|left, right| left.0.cmp(&right.0));
+            // In an order of their own, so that the report does not depend on that of rows.
+            cut.parts
+                .sort_by_cached_key(|(name, _)| place(&cut.by, &cut.edges, name));
             let parts = cut.parts.into_iter();
             let populations = parts.map(|(name, part)| part.finish(name, with_champion, spill));
             let populations = populations.collect::<Result<Vec<_>, _>>()?;
@@ -357,18 +358,30 @@ impl Parts {
 
     /// Returns the name of the part that holds a number; a part holds its lower edge.
     fn bin(&self, number: Option<f64>) -> String {
-        let by = &self.by;
-        let Some(number) = number else {
-            return format!("{by}=missing");
-        };
-        let above = self.edges.partition_point(|&edge| edge <= number);
-        match (above.checked_sub(1), self.edges.get(above)) {
-            (None, Some(upper)) => format!("{by}<{upper}"),
-            (Some(lower), Some(upper)) => format!("{}<={by}<{upper}", self.edges[lower]),
-            (Some(lower), None) => format!("{by}>={}", self.edges[lower]),
-            (None, None) => by.clone(),
-        }
+        let below = |number: f64| self.edges.partition_point(|&edge| edge <= number);
+        bin_name(&self.by, &self.edges, number.map(below))
     }
+}
+
+/// Returns the name of the bin that begins at the edge before a place; nothing for what has no number.
+fn bin_name(by: &str, edges: &[f64], above: Option<usize>) -> String {
+    let Some(above) = above else {
+        return format!("{by}=missing");
+    };
+    match (above.checked_sub(1), edges.get(above)) {
+        (None, Some(upper)) => format!("{by}<{upper}"),
+        (Some(lower), Some(upper)) => format!("{}<={by}<{upper}", edges[lower]),
+        (Some(lower), None) => format!("{by}>={}", edges[lower]),
+        (None, None) => by.to_owned(),
+    }
+}
+
+/// Returns where a part stands among those of its cut: bins from low to high and what is missing
+/// last, others by name.
+pub(super) fn place(by: &str, edges: &[f64], name: &str) -> (usize, String) {
+    let bins = if edges.is_empty() { 0 } else { edges.len() + 1 };
+    let bin = (0..bins).position(|above| bin_name(by, edges, Some(above)) == name);
+    (bin.unwrap_or(bins), name.to_owned())
 }
 
 fn find<'a>(batch: &ScoredRows<'a>, column: &str) -> Result<&'a ArrayRef, GatherError> {

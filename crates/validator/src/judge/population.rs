@@ -7,7 +7,7 @@ use verdict::score::{ScoreAccumulator, ScoreSlice};
 use verdict::summary::{RunError, Summary};
 
 use super::columns::GatherError;
-use super::gather::{Cut, GatherPlan, PARTS_MAX, opened};
+use super::gather::{Cut, GatherPlan, PARTS_MAX, opened, place};
 use crate::runs::{RunPart, Scores, Spill};
 use crate::settings::Slice;
 
@@ -31,7 +31,7 @@ pub struct Population {
 pub struct Gathered {
     /// All rows.
     pub whole: Population,
-    /// The parts of each cut, by column and edges, in order of their names.
+    /// The parts of each cut, by column and edges; bins from low to high, others by name.
     pub slices: Vec<(Cut, Vec<Population>)>,
     /// The least and the largest of the champion's outputs.
     pub champion_range: Option<(f64, f64)>,
@@ -74,7 +74,7 @@ impl Gathered {
                 .iter()
                 .filter(|part| part.cut == Some(index))
                 .collect();
-            of_cut.sort_by(|left, right| left.name.cmp(&right.name));
+            of_cut.sort_by_cached_key(|part| place(&cut.0, &cut.1, &part.name));
             let populations = of_cut
                 .chunk_by(|left, right| left.name == right.name)
                 .map(|same| {

@@ -173,7 +173,7 @@ fn edges_cut_a_numeric_column_and_a_part_holds_its_lower_edge() {
         .collect();
     assert_eq!(
         names,
-        ["10<=amount<20", "amount<10", "amount=missing", "amount>=20"]
+        ["amount<10", "10<=amount<20", "amount>=20", "amount=missing"]
     );
 }
 

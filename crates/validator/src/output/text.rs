@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use verdict::report::{Brief, Check, LatencySection, Outcome, Report};
+use verdict::report::{Brief, Check, DatasetSection, LatencySection, Outcome, Report};
 
 use super::numbers::{bytes, count, limit_ms, milliseconds, milliseconds_beside, share};
 
@@ -67,51 +67,26 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
             )
         )?;
     }
-    if let Some((dataset, classes)) = report.dataset.as_ref().zip(report.multiclass.as_ref()) {
-        let rows: Vec<String> = classes.rows_by_class.iter().copied().map(count).collect();
-        writeln!(
-            text,
-            "{}  {}  {}",
-            paint(BOLD, "dataset"),
-            dataset.uri,
-            paint(
-                DIM,
-                &format!(
-                    "({} rows in {} classes: {}; {} features)",
-                    count(classes.rows),
-                    rows.len(),
-                    rows.join(", "),
-                    count(dataset.width)
-                )
-            )
-        )?;
-    }
-    if let Some((dataset, metrics)) = report.dataset.as_ref().zip(report.metrics.as_ref()) {
-        writeln!(
-            text,
-            "{}  {}  {}",
-            paint(BOLD, "dataset"),
-            dataset.uri,
-            paint(
-                DIM,
-                &format!(
-                    "({} {}, {} rows: {} positive, {} negative; {} features{})",
-                    count(dataset.files_total),
-                    if dataset.files_total == 1 {
-                        "file"
-                    } else {
-                        "files"
-                    },
-                    count(metrics.rows),
-                    count(metrics.positives),
-                    count(metrics.negatives),
-                    count(dataset.width),
-                    report
-                        .shards
-                        .map_or_else(String::new, |shards| format!("; {} shards", count(shards)))
-                )
-            )
-        )?;
+    if let Some(dataset) = &report.dataset {
+        if let Some(classes) = &report.multiclass {
+            let rows: Vec<String> = classes.rows_by_class.iter().copied().map(count).collect();
+            let what = format!(
+                "{} rows in {} classes: {}",
+                count(classes.rows),
+                rows.len(),
+                rows.join(", ")
+            );
+            render_dataset(text, report, dataset, &what)?;
+        }
+        if let Some(metrics) = &report.metrics {
+            let what = format!(
+                "{} rows: {} positive, {} negative",
+                count(metrics.rows),
+                count(metrics.positives),
+                count(metrics.negatives)
+            );
+            render_dataset(text, report, dataset, &what)?;
+        }
     }
     if let Some(identity) = &report.environment.s3 {
         writeln!(
@@ -122,6 +97,34 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     writeln!(text)
+}
+
+fn render_dataset(
+    text: &mut String,
+    report: &Report,
+    dataset: &DatasetSection,
+    rows: &str,
+) -> std::fmt::Result {
+    let files = if dataset.files_total == 1 {
+        "file"
+    } else {
+        "files"
+    };
+    let shards = report
+        .shards
+        .map_or_else(String::new, |shards| format!("; {} shards", count(shards)));
+    let details = format!(
+        "({} {files}, {rows}; {} features{shards})",
+        count(dataset.files_total),
+        count(dataset.width)
+    );
+    writeln!(
+        text,
+        "{}  {}  {}",
+        paint(BOLD, "dataset"),
+        dataset.uri,
+        paint(DIM, &details)
+    )
 }
 
 /// One line of the table, its cells not yet padded.

@@ -98,10 +98,10 @@ fn as_text<S: Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Er
     serializer.collect_str(metric)
 }
 
-/// Returns the check that stands where a gate names none.
-pub(super) fn default_checks() -> Vec<CheckPart> {
-    vec![CheckPart {
-        metric: MetricName::Auc,
+/// Returns the check that stands where a gate names none: a metric of areas and its usual minimum.
+pub(super) fn default_check(metric: MetricName) -> CheckPart {
+    CheckPart {
+        metric,
         name: None,
         at: None,
         average: None,
@@ -118,7 +118,7 @@ pub(super) fn default_checks() -> Vec<CheckPart> {
         on_inconclusive: None,
         slice: None,
         correction: None,
-    }]
+    }
 }
 
 /// Types the checks, and lays `minimum_auc` from a flag or variable over the one it means.
@@ -128,13 +128,13 @@ pub(super) fn checks(
     parts: Option<&[CheckPart]>,
     minimum_auc: Option<&Given>,
 ) -> Result<(Vec<MetricCheck>, Option<Sourced>), SettingsError> {
-    let defaults = default_checks();
+    let default = [default_check(MetricName::Auc)];
     let source = match parts {
         Some(_) => ConfigurationSource::File,
         None => ConfigurationSource::Default,
     };
     let mut checks = parts
-        .unwrap_or(&defaults)
+        .unwrap_or(&default)
         .iter()
         .enumerate()
         .map(|(index, part)| check(index, part))
@@ -157,7 +157,7 @@ pub(super) fn checks(
         match checks.iter_mut().find(|check| is_minimum_auc(check)) {
             Some(check) => check.bar = Bar::Min(value),
             None => {
-                let mut added = check(0, &default_checks()[0])?;
+                let mut added = check(0, &default[0])?;
                 added.bar = Bar::Min(value);
                 checks.insert(0, added);
             }

@@ -5,8 +5,8 @@ use verdict::metric::multiclass_spread::{Average, ClassAreas};
 use verdict::report::ConfigurationSource;
 use verdict::threshold::{self, ThresholdKind};
 
-use super::checks::{Sourced, confidence, refuse_same_names, word};
-use super::{Bar, Given, MINIMUM_AUC_DEFAULT, SettingsError};
+use super::checks::{Sourced, confidence, default_check, refuse_same_names, word};
+use super::{Bar, Given, SettingsError};
 use crate::gate::file::{
     AverageName, CheckPart, DecideOnName, GateFile, MetricName, OnInconclusiveName,
 };
@@ -126,7 +126,7 @@ pub(super) fn classes(
         }
     }
     let parts = file.and_then(|file| file.checks.as_deref());
-    let default = [default_check()];
+    let default = [default_check(MetricName::AucOvr)];
     let mut checks = parts
         .unwrap_or(&default)
         .iter()
@@ -157,8 +157,7 @@ pub(super) fn classes(
         match checks.iter_mut().find(|check| is_meant(check)) {
             Some(check) => check.bar = Bar::Min(value),
             None => {
-                let mut added =
-                    check(&default_check()).map_err(|problem| refuse("checks", problem))?;
+                let mut added = check(&default[0]).map_err(|problem| refuse("checks", problem))?;
                 added.bar = Bar::Min(value);
                 checks.insert(0, added);
             }
@@ -172,27 +171,6 @@ pub(super) fn classes(
     });
     let count = count.0 as u32;
     Ok((ClassSettings { count, checks }, minimum))
-}
-
-/// The check that stands where a gate names none.
-fn default_check() -> CheckPart {
-    CheckPart {
-        metric: MetricName::AucOvr,
-        name: None,
-        at: None,
-        average: None,
-        bins: None,
-        min: Some(Number(MINIMUM_AUC_DEFAULT.parse().unwrap_or(f64::NAN))),
-        max: None,
-        non_inferiority_margin: None,
-        min_change: None,
-        max_change: None,
-        confidence: None,
-        decide_on: None,
-        on_inconclusive: None,
-        slice: None,
-        correction: None,
-    }
 }
 
 fn check(part: &CheckPart) -> Result<ClassCheck, String> {

@@ -112,7 +112,7 @@ fn slices_by_bins_of_a_feature_are_judged_one_by_one() {
         .collect();
     assert_eq!(
         slices,
-        ["30<=length_mm<60", "length_mm<30", "length_mm>=60"]
+        ["length_mm<30", "30<=length_mm<60", "length_mm>=60"]
     );
     under(
         "champion.pt",
