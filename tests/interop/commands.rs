@@ -34,6 +34,39 @@ fn made_by(cluster: &Cluster, purpose: &str, maker: Tool) -> Result<Site> {
     Ok(site)
 }
 
+#[test]
+fn e2e_values_are_shown_as_helm_shows_them_also_where_none_were_given() -> Result<()> {
+    let Some(cluster) = Cluster::from_environment()? else {
+        return Ok(());
+    };
+    for maker in Tool::ALL {
+        let site = Site::of(&cluster, "shown", maker)?;
+        site.does(&["install", "app", "VALUES"])?;
+        let nulls = "--set=z=1,a=2,nested.x=null,nested.none=null";
+        site.does(&["upgrade", "app", "VALUES", nulls])?;
+        for reader in Helm::ALL {
+            for revision in ["--revision=1", "--revision=2"] {
+                for flags in [
+                    &[][..],
+                    &["--output=json"],
+                    &["--output=yaml"],
+                    &["--all"],
+                    &["--all", "--output=json"],
+                    &["--all", "--output=yaml"],
+                ] {
+                    let command = [&["get", "values", "app", revision], flags].concat();
+                    let ours = site.does_as(Tool::Deployer, &command)?;
+                    let theirs = site.does_as(Tool::Helm(reader), &command)?;
+                    demand(ours.stdout.trim() == theirs.stdout.trim(), || {
+                        format!("{}\n{}", ours.describe(), theirs.describe())
+                    })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn has_colour(site: &Site, colour: Option<&str>) -> Result<()> {
     let live = site.live()?;
     let first = live.get("ConfigMap app-first").and_then(Value::as_str);

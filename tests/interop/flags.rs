@@ -91,6 +91,37 @@ fn e2e_values_of_the_previous_revision_are_kept_dropped_and_merged_as_helm_does(
 }
 
 #[test]
+fn e2e_a_chart_with_other_defaults_meets_the_values_of_the_previous_revision_as_in_helm()
+-> Result<()> {
+    let reuse = "--reuse-values";
+    let reset_then_reuse = "--reset-then-reuse-values";
+    let nulls = "--set=a=null,nested.x=null,list[0]=7";
+    let object = "--set-json=nested={\"w\":null,\"deep\":{\"er\":true}}";
+    for (purpose, flags) in [
+        ("next", vec![]),
+        ("next-reset", vec!["--reset-values"]),
+        ("next-reuse", vec![reuse]),
+        ("next-reuse-nulls", vec![reuse, nulls]),
+        ("next-reuse-object", vec![reuse, object]),
+        ("next-reuse-none", vec![reuse, "--set=nested=null"]),
+        ("next-both", vec![reset_then_reuse]),
+        ("next-both-nulls", vec![reset_then_reuse, nulls]),
+        ("next-both-object", vec![reset_then_reuse, object]),
+        ("next-given-nulls", vec![nulls]),
+    ] {
+        let first = vec!["install", "app", "VALUES", "--set=a=mine,nested.y=5"];
+        let second = vec!["upgrade", "app", "VALUES", reuse, "--set=b=2,list={p,q}"];
+        let mut third = vec!["upgrade", "app", "VALUES-NEXT"];
+        third.extend(flags);
+        // Helm writes given nulls into the earlier revision's values too, when it supersedes that one.
+        same_but(purpose, &[first, second, third], |_, difference| {
+            difference.starts_with("/revisions/1/values/")
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
 fn e2e_history_max_keeps_as_many_revisions_as_helm() -> Result<()> {
     let again = upgrade(&["--history-max=2", "--reuse-values"]);
     same(

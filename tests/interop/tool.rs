@@ -72,8 +72,8 @@ impl Site {
         }
     }
 
-    /// Runs this site's program; `CHART` stands for the test chart, `ATOMIC` for the flag that
-    /// undoes a failure.
+    /// Runs this site's program; `CHART` stands for the test chart, `VALUES` for one that shows its values and
+    /// `VALUES-NEXT` for its next version with other defaults, `ATOMIC` for the flag that undoes a failure.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<Output> {
         self.run_as(self.tool, arguments)
     }
@@ -86,6 +86,8 @@ impl Site {
             .iter()
             .fold(program, |program, argument| match *argument {
                 "CHART" => program.arg(&chart),
+                "VALUES" => program.arg(workspace::test_chart("values")),
+                "VALUES-NEXT" => program.arg(workspace::test_chart("values-next")),
                 "ATOMIC" => program.arg(tool.atomic()),
                 other => program.arg(other),
             });
@@ -164,6 +166,7 @@ impl Site {
                 "status": record["info"]["status"],
                 "description": description,
                 "values": record["config"],
+                "defaults": record["chart"]["values"],
                 "labels": labels,
                 "hooks": hooks.map(|hook| hook["last_run"]["phase"].clone()).collect::<Vec<_>>(),
             }));

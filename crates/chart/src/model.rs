@@ -64,6 +64,16 @@ impl Chart {
         &self.metadata.name
     }
 
+    /// Returns the chart with other values in the place of its own; subcharts keep theirs.
+    #[must_use]
+    pub fn with_values(&self, values: &Json) -> Self {
+        let values = yaml::Data::from_value(&yaml::from_json(values));
+        Self {
+            values: Some(Arc::new(values)),
+            ..self.clone()
+        }
+    }
+
     /// Returns the warning that Helm prints before it uses a deprecated chart.
     pub fn deprecation_warning(&self, compat: Compat) -> Option<&'static str> {
         self.metadata.deprecated.then_some(match compat {

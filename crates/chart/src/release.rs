@@ -108,7 +108,7 @@ fn prepare(
     warnings: &mut Vec<String>,
 ) -> Result<Prepared, Error> {
     warnings.extend(chart.warnings.iter().cloned());
-    let given = values.merge()?;
+    let given = values.merge_with(warnings)?;
     let kind = &chart.metadata.chart_type;
     if !matches!(kind.as_str(), "" | "application") {
         return Err(Error::NotInstallable { kind: kind.clone() });

@@ -4,6 +4,7 @@ mod coalesce;
 mod defaults;
 mod documents;
 mod lookup;
+mod recorded;
 mod set;
 mod text;
 
@@ -17,6 +18,7 @@ pub use coalesce::{Mode, coalesce_tables, coalesce_values};
 pub(crate) use defaults::Defaults;
 pub(crate) use documents::parse_documents;
 pub use lookup::{path_value, table};
+pub use recorded::recorded_values;
 pub use set::{SetError, SetKind, set, set_as};
 pub(crate) use text::go_text;
 
@@ -25,7 +27,8 @@ pub(crate) use text::go_text;
 /// Later kinds override earlier ones, in the order of the fields.
 #[derive(Debug, Clone, Default)]
 pub struct ValuesOptions {
-    /// Values to start from, such as those of the deployed revision.
+    /// Values of the revision before, which stand below all others and whose defaults they are: a null
+    /// in the others takes one away, and a list is never changed at an index.
     pub base: Option<Json>,
     /// `-f`: the name, for error texts, and the YAML text.
     pub files: Vec<(String, String)>,
@@ -80,10 +83,25 @@ impl ValuesOptions {
     /// # Errors
     /// [`ValuesError`] with Helm's wording; nothing is left half done.
     pub fn merge(&self) -> Result<Map, ValuesError> {
-        let mut values = match &self.base {
-            Some(base) => yaml::from_json(base).as_map().unwrap_or_default(),
-            None => Map::default(),
-        };
+        self.merge_with(&mut Vec::new())
+    }
+
+    /// As [`Self::merge`]; what of the revision before does not fit is told of in Helm's words.
+    ///
+    /// # Errors
+    /// As [`Self::merge`].
+    pub(crate) fn merge_with(&self, warnings: &mut Vec<String>) -> Result<Map, ValuesError> {
+        let values = self.given()?;
+        if let Some(base) = &self.base {
+            // Source: `reuseValues` in pkg/action/upgrade.go of both Helms.
+            let base = yaml::from_json(base).as_map().unwrap_or_default();
+            coalesce_tables(&values, &base, Mode::Coalesce, warnings);
+        }
+        Ok(values)
+    }
+
+    fn given(&self) -> Result<Map, ValuesError> {
+        let mut values = Map::default();
         for (name, text) in &self.files {
             let file = match self.compat {
                 Compat::Helm3 => yaml::parse_map(text).map_err(|error| error.to_string()),
@@ -252,6 +270,7 @@ pub(crate) fn deep_copy_map(map: &Map) -> Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn kinds_of_values_override_each_other_in_helms_order() {
@@ -270,6 +289,41 @@ mod tests {
         };
         let expected = r#"{"a":{"w":2,"x":5,"z":7},"j":{"k":[1,null]},"l":[3,"x"],"n":null,"s":"1","t":"a,b=c"}"#;
         assert_eq!(options.to_json().unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn values_of_the_revision_before_stand_below_as_defaults_do() {
+        let with = |set: &str, file: &str| {
+            let base = json!({"a": "mine", "l": [1, 2], "n": {"q": null, "y": 5}});
+            let options = ValuesOptions {
+                base: Some(base),
+                files: vec![("v.yaml".into(), file.into())],
+                set: vec![set.into()],
+                ..ValuesOptions::default()
+            };
+            options.to_json().expect("valid").to_string()
+        };
+        // What both Helms record for the same.
+        for (set, file, expected) in [
+            ("", "", r#"{"a":"mine","l":[1,2],"n":{"q":null,"y":5}}"#),
+            (
+                "a=null,n.x=null,l[0]=7",
+                "",
+                r#"{"l":[7],"n":{"q":null,"x":null,"y":5}}"#,
+            ),
+            (
+                "b=2",
+                "n: {w: 1, y: null}",
+                r#"{"a":"mine","b":2,"l":[1,2],"n":{"q":null,"w":1}}"#,
+            ),
+            ("n=null", "", r#"{"a":"mine","l":[1,2]}"#),
+        ] {
+            assert_eq!(
+                with(set, &file.replace("y:", "\"y\":")),
+                expected,
+                "{set} {file}"
+            );
+        }
     }
 
     #[test]

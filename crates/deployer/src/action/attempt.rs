@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{StepOptions, execute};
+use super::apply::{StepOptions, deleted, execute};
 use super::lease::LeaseGuard;
 use super::retry::{create, repeated, update};
 use super::touched::Traces;
@@ -221,10 +221,12 @@ impl<'a> Attempt<'a> {
             .map(|step| step.object.clone())
             .collect();
         self.reach(Milestone::Changing).await?;
-        let objects = plan.applies.len() + plan.removals.len();
+        let (applied, removed) = (plan.applies.len(), deleted(&plan.removals).len());
         self.deployer.stage_of(
-            format!("applying {}", counted(plan.applies.len())),
-            Work::Changes { objects },
+            changing(applied, removed),
+            Work::Changes {
+                objects: applied + removed,
+            },
         );
         let scope = self.scope();
         self.deployer.cluster.begin(&scope).await?;
@@ -497,10 +499,39 @@ pub(super) fn counted(objects: usize) -> String {
     }
 }
 
+/// Words what is about to be done to objects.
+fn changing(applied: usize, removed: usize) -> String {
+    match (applied, removed) {
+        (0, 0) => "nothing to apply".to_owned(),
+        (applied, 0) => format!("applying {}", counted(applied)),
+        (0, removed) => format!("deleting {}", counted(removed)),
+        (applied, removed) => format!("applying {}, deleting {removed}", counted(applied)),
+    }
+}
+
 fn recorded(release: &Release) -> ProgressEvent {
     ProgressEvent::Recorded {
         release: release.name.clone(),
         revision: release.version,
         status: release.info.status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changing;
+
+    #[test]
+    fn a_stage_names_what_it_does_and_nothing_that_it_does_not() {
+        for (applied, removed, text) in [
+            (0, 0, "nothing to apply"),
+            (1, 0, "applying 1 object"),
+            (4, 0, "applying 4 objects"),
+            (0, 1, "deleting 1 object"),
+            (0, 3, "deleting 3 objects"),
+            (1, 2, "applying 1 object, deleting 2"),
+        ] {
+            assert_eq!(changing(applied, removed), text);
+        }
     }
 }

@@ -79,9 +79,14 @@ pub(super) async fn bring_about(
     let plan = match plan(deployer, &change.request()).await {
         Ok(plan) => plan,
         Err(error) => {
-            return Err(
-                explain_forbidden(deployer, &change.release, error, change.operation).await,
-            );
+            return Err(explain_forbidden(
+                deployer,
+                &change.release,
+                error,
+                change.operation,
+                change.options.force_replace,
+            )
+            .await);
         }
     };
     change.check(deployer, &plan)?;

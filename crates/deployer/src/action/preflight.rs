@@ -46,6 +46,8 @@ pub(super) async fn demand_rights(
         // The lease is held and the records were read: what is written is tried at once.
         storage: RecordStorage::Elsewhere,
         waits: false,
+        // Told by the steps below.
+        replaces: false,
         creates_namespace: false,
         kinds: &kinds,
     });
@@ -85,6 +87,7 @@ pub(super) async fn explain_forbidden(
     release: &Release,
     error: ActionError,
     plan_operation: super::Operation,
+    replaces: bool,
 ) -> ActionError {
     if !matches!(error, ActionError::Cluster(ClusterError::Forbidden { .. })) {
         return error;
@@ -105,6 +108,7 @@ pub(super) async fn explain_forbidden(
         hooks: &hooks,
         storage: RecordStorage::Elsewhere,
         waits: false,
+        replaces,
         creates_namespace: false,
         kinds: &kinds,
     });

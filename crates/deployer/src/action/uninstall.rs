@@ -189,7 +189,7 @@ async fn carry_out(
 ) -> Result<(), Cause> {
     attempt.run_hooks(HookEvent::PreDelete).await?;
     attempt.reach(Milestone::Changing).await?;
-    let objects = plan.removals.len();
+    let objects = deleted(&plan.removals).len();
     attempt.deployer.stage_of(
         format!("deleting {}", counted(objects)),
         Work::Changes { objects },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chart::values::{ValuesOptions, read, read_set_file_by};
+use chart::values::{ValuesOptions, read, read_set_file_by, recorded_values};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -252,7 +252,8 @@ impl LoadedChart {
         }
     }
 
-    /// Merges what the revision before was given, as the flags about reuse say.
+    /// Merges what the revision before was given, as the flags about reuse say. The second are values
+    /// that stand in the place of the chart's own: `--reuse-values` knows no new defaults.
     fn values_for(
         &self,
         request: &RenderRequest<'_>,
@@ -262,13 +263,13 @@ impl LoadedChart {
             return Ok((values, None));
         };
         let old = || Value::Object(previous.config.clone());
-        let mut old_defaults = None;
+        let mut old_values = None;
         match request.reuse {
             ValuesReuse::Reset => {}
             ValuesReuse::ResetThenReuse => values.base = Some(old()),
             ValuesReuse::Reuse => {
                 values.base = Some(old());
-                old_defaults = previous.chart.get("values").cloned();
+                old_values = Some(self.recorded(previous));
             }
             ValuesReuse::WhenNoneGiven => {
                 if self.gives_nothing()? {
@@ -276,7 +277,15 @@ impl LoadedChart {
                 }
             }
         }
-        Ok((values, old_defaults))
+        Ok((values, old_values))
+    }
+
+    fn recorded(&self, previous: &Release) -> Value {
+        let (recorded, warnings) = recorded(previous, self.compat);
+        for warning in warnings {
+            tracing::warn!(chart = self.chart.name(), "{warning}");
+        }
+        recorded
     }
 
     fn gives_nothing(&self) -> Result<bool, RenderError> {
@@ -314,24 +323,12 @@ impl ChartSource for LoadedChart {
 
     fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedChart, RenderError> {
         let options = self.options(request)?;
-        let (mut values, old_defaults) = self.values_for(request)?;
-        let mut reused = None;
-        if let Some(defaults) = old_defaults {
-            // `--reuse-values` keeps the old chart's defaults: they stand below the user's values.
-            // What is recorded stays apart, as Helm does: the user's values as such, and the old
-            // defaults as the chart's.
-            let given = values.to_json().map_err(|error| self.explain(error))?;
-            let below = merged(defaults, values.base.take().unwrap_or_default());
-            reused = Some((given, below.clone()));
-            values.base = Some(below);
-        }
-        let mut rendered =
-            chart::template(&self.chart, &values, &options).map_err(|error| self.explain(error))?;
-        let mut chart = rendered.chart.to_release_json();
-        if let Some((given, below)) = reused {
-            rendered.config = given;
-            chart["values"] = below;
-        }
+        let (values, old_values) = self.values_for(request)?;
+        let with_old = old_values.map(|old| self.chart.with_values(&old));
+        let chart = with_old.as_ref().unwrap_or(&self.chart);
+        let rendered =
+            chart::template(chart, &values, &options).map_err(|error| self.explain(error))?;
+        let chart = rendered.chart.to_release_json();
         for warning in &rendered.warnings {
             tracing::warn!(chart = self.chart.name(), "{warning}");
         }
@@ -361,33 +358,26 @@ fn to_hook(hook: &chart::Hook) -> Option<Hook> {
     serde_json::from_value(serde_json::to_value(hook).ok()?).ok()
 }
 
-fn merged(below: Value, above: Value) -> Value {
-    match (below, above) {
-        (Value::Object(mut below), Value::Object(above)) => {
-            for (key, value) in above {
-                let value = match below.remove(&key) {
-                    Some(other) => merged(other, value),
-                    None => value,
-                };
-                below.insert(key, value);
-            }
-            Value::Object(below)
-        }
-        (_, above) => above,
+/// Returns every computed value of a recorded revision: the chart's defaults below the user's.
+pub(crate) fn computed_values(release: &Release) -> Map<String, Value> {
+    match recorded(release, chart::Compat::default()).0 {
+        Value::Object(map) => map,
+        _ => Map::new(),
     }
 }
 
-/// Returns every computed value of a recorded revision: the chart's defaults below the user's.
-pub(crate) fn computed_values(release: &Release) -> Map<String, Value> {
-    let defaults = release.chart.get("values").cloned().unwrap_or_default();
-    let config = Value::Object(release.config.clone());
-    match merged(defaults, config) {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .collect(),
-        _ => Map::new(),
-    }
+fn recorded(release: &Release, compat: chart::Compat) -> (Value, Vec<String>) {
+    let mut warnings = Vec::new();
+    let values = recorded_values(
+        release
+            .chart
+            .get("values")
+            .filter(|values| values.is_object()),
+        &Value::Object(release.config.clone()),
+        compat,
+        &mut warnings,
+    );
+    (values, warnings)
 }
 
 fn is_address(name: &str) -> bool {
@@ -442,21 +432,4 @@ pub(crate) async fn values_options(
         compat,
         ..ValuesOptions::default()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn values_are_merged_key_by_key_and_lists_replaced() {
-        assert_eq!(
-            merged(
-                json!({"a": {"x": 1, "y": 2}, "l": [1]}),
-                json!({"a": {"y": 3}, "l": [2, 3]})
-            ),
-            json!({"a": {"x": 1, "y": 3}, "l": [2, 3]})
-        );
-    }
 }

@@ -1,6 +1,7 @@
 //! `get values|manifest|hooks|notes|metadata|all`
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::arguments::HookArgs;
 use super::chart_source::computed_values;
@@ -8,7 +9,9 @@ use super::error::CliError;
 use super::global::OutputArgs;
 use super::session::{Session, Work};
 use crate::action::{get, status};
-use crate::output::{ReleaseView, print_all, print_hooks, print_metadata, print_values};
+use crate::output::{
+    ReleaseView, given_values, print_all, print_hooks, print_metadata, print_values,
+};
 use crate::release::{Release, ReleaseName, Revision};
 
 /// Print parts of a release
@@ -93,11 +96,12 @@ impl GetCommand {
                     print_values(
                         printer,
                         format,
-                        &computed_values(&release),
+                        &Value::Object(computed_values(&release)),
                         "COMPUTED VALUES:",
                     )?;
                 } else {
-                    print_values(printer, format, &release.config, "USER-SUPPLIED VALUES:")?;
+                    let values = given_values(&release);
+                    print_values(printer, format, &values, "USER-SUPPLIED VALUES:")?;
                 }
             }
             Part::Manifest { which } => printer.line(&which.read(session).await?.manifest)?,
@@ -118,7 +122,7 @@ impl GetCommand {
                     status(&deployer, &ReleaseName::new(which.release)?, which.revision).await?;
                 if let Some(release) = &found.report.release {
                     let view = ReleaseView::new(release, found.report.evidence.as_ref());
-                    print_all(printer, &view, &computed_values(release))?;
+                    print_all(printer, &view, &Value::Object(computed_values(release)))?;
                 }
             }
         }

@@ -44,6 +44,9 @@ pub(crate) struct RbacCommand {
     /// With --no-hooks: hooks do not run
     #[arg(long)]
     no_hooks: bool,
+    /// With --force-replace: objects are replaced whole
+    #[arg(long, alias = "force")]
+    force_replace: bool,
     /// With --create-namespace: the namespace may have to be created
     #[arg(long)]
     create_namespace: bool,
@@ -115,6 +118,7 @@ impl RbacCommand {
                 DriverChoice::Memory => RecordStorage::Elsewhere,
             },
             waits: !self.no_wait,
+            replaces: self.force_replace,
             creates_namespace: self.create_namespace,
             kinds: &defined_kinds(objects.iter().map(|object| &object.value)),
         });

@@ -35,6 +35,6 @@ pub use plan::print_plan;
 pub use printer::{PrintError, Printer, Style};
 pub use progress::{ConsoleProgress, ProgressStyle};
 pub use promotion::{Change, PromotionView, changes, condition_lines, print_promotion};
-pub use release::{ReleaseView, print_all, print_hooks, print_release, print_values};
+pub use release::{ReleaseView, given_values, print_all, print_hooks, print_release, print_values};
 pub use table::Table;
 pub use verdict::{verdict_line, verdict_lines};

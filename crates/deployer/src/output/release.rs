@@ -1,6 +1,6 @@
 //! One revision: the summary after a change, `status`, and what `get` prints.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::contract::{Format, SCHEMA_VERSION};
 use super::list::status_style;
@@ -168,7 +168,7 @@ pub fn print_hooks(printer: &Printer, release: &Release) -> Result<(), PrintErro
 pub fn print_values(
     printer: &Printer,
     format: Format,
-    values: &Map<String, Value>,
+    values: &Value,
     heading: &str,
 ) -> Result<(), PrintError> {
     match format {
@@ -180,12 +180,17 @@ pub fn print_values(
     }
 }
 
-fn values_text(values: &Map<String, Value>) -> String {
-    if values.is_empty() {
-        // What Helm prints for values that were never given.
-        return "null\n".to_owned();
+/// Returns the values that a user gave; null where none were ever given, as Helm has it.
+pub fn given_values(release: &Release) -> Value {
+    if release.config.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(release.config.clone())
     }
-    let text = write_yaml(&Value::Object(values.clone()));
+}
+
+fn values_text(values: &Value) -> String {
+    let text = write_yaml(values);
     format!("{}\n", text.trim_end_matches('\n'))
 }
 
@@ -196,7 +201,7 @@ fn values_text(values: &Map<String, Value>) -> String {
 pub fn print_all(
     printer: &Printer,
     view: &ReleaseView<'_>,
-    computed: &Map<String, Value>,
+    computed: &Value,
 ) -> Result<(), PrintError> {
     let release = view.release;
     let mut text = heading(printer, view);
@@ -212,7 +217,7 @@ pub fn print_all(
     );
     text.push_str(&tests(release));
     text.push_str("USER-SUPPLIED VALUES:\n");
-    text.push_str(&values_text(&release.config));
+    text.push_str(&values_text(&given_values(release)));
     text.push_str("\nCOMPUTED VALUES:\n");
     text.push_str(&values_text(computed));
     text.push('\n');

@@ -39,6 +39,8 @@ pub struct RightsInput<'a> {
     pub storage: RecordStorage,
     /// Whether readiness is awaited, as with `--wait` and `--atomic`.
     pub waits: bool,
+    /// Whether objects are replaced whole, as with `--force-replace`.
+    pub replaces: bool,
     /// Whether the namespace may have to be created.
     pub creates_namespace: bool,
     /// Plural names and scopes of kinds, where the cluster told; else they are known or guessed.
@@ -140,6 +142,9 @@ pub fn rights(input: &RightsInput<'_>) -> Rights {
             verbs(input.operation),
             None,
         );
+        if input.replaces && changes(input.operation) {
+            rights.add(&place.0, object.id.group(), &place.1, &["update"], None);
+        }
         if input.waits && input.operation != Operation::Uninstall {
             rights.add(
                 &place.0,
@@ -182,6 +187,14 @@ fn records(input: &RightsInput<'_>, home: &Option<String>, rights: &mut Rights) 
     rights.add(home, "", resource, verbs, None);
     let verbs = &["create", "delete", "get", "update"];
     rights.add(home, "coordination.k8s.io", "leases", verbs, None);
+}
+
+/// Tells whether an operation writes objects.
+fn changes(operation: Operation) -> bool {
+    match operation {
+        Operation::Install | Operation::Upgrade | Operation::Rollback => true,
+        Operation::Uninstall | Operation::Test => false,
+    }
 }
 
 fn verbs(operation: Operation) -> &'static [&'static str] {
@@ -425,6 +438,10 @@ mod tests {
     const CHART: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: other}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: reader}\nrules: []\n---\napiVersion: x.example.com/v1\nkind: Proxy\nmetadata: {name: web}\n";
 
     fn of(operation: Operation, waits: bool) -> Rights {
+        with(operation, waits, false)
+    }
+
+    fn with(operation: Operation, waits: bool, replaces: bool) -> Rights {
         let objects = read_manifest(CHART).expect("valid");
         let namespace = Namespace::new("prod").expect("valid");
         rights(&RightsInput {
@@ -434,6 +451,7 @@ mod tests {
             hooks: &[],
             storage: RecordStorage::Secrets,
             waits,
+            replaces,
             creates_namespace: false,
             kinds: &KindTable::new(),
         })
@@ -464,6 +482,20 @@ mod tests {
         let removal = of(Operation::Uninstall, true);
         assert!(has(&removal, Some("prod"), "configmaps", "delete"));
         assert!(!has(&removal, Some("prod"), "configmaps", "create"));
+    }
+
+    #[test]
+    fn replacing_objects_whole_needs_updates_too_and_the_way_back_patches() {
+        for operation in [Operation::Install, Operation::Upgrade, Operation::Rollback] {
+            let patched = of(operation, false);
+            assert!(!has(&patched, Some("prod"), "deployments", "update"));
+            let replaced = with(operation, false, true);
+            assert!(has(&replaced, Some("prod"), "deployments", "update"));
+            assert!(has(&replaced, Some("prod"), "deployments", "patch"));
+        }
+        for operation in [Operation::Uninstall, Operation::Test] {
+            assert_eq!(with(operation, false, true), of(operation, false));
+        }
     }
 
     #[test]
