@@ -18,9 +18,11 @@ pub fn recorded_values(
     compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Json {
-    let mut chart = Chart::default();
-    chart.values =
-        defaults.map(|values| Arc::new(yaml::Data::from_value(&yaml::from_json(values))));
+    let values = defaults.map(|values| Arc::new(yaml::Data::from_value(&yaml::from_json(values))));
+    let chart = Chart {
+        values,
+        ..Chart::default()
+    };
     let config = yaml::from_json(config).as_map().unwrap_or_default();
     // Only a value under the name of a subchart can be wrong.
     let all = coalesce_values(&chart, &config, Mode::Coalesce, compat, warnings);
