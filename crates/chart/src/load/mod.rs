@@ -112,31 +112,33 @@ pub fn load_to_render(path: &Path, compat: Compat) -> Result<Chart, LoadError> {
     if compat == Compat::Helm3 {
         return load_as(path, compat);
     }
-    let metadata = match path.is_dir() {
-        true => {
-            let file = path.join("Chart.yaml");
-            // One that is too large is refused below.
-            let fits = std::fs::metadata(&file).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
-            fits.then(|| std::fs::read(&file).ok()).flatten()
+    if path.is_dir() {
+        let file = path.join("Chart.yaml");
+        // One that is too large is refused below.
+        let fits = std::fs::metadata(&file).is_ok_and(|file| file.len() <= FILE_BYTES_MAX);
+        if let Some(bytes) = fits.then(|| std::fs::read(&file).ok()).flatten() {
+            demand_known_kind(&String::from_utf8_lossy(&bytes))?;
         }
-        false => archive::read_file(path)?
-            .into_iter()
-            .find(|file| file.name == "Chart.yaml")
-            .map(|file| file.data.to_vec()),
-    };
-    if let Some(bytes) = metadata {
-        let kind =
-            Metadata::kind(&String::from_utf8_lossy(&bytes)).map_err(|source| LoadError::Yaml {
-                name: "Chart.yaml",
-                source,
-            })?;
-        match kind.as_str() {
-            "" | "v1" | "v2" => {}
-            "v3" => return Err(LoadError::refused("invalid chart apiVersion")),
-            _ => return Err(LoadError::refused("unsupported chart version")),
-        }
+        return load_as(path, compat);
     }
-    load_as(path, compat)
+    let files = archive::read_file(path)?;
+    if let Some(file) = files.iter().find(|file| file.name == "Chart.yaml") {
+        demand_known_kind(&file.text())?;
+    }
+    build(files, compat, 0)
+}
+
+/// Refuses in Helm v4's words what is no chart of v1 or v2.
+fn demand_known_kind(metadata: &str) -> Result<(), LoadError> {
+    let kind = Metadata::kind(metadata).map_err(|source| LoadError::Yaml {
+        name: "Chart.yaml",
+        source,
+    })?;
+    match kind.as_str() {
+        "" | "v1" | "v2" => Ok(()),
+        "v3" => Err(LoadError::refused("invalid chart apiVersion")),
+        _ => Err(LoadError::refused("unsupported chart version")),
+    }
 }
 
 /// Builds a chart from files whose names are relative to it.

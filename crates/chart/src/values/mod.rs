@@ -194,21 +194,11 @@ pub fn read(name: &str) -> Result<String, ValuesError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Reads the files that a `--set-file` expression names.
+/// Reads, by `read`, what a `--set-file` expression names: files, or what addresses name.
 ///
 /// # Errors
 /// [`ValuesError`] for a file that cannot be read, or an expression that is not well formed.
-pub fn read_set_file(expression: &str) -> Result<SetFile, ValuesError> {
-    read_set_file_by(expression, &|path| {
-        read(path).map_err(|error| error.to_string())
-    })
-}
-
-/// As [`read_set_file`], where something else reads, such as what an address names.
-///
-/// # Errors
-/// As [`read_set_file`].
-pub fn read_set_file_by(
+pub fn read_set_file(
     expression: &str,
     read: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<SetFile, ValuesError> {
@@ -352,11 +342,20 @@ mod tests {
         let path = folder.path().join("cert.pem");
         std::fs::write(&path, "line, with = all\n").unwrap();
         let options = ValuesOptions {
-            set_file: vec![read_set_file(&format!("tls.cert={}", path.display())).unwrap()],
+            set_file: vec![
+                read_set_file(&format!("tls.cert={}", path.display()), &|path| {
+                    read(path).map_err(|error| error.to_string())
+                })
+                .unwrap(),
+            ],
             ..ValuesOptions::default()
         };
         let expected = r#"{"tls":{"cert":"line, with = all\n"}}"#;
         assert_eq!(options.to_json().unwrap().to_string(), expected);
-        assert!(read_set_file("a=/does/not/exist").is_err());
+        assert!(
+            read_set_file("a=/does/not/exist", &|path| read(path)
+                .map_err(|error| error.to_string()))
+            .is_err()
+        );
     }
 }

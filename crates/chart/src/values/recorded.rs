@@ -1,7 +1,5 @@
 //! The values of a revision that was recorded.
 
-use std::sync::Arc;
-
 use serde_json::Value as Json;
 use template::{Compat, Value, yaml};
 
@@ -18,11 +16,8 @@ pub fn recorded_values(
     compat: Compat,
     warnings: &mut Vec<String>,
 ) -> Json {
-    let values = defaults.map(|values| Arc::new(yaml::Data::from_value(&yaml::from_json(values))));
-    let chart = Chart {
-        values,
-        ..Chart::default()
-    };
+    let chart = Chart::default();
+    let chart = defaults.map_or_else(|| chart.clone(), |values| chart.with_values(values));
     let config = yaml::from_json(config).as_map().unwrap_or_default();
     // Only a value under the name of a subchart can be wrong.
     let all = coalesce_values(&chart, &config, Mode::Coalesce, compat, warnings);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chart::values::{ValuesOptions, read, read_set_file_by, recorded_values};
+use chart::values::{ValuesOptions, read, read_set_file, recorded_values};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -411,12 +411,12 @@ pub(crate) async fn values_options(
     }
     let mut set_file = Vec::new();
     for expression in &arguments.set_file {
-        let named = read_set_file_by(expression, &|_| Ok(String::new())).map_err(usage)?;
+        let named = read_set_file(expression, &|_| Ok(String::new())).map_err(usage)?;
         let mut fetched = BTreeMap::new();
         for address in named.contents.keys().filter(|name| is_address(name)) {
             fetched.insert(address.clone(), fetch_values(address).await?);
         }
-        let found = read_set_file_by(expression, &|name| match fetched.get(name) {
+        let found = read_set_file(expression, &|name| match fetched.get(name) {
             Some(text) => Ok(text.clone()),
             None => read(name).map_err(|error| error.to_string()),
         });
