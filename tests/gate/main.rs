@@ -5,6 +5,7 @@ mod bad_data;
 mod bad_models;
 mod bad_settings;
 mod data_kinds;
+mod nulls;
 mod run;
 mod shards;
 mod store;

@@ -37,6 +37,11 @@ struct Case {
 
 impl Case {
     fn new(gate: &str) -> Result<Self> {
+        Self::spoilt(gate, |table| Ok(table.clone()))
+    }
+
+    /// The same with rows that something was done to.
+    fn spoilt(gate: &str, spoil: impl Fn(&Table) -> Result<Table>) -> Result<Self> {
         let case = Self {
             folder: tempfile::tempdir()?,
         };
@@ -48,6 +53,7 @@ impl Case {
         let table = table
             .with_texts("country", (0..rows).map(of_row).collect())?
             .with_numbers("w", (0..rows).map(weight).collect())?;
+        let table = spoil(&table)?;
         let data = case.data();
         table
             .rows_of(0..700)?
@@ -204,6 +210,60 @@ fn weights_merge_and_shards_without_rows_do_no_harm() -> Result<()> {
     case.shards("champion", 12)?;
     let merged = case.merge()?.expect(0)?;
     same_as_on_one_machine(&one, &merged)
+}
+
+#[test]
+fn rows_dropped_for_nulls_merge_to_the_bit_and_too_many_fail_the_merge() -> Result<()> {
+    // A whole row group, and so a whole shard, has nothing left.
+    let spoil = |table: &Table| {
+        table
+            .with_nulls("label", |row| row % 61 == 7)?
+            .with_nulls("asymmetry_mm", |row| {
+                row % 45 == 30 || (150..300).contains(&row)
+            })?
+            .with_nulls("w", |row| row % 201 == 7)?
+            .with_nulls("country", |row| row % 19 == 0)
+    };
+    let gate = |most: &str| {
+        format!(
+            "dataset: {{weight: w, nulls: drop, expect: {{max_null_fraction: {most}}}}}\n{GATE}"
+        )
+    };
+    let case = Case::spoilt(&gate("0.2"), spoil)?;
+    let one = case.gate("champion")?.expect(0)?;
+    let mut told = Vec::new();
+    for index in 0..12 {
+        let finished = case.shard("champion", index, 12)?;
+        succeeded(&finished.output)?;
+        told.push(finished.output.stdout.clone());
+    }
+    demand(
+        told.iter()
+            .any(|text| text.contains(": 0 rows (150 more dropped for nulls)")),
+        || told.concat(),
+    )?;
+    let merged = case.merge()?.expect(0)?;
+    same_as_on_one_machine(&one, &merged)?;
+    let nulls = &report(&merged)?["dataset"]["nulls"];
+    let dropped = nulls["rows_dropped"].as_u64().unwrap_or_default();
+    demand(dropped > 150, || format!("{nulls}"))?;
+    let sentence = format!("{dropped} of 1500 rows");
+    let warnings =
+        |finished: &Finished| Ok::<_, anyhow::Error>(report(finished)?["warnings"].to_string());
+    for finished in [&one, &merged] {
+        let warnings = warnings(finished)?;
+        demand(warnings.matches("dropped for nulls").count() == 1, || {
+            warnings.clone()
+        })?;
+        demand(warnings.contains(&sentence), || warnings.clone())?;
+    }
+    case.write_gate(&gate("0.1"))?;
+    case.gate("champion")?
+        .refuses(3, &[&sentence, "allows a fraction of 0.1"])?;
+    case.shards("champion", 12)?;
+    case.merge()?
+        .refuses(3, &[&sentence, "allows a fraction of 0.1"])?;
+    Ok(())
 }
 
 #[test]

@@ -6,8 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow::compute::filter_record_batch;
+use arrow::compute::kernels::nullif::nullif;
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
@@ -35,10 +39,20 @@ impl Table {
         let Some(first) = files.first() else {
             bail!("`{}` has no Parquet files", folder.display());
         };
-        let mut reader = ParquetRecordBatchReaderBuilder::try_new(File::open(first)?)?
+        Self::of_file(first, rows)
+    }
+
+    /// Reads up to `rows` rows from a Parquet file.
+    ///
+    /// # Errors
+    /// Fails when the file is missing, unreadable or empty.
+    pub fn of_file(path: &Path, rows: usize) -> Result<Self> {
+        let mut reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?
             .with_batch_size(rows)
             .build()?;
-        let batch = reader.next().context("the first file is empty")??;
+        let batch = reader
+            .next()
+            .with_context(|| format!("`{}` is empty", path.display()))??;
         Ok(Self { batch })
     }
 
@@ -73,6 +87,16 @@ impl Table {
             }
         }
         Ok(rows)
+    }
+
+    /// Returns a column of whole numbers.
+    ///
+    /// # Errors
+    /// Fails when there is no such column.
+    pub fn integers(&self, column: &str) -> Result<Vec<i64>> {
+        let numbers =
+            arrow::compute::cast(self.batch.column(self.index(column)?), &DataType::Int64)?;
+        Ok(numbers.as_primitive::<Int64Type>().values().to_vec())
     }
 
     /// Keeps no row at all.
@@ -194,7 +218,32 @@ impl Table {
         })
     }
 
-    fn with(&self, column: &str, values: ArrayRef) -> Result<Self> {
+    /// Keeps the rows that a condition on their positions holds for.
+    ///
+    /// # Errors
+    /// Fails when Arrow does.
+    pub fn rows_where(&self, keep: impl Fn(usize) -> bool) -> Result<Self> {
+        let mask: BooleanArray = (0..self.rows()).map(|row| Some(keep(row))).collect();
+        Ok(Self {
+            batch: filter_record_batch(&self.batch, &mask)?,
+        })
+    }
+
+    /// Makes values of a column null.
+    ///
+    /// # Errors
+    /// Fails when there is no such column.
+    pub fn with_nulls(&self, column: &str, at: impl Fn(usize) -> bool) -> Result<Self> {
+        let mask: BooleanArray = (0..self.rows()).map(|row| Some(at(row))).collect();
+        let values = nullif(self.batch.column(self.index(column)?), &mask)?;
+        self.with(column, values)
+    }
+
+    /// Replaces a column, or adds it last, by values of any type.
+    ///
+    /// # Errors
+    /// Fails when the number of values differs from the number of rows.
+    pub fn with(&self, column: &str, values: ArrayRef) -> Result<Self> {
         let schema = self.batch.schema();
         let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
         let mut columns = self.batch.columns().to_vec();

@@ -21,12 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let (mut times, mut value) = (Vec::new(), 0.0);
     for _ in 0..rounds.parse::<usize>()? {
-        let selection = ColumnSelection {
-            label: "label".to_owned(),
-            features: FeatureSelection::AllBut(Vec::new()),
-            along: Vec::new(),
-            classes: None,
-        };
+        let selection = ColumnSelection::new("label", FeatureSelection::AllBut(Vec::new()));
         let started = Instant::now();
         let source = Arc::new(LocalSource::new(folder));
         let dataset = runtime.block_on(Dataset::open(source, selection, &FileFilter::default()))?;

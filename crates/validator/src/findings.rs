@@ -6,11 +6,11 @@ use verdict::exit::ExitCode;
 use verdict::report::{
     BRIEF_KIND, BRIEF_SCHEMA_VERSION, Brief, Check, ConfigurationEntry, CurvesSection,
     DatasetSection, DatasetSummary, Environment, ErrorSection, GateSummary, LatencySection,
-    MetricsSection, ModelSection, ModelSummary, MulticlassSection, REPORT_KIND, Report, Reused,
-    SCHEMA_VERSION, Timings,
+    MetricsSection, ModelSection, ModelSummary, MulticlassSection, NullColumn, NullsSection,
+    REPORT_KIND, Report, Reused, SCHEMA_VERSION, Timings,
 };
 
-use crate::dataset::{Dataset, Evidence};
+use crate::dataset::{Dataset, Dropped, Evidence, NullPolicy};
 use crate::error::GateError;
 use crate::scorer::ModelInfo;
 
@@ -95,6 +95,9 @@ impl Findings {
             dataset.files_total = evidence.files_total;
             dataset.bytes_total = evidence.bytes_total;
             dataset.rows_total = evidence.rows_total;
+            if let Some(nulls) = &mut dataset.nulls {
+                *nulls = nulls_section(&evidence.dropped);
+            }
         }
     }
 }
@@ -112,11 +115,25 @@ pub fn dataset_section(dataset: &Dataset) -> DatasetSection {
         files_total: dataset.files_total() as u64,
         bytes_total: 0,
         rows_total: 0,
+        nulls: (dataset.nulls() == NullPolicy::Drop).then(NullsSection::default),
         label: columns.label.name.clone(),
         features: columns.feature_names(),
         width: columns.width().unwrap_or_default() as u64,
         unused_columns: first(&columns.unused),
         skipped_files: first(dataset.skipped()),
+    }
+}
+
+fn nulls_section(dropped: &Dropped) -> NullsSection {
+    let columns = dropped.columns_by_rows().into_iter().take(NAMES_MAX);
+    NullsSection {
+        rows_dropped: dropped.rows,
+        columns: columns
+            .map(|(name, rows)| NullColumn {
+                name: name.to_owned(),
+                rows,
+            })
+            .collect(),
     }
 }
 
@@ -219,6 +236,10 @@ fn brief(findings: &Findings, frame: &Frame<'_>, exit: ExitCode) -> Brief {
             rows: dataset
                 .filter(|dataset| dataset.digest.is_some())
                 .map(|dataset| dataset.rows_total),
+            rows_dropped: dataset
+                .filter(|dataset| dataset.digest.is_some())
+                .and_then(|dataset| dataset.nulls.as_ref())
+                .map(|nulls| nulls.rows_dropped),
             positives: metrics.map(|metrics| metrics.positives),
             negatives: metrics.map(|metrics| metrics.negatives),
         },

@@ -19,7 +19,8 @@ use verdict::exit::ExitCode;
 use verdict::report::{DatasetSection, Environment};
 
 use crate::dataset::{
-    Dataset, Evidence, FileRead, LabelsSeen, ObjectSource, S3Client, Share, s3_identity, source_of,
+    Dataset, DatasetError, Evidence, FileRead, LabelsSeen, ObjectSource, S3Client, Share,
+    s3_identity, source_of,
 };
 use crate::error::GateError;
 use crate::evaluate::{Evaluation, RowSample, Scorers, evaluate};
@@ -390,7 +391,7 @@ async fn gathered(
         ..
     } = scored;
     let Some(evaluation) = evaluation else {
-        return Err(no_rows(&uri, evidence.files_total));
+        return Err(no_rows(&uri, &evidence));
     };
     let started = Instant::now();
     let Evaluation {
@@ -405,6 +406,7 @@ async fn gathered(
         })?;
     findings.timings.metrics_s = Some(started.elapsed().as_secs_f64());
     expect::refuse_unexpected(&settings.data.expect, &uri, &evidence, &gathered)?;
+    warn_of_dropped(&evidence, findings);
     Ok(Complete {
         scorer,
         gathered,
@@ -412,13 +414,22 @@ async fn gathered(
     })
 }
 
-fn no_rows(uri: &str, files: u64) -> GateError {
+/// Says that there is no row, or none without a null.
+fn no_rows(uri: &str, evidence: &Evidence) -> GateError {
+    let source = if evidence.dropped.is_none() {
+        DatasetError::NoRows {
+            uri: uri.to_owned(),
+            files: evidence.files_total,
+        }
+    } else {
+        DatasetError::NothingLeft {
+            of: "rows".to_owned(),
+            dropped: evidence.dropped.clone(),
+        }
+    };
     GateError::OpenDataset {
         uri: uri.to_owned(),
-        source: crate::dataset::DatasetError::NoRows {
-            uri: uri.to_owned(),
-            files,
-        },
+        source,
     }
 }
 
@@ -441,6 +452,15 @@ fn warn_of_infinite(infinite: u64, findings: &mut Findings) {
     if infinite > 0 {
         findings.warnings.push(format!(
             "{infinite} raw outputs are infinite; they rank at the ends"
+        ));
+    }
+}
+
+fn warn_of_dropped(evidence: &Evidence, findings: &mut Findings) {
+    if !evidence.dropped.is_none() {
+        findings.warnings.push(format!(
+            "{}: the verdict says nothing of such rows",
+            expect::dropped_text(evidence)
         ));
     }
 }

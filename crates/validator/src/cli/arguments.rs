@@ -103,6 +103,10 @@ pub(super) struct Arguments {
         value_name = "A,B,C"
     )]
     ignore_columns: Option<String>,
+    /// Let rows with nulls end the run (refuse), or leave them out and count them (drop)
+    /// [default: refuse]
+    #[arg(long, global = true, env = "VALIDATOR_NULLS", value_name = "POLICY")]
+    nulls: Option<String>,
     /// Write the full report as JSON to this file
     #[arg(long, global = true, env = "VALIDATOR_REPORT", value_name = "PATH")]
     report: Option<PathBuf>,
@@ -405,6 +409,7 @@ fn request(matches: &ArgMatches) -> Request {
         label: given("label"),
         features: given("features"),
         ignore_columns: given("ignore_columns"),
+        nulls: given("nulls"),
         scorer: given("scorer"),
         device: given("device"),
         threads: given("threads"),

@@ -2,6 +2,8 @@
 
 use arrow::datatypes::{DataType, Field, Schema};
 
+use super::nulls::NullPolicy;
+
 /// Which columns to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSelection {
@@ -11,12 +13,29 @@ pub struct ColumnSelection {
     pub features: FeatureSelection,
     /// Columns of any type that are read along, whether or not they are features too.
     pub along: Vec<String>,
+    /// Those of them in which each row needs a value.
+    pub needed: Vec<String>,
+    /// What becomes of rows with nulls in label, features or needed columns.
+    pub nulls: NullPolicy,
     /// How many classes the label tells apart by the whole numbers from 0 on; `None` for a
     /// positive and a negative class.
     pub classes: Option<u32>,
 }
 
 impl ColumnSelection {
+    /// Selects label and features of two classes, and nothing besides; nulls are refused.
+    #[must_use]
+    pub fn new(label: impl Into<String>, features: FeatureSelection) -> Self {
+        Self {
+            label: label.into(),
+            features,
+            along: Vec::new(),
+            needed: Vec::new(),
+            nulls: NullPolicy::Refuse,
+            classes: None,
+        }
+    }
+
     /// Leaves these columns out of the features, unless features are named one by one.
     pub fn leave_out<'a>(&mut self, names: impl Iterator<Item = &'a String>) {
         if let FeatureSelection::AllBut(excluded) = &mut self.features {
@@ -277,6 +296,12 @@ pub(super) fn is_numeric(data_type: &DataType) -> bool {
     }
 }
 
+/// The same for a column that is asked for by name: booleans are numbers then, and a column without
+/// type holds nothing but nulls, as some writers leave it.
+fn is_number_where_named(data_type: &DataType) -> bool {
+    is_numeric(data_type) || matches!(data_type, DataType::Boolean | DataType::Null)
+}
+
 /// Tells whether a column of this type is one vector of numbers a row.
 fn is_vector(data_type: &DataType) -> bool {
     match data_type {
@@ -330,7 +355,7 @@ pub(super) fn resolve(
             label: selection.label.clone(),
             columns: names(schema),
         })?;
-    if !is_numeric(label_field.data_type()) && *label_field.data_type() != DataType::Boolean {
+    if !is_number_where_named(label_field.data_type()) {
         return Err(ColumnError::LabelType {
             name: selection.label.clone(),
             data_type: label_field.data_type().to_string(),
@@ -412,7 +437,7 @@ fn named(schema: &Schema, wanted: &[String], label: &str) -> Result<FeatureColum
                 width: vector_width(field.data_type()),
             });
         }
-        if !is_numeric(field.data_type()) && *field.data_type() != DataType::Boolean {
+        if !is_number_where_named(field.data_type()) {
             return Err(ColumnError::FeatureType {
                 name: name.clone(),
                 data_type: field.data_type().to_string(),

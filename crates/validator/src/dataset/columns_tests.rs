@@ -18,21 +18,12 @@ fn vector(width: i32) -> DataType {
 }
 
 fn all() -> ColumnSelection {
-    ColumnSelection {
-        label: "label".to_owned(),
-        features: FeatureSelection::AllBut(vec![]),
-        along: vec![],
-        classes: None,
-    }
+    ColumnSelection::new("label", FeatureSelection::AllBut(vec![]))
 }
 
 fn select(names: &[&str]) -> ColumnSelection {
-    ColumnSelection {
-        label: "label".to_owned(),
-        features: FeatureSelection::Named(names.iter().map(|&name| name.to_owned()).collect()),
-        along: vec![],
-        classes: None,
-    }
+    let names = names.iter().map(|&name| name.to_owned()).collect();
+    ColumnSelection::new("label", FeatureSelection::Named(names))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use verdict::exit::ExitCode;
 
 use super::columns::ColumnError;
+use super::nulls::Dropped;
 use super::source::{Cause, SourceError};
 use super::values::ValueError;
 
@@ -39,6 +40,14 @@ pub enum DatasetError {
         uri: String,
         /// How many files it has.
         files: u64,
+    },
+    /// Rows were left out for nulls, and what is left cannot be judged.
+    #[error("no {of} are left: {} rows were dropped for {dropped}", dropped.rows)]
+    NothingLeft {
+        /// Which rows, such as `rows of the positive class`.
+        of: String,
+        /// What was left out.
+        dropped: Dropped,
     },
     /// The file has no readable Parquet footer.
     #[error("`{file}` is not a readable Parquet file")]
@@ -111,6 +120,9 @@ impl DatasetError {
                 "partitions are folders such as `date=2026-01-09`; compare their names with `dataset.where`".into(),
             ),
             Self::NoRows { .. } => Some("check the job that writes the dataset".into()),
+            Self::NothingLeft { .. } => Some(
+                "fill these columns where the dataset is written, or leave them out of the features by `--ignore-columns`".into(),
+            ),
             Self::NotParquet { .. } | Self::Damaged { .. } | Self::CutShort { .. } => Some(
                 "write the file again and compare its size with the original's; `parquet-tools inspect` shows what is readable".into(),
             ),

@@ -9,6 +9,7 @@ mod columns_tests;
 mod error;
 mod local;
 mod location;
+mod nulls;
 mod partition;
 mod put;
 mod ranges;
@@ -30,6 +31,7 @@ pub use columns::{ColumnError, ColumnSelection, Columns, FeatureSelection};
 pub use error::DatasetError;
 pub use local::LocalSource;
 pub use location::{Location, LocationError};
+pub use nulls::{Dropped, NullPolicy};
 pub use partition::{Comparison, FileFilter, Relation, split_pattern};
 pub use put::{put, put_file};
 pub use s3::S3Source;
@@ -38,7 +40,7 @@ pub use s3_identity::s3_identity;
 pub use share::{CoverageError, FileRead, RowGroupRead, Share, joined};
 pub use source::{Cause, Object, ObjectSource, SourceError, is_hidden};
 pub use stream::{Evidence, FILES_LISTED_MAX, RowBatches};
-pub use values::{LabelsSeen, RowBatch, ValueError};
+pub use values::{LabelsSeen, RowBatch, RowNumbers, ValueError};
 
 use columns::resolve;
 use partition::partitions;
@@ -114,6 +116,12 @@ impl Dataset {
     #[must_use]
     pub fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// Returns what becomes of rows with nulls.
+    #[must_use]
+    pub fn nulls(&self) -> NullPolicy {
+        self.selection.nulls
     }
 
     /// Returns the files that will be read, as they were listed.

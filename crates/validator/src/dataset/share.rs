@@ -14,6 +14,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::nulls::Dropped;
 use super::source::Object;
 use super::stream::{Evidence, Tally};
 
@@ -107,6 +108,9 @@ pub struct FileRead {
     pub row_groups: u64,
     /// Those that this shard has read.
     pub read: Vec<RowGroupRead>,
+    /// Their rows that were left out for nulls.
+    #[serde(default, skip_serializing_if = "Dropped::is_none")]
+    pub dropped: Dropped,
 }
 
 /// A row group that was read.
@@ -114,7 +118,7 @@ pub struct FileRead {
 pub struct RowGroupRead {
     /// Its number within the file, from 0.
     pub row_group: u64,
-    /// Its rows.
+    /// Its rows that were used.
     pub rows: u64,
     /// The SHA-256 of features and labels, in hexadecimal.
     pub digest: String,
@@ -173,6 +177,7 @@ pub fn joined(
                     return Err(CoverageError::Differs { name: read.name });
                 }
                 known.read.extend(read.read);
+                known.dropped.add(&read.dropped);
             }
         }
     }
@@ -215,7 +220,7 @@ pub fn joined(
                 times: 1,
             });
         }
-        tally.add(&read.name, read.bytes, rows, digest.finalize().into());
+        tally.add(&read, rows, digest.finalize().into());
     }
     if let Some((_, beyond)) = files.pop_first() {
         return Err(CoverageError::Differs { name: beyond.name });
@@ -251,6 +256,17 @@ mod tests {
                     digest: format!("{:064x}", file * 10 + row_group),
                 })
                 .collect(),
+            dropped: dropped(groups.len() as u64),
+        }
+    }
+
+    /// One row of each row group has a null.
+    fn dropped(rows: u64) -> Dropped {
+        let columns = [("x", rows), ("y", 2 * rows)];
+        let columns = columns.map(|(name, rows)| (name.to_owned(), rows));
+        Dropped {
+            rows,
+            columns: columns.into_iter().filter(|(_, rows)| *rows > 0).collect(),
         }
     }
 
@@ -268,6 +284,8 @@ mod tests {
         .expect("complete");
         assert_eq!(whole, split);
         assert_eq!((whole.rows_total, whole.files_total), (60, 2));
+        assert_eq!(whole.dropped, dropped(6));
+        assert_eq!(whole.files[1].rows_dropped, 3);
     }
 
     #[test]

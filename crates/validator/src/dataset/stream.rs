@@ -17,11 +17,12 @@ use verdict::report::DatasetFile;
 
 use super::columns::{ColumnSelection, Columns, resolve_like_first};
 use super::error::DatasetError;
+use super::nulls::{Dropped, complete_rows, needed_columns};
 use super::partition::partitions;
 use super::reader::{ObjectReader, source_error};
 use super::share::{Extent, FileRead, RowGroupRead, Share, files_of};
 use super::source::{Object, ObjectSource};
-use super::values::{LabelsSeen, Place, RowBatch, ValueError, convert};
+use super::values::{LabelsSeen, Place, RowBatch, ValueError, constant, convert};
 
 /// Footers that are read ahead, small files whole with them: a store answers in tens of milliseconds.
 const FOOTERS_AHEAD: usize = 32;
@@ -116,8 +117,16 @@ enum Item {
 enum Message {
     Batch(RowBatch),
     Failed(DatasetError),
-    /// The row group is complete; the digest covers its features and labels.
-    Done([u8; 32]),
+    /// The row group is complete.
+    Done(RowGroupDone),
+}
+
+/// What is left to say of a row group once its batches were sent.
+struct RowGroupDone {
+    /// Covers the features and labels of the rows that were sent.
+    digest: [u8; 32],
+    /// The rows that were not.
+    dropped: Dropped,
 }
 
 /// The rows of a dataset, in file order.
@@ -156,8 +165,10 @@ pub struct Evidence {
     pub files_total: u64,
     /// The sum of their sizes.
     pub bytes_total: u64,
-    /// The sum of their rows.
+    /// The sum of the rows that were used.
     pub rows_total: u64,
+    /// The rows that were left out for nulls.
+    pub dropped: Dropped,
     /// `sha256:` over the names and the digests of all files; a file's digest covers the
     /// numbers that the model saw and the labels, so it is the same wherever the file lies.
     pub digest: String,
@@ -174,20 +185,23 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds the next file; `digest` covers its features and labels.
-    pub(super) fn add(&mut self, name: &str, bytes: u64, rows: u64, digest: [u8; 32]) {
+    /// Adds the next file; `digest` covers features and labels of its `rows`, those without nulls.
+    pub(super) fn add(&mut self, file: &FileRead, rows: u64, digest: [u8; 32]) {
+        let name = &file.name;
         self.total.update((name.len() as u64).to_le_bytes());
         self.total.update(name.as_bytes());
         self.total.update(rows.to_le_bytes());
         self.total.update(digest);
         self.evidence.files_total += 1;
-        self.evidence.bytes_total += bytes;
+        self.evidence.bytes_total += file.bytes;
         self.evidence.rows_total += rows;
+        self.evidence.dropped.add(&file.dropped);
         if self.evidence.files.len() < FILES_LISTED_MAX {
             self.evidence.files.push(DatasetFile {
-                name: name.to_owned(),
-                bytes,
+                name: name.clone(),
+                bytes: file.bytes,
                 rows,
+                rows_dropped: file.dropped.rows,
                 identity: format!("sha256:{}", hex::encode(digest)),
             });
         }
@@ -259,10 +273,11 @@ impl RowBatches {
             match messages.blocking_recv() {
                 Some(Message::Batch(batch)) => return self.accept(batch).map(Some),
                 Some(Message::Failed(error)) => return Err(error),
-                Some(Message::Done(digest)) => {
+                Some(Message::Done(RowGroupDone { digest, dropped })) => {
                     self.row_group = None;
                     if let Some(current) = &mut self.current {
                         current.digest.update(digest);
+                        current.read.dropped.add(&dropped);
                         current.read.read.push(RowGroupRead {
                             row_group: number as u64,
                             rows: current.rows - current.rows_before,
@@ -312,6 +327,7 @@ impl RowBatches {
                 bytes: object.bytes,
                 row_groups: row_groups as u64,
                 read: Vec::new(),
+                dropped: Dropped::default(),
             },
             object,
         });
@@ -322,9 +338,7 @@ impl RowBatches {
             return;
         };
         let digest = file.digest.finalize().into();
-        let object = &file.object;
-        self.tally
-            .add(&object.name, object.bytes, file.rows, digest);
+        self.tally.add(&file.read, file.rows, digest);
         if let Some(reads) = &mut self.reads {
             reads.push(file.read);
         }
@@ -343,21 +357,19 @@ impl RowBatches {
         if found != expected {
             return Err(values_error(ValueError::VectorWidth {
                 column: self.vector_column.clone(),
-                row: batch.first_row,
+                row: batch.numbers.of(0),
                 found,
                 expected,
             }));
         }
-        if self.column_widths.is_empty() && !batch.labels.is_empty() {
+        if self.column_widths.is_empty() {
             self.column_widths.clone_from(&batch.column_widths);
         }
         let mut widths = self.column_widths.iter().zip(&batch.column_widths);
-        if !batch.labels.is_empty()
-            && let Some((&expected, &found)) = widths.find(|(first, now)| first != now)
-        {
+        if let Some((&expected, &found)) = widths.find(|(first, now)| first != now) {
             return Err(values_error(ValueError::VectorWidth {
                 column: self.vector_column.clone(),
-                row: batch.first_row,
+                row: batch.numbers.of(0),
                 found,
                 expected,
             }));
@@ -446,6 +458,8 @@ async fn start_file(
     if items.send(begun).await.is_err() {
         return Ok(());
     }
+    let features = plan.columns.feature_names();
+    let needed = needed_columns(&plan.selection, &features);
     let mut first_row: u64 = 0;
     for row_group in 0..row_groups {
         let declared = open.metadata.metadata().row_group(row_group);
@@ -458,7 +472,8 @@ async fn start_file(
             file: Arc::from(object.uri.as_str()),
             open: open.clone(),
             columns: columns.clone(),
-            features: plan.columns.feature_names(),
+            features: features.clone(),
+            needed: needed.clone(),
             selection: plan.selection.clone(),
             partitions: in_folders.clone(),
             row_group,
@@ -492,6 +507,8 @@ struct RowGroupJob {
     open: OpenFile,
     columns: Columns,
     features: Vec<String>,
+    /// Columns in which a row without a value is left out.
+    needed: Vec<String>,
     selection: ColumnSelection,
     partitions: Vec<(String, Option<String>)>,
     row_group: usize,
@@ -524,7 +541,7 @@ impl RowGroupJob {
 
     async fn run(self, sender: mpsc::Sender<Message>, permit: OwnedSemaphorePermit) {
         let message = match self.decode(&sender).await {
-            Ok(Some(digest)) => Message::Done(digest),
+            Ok(Some(done)) => Message::Done(done),
             Ok(None) => return,
             Err(error) => Message::Failed(error),
         };
@@ -537,7 +554,7 @@ impl RowGroupJob {
     async fn decode(
         &self,
         sender: &mpsc::Sender<Message>,
-    ) -> Result<Option<[u8; 32]>, DatasetError> {
+    ) -> Result<Option<RowGroupDone>, DatasetError> {
         let damaged = |error: ParquetError| match source_error(error) {
             Ok(error) => DatasetError::Source(error),
             Err(error) => DatasetError::Damaged {
@@ -562,24 +579,31 @@ impl RowGroupJob {
         .with_batch_size(self.batch_rows())
         .build()
         .map_err(damaged)?;
+        let values_error = |source| DatasetError::Values {
+            file: self.file.to_string(),
+            source,
+        };
+        let is_constant = |name: &str| constant(&self.partitions, name).is_some();
         // Labels apart from features, so that the size of batches does not show.
         let (mut of_features, mut of_labels) = (Sha256::new(), Sha256::new());
-        let mut rows = 0;
+        let (mut rows, mut dropped) = (0, Dropped::default());
         while let Some(batch) = batches.try_next().await.map_err(damaged)? {
+            let first_row = self.first_row + rows;
+            rows += batch.num_rows() as u64;
+            let (batch, numbers) =
+                complete_rows(&batch, &self.needed, first_row, is_constant, &mut dropped)
+                    .map_err(values_error)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
             let place = Place {
                 file: &self.file,
-                first_row: self.first_row + rows,
+                numbers,
                 vector_width: self.columns.width(),
                 partitions: &self.partitions,
             };
             let batch =
-                convert(&batch, &self.selection, &self.features, place).map_err(|source| {
-                    DatasetError::Values {
-                        file: self.file.to_string(),
-                        source,
-                    }
-                })?;
-            rows += batch.labels.len() as u64;
+                convert(&batch, &self.selection, &self.features, &place).map_err(values_error)?;
             of_labels.update(batch.label_bytes());
             of_features.update(batch.feature_bytes());
             if sender.send(Message::Batch(batch)).await.is_err() {
@@ -594,7 +618,10 @@ impl RowGroupJob {
             });
         }
         let digest = of_features.chain_update(of_labels.finalize());
-        Ok(Some(digest.finalize().into()))
+        Ok(Some(RowGroupDone {
+            digest: digest.finalize().into(),
+            dropped,
+        }))
     }
 }
 

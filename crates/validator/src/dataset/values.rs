@@ -25,8 +25,8 @@ const VALUES_SHOWN_MAX: usize = 5;
 pub struct RowBatch {
     /// The file's whole location.
     pub file: Arc<str>,
-    /// The position of the first row within the file, from 0.
-    pub first_row: u64,
+    /// Where the rows lie within the file.
+    pub numbers: RowNumbers,
     /// One label a row; true is the positive class, of several classes every one but 0.
     pub labels: Vec<bool>,
     /// One class a row, from 0, where the label tells several apart; else empty.
@@ -63,6 +63,38 @@ impl RowBatch {
     /// Returns the features as they lie in memory, for digests.
     pub(super) fn feature_bytes(&self) -> &[u8] {
         self.values.inner().as_slice()
+    }
+}
+
+/// Where the rows of a batch lie within their file, counted from 0; some may have been left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowNumbers {
+    first: u64,
+    /// The rows that are left, from the first on; nothing where all are.
+    kept: Option<Vec<u32>>,
+}
+
+impl RowNumbers {
+    /// Returns the numbers of rows of which only some are left, counted from `first` on.
+    pub(super) fn of_kept(first: u64, kept: impl Iterator<Item = u32>) -> Self {
+        Self {
+            first,
+            kept: Some(kept.collect()),
+        }
+    }
+
+    /// Returns where a row of the batch lies within the file.
+    #[must_use]
+    pub fn of(&self, row: usize) -> u64 {
+        let kept = self.kept.as_ref().and_then(|kept| kept.get(row));
+        self.first + kept.map_or(row as u64, |&row| row.into())
+    }
+}
+
+impl From<u64> for RowNumbers {
+    /// Returns the numbers of rows that follow each other.
+    fn from(first: u64) -> Self {
+        Self { first, kept: None }
     }
 }
 
@@ -169,6 +201,12 @@ pub enum ValueError {
         /// The length of the others.
         expected: usize,
     },
+    /// Rows of this type cannot be told apart.
+    #[error("rows with nulls cannot be left out: {why}")]
+    Rows {
+        /// What Arrow said.
+        why: String,
+    },
     /// The column's type has no conversion.
     #[error("column `{column}` of type {data_type} cannot be converted to numbers")]
     Conversion {
@@ -184,10 +222,15 @@ impl ValueError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Null { .. } | Self::Nan { .. } => {
+            Self::Null { .. } => {
+                "fill these rows where the dataset is written, or leave them out by `--nulls drop`: the gate invents no values"
+                    .into()
+            }
+            Self::Nan { .. } => {
                 "fill or drop these rows where the dataset is written: the gate invents no values"
                     .into()
             }
+            Self::Rows { .. } => "drop these rows where the dataset is written".into(),
             Self::OutOfRange { .. } => "scale the column as the model's training did".into(),
             Self::Label { .. } => {
                 "write the label as 0 and 1 (or -1 and 1), name another column by `--label NAME`, or say how many classes there are by `model.classes` of a gate file"
@@ -204,14 +247,29 @@ impl ValueError {
     }
 }
 
+impl ValueError {
+    /// Counts rows from elsewhere: `place` returns where a row lies.
+    fn at(mut self, place: impl Fn(u64) -> u64) -> Self {
+        match &mut self {
+            Self::Null { row, .. }
+            | Self::Nan { row, .. }
+            | Self::OutOfRange { row, .. }
+            | Self::Label { row, .. }
+            | Self::Class { row, .. }
+            | Self::VectorWidth { row, .. } => *row = place(*row),
+            Self::MixedLabels { .. } | Self::Rows { .. } | Self::Conversion { .. } => {}
+        }
+        self
+    }
+}
+
 fn plural(count: usize) -> &'static str {
     if count == 1 { "value" } else { "values" }
 }
 
 /// Converts a batch whose columns are those of the selection, found by name.
 ///
-/// `features` are the feature columns' names in the model's order; `vector_width` is the
-/// length that vectors must have, once it is known.
+/// `features` are the feature columns' names in the model's order.
 ///
 /// # Errors
 /// [`ValueError`] for the first value that cannot be used.
@@ -219,16 +277,27 @@ pub(super) fn convert(
     batch: &RecordBatch,
     selection: &ColumnSelection,
     features: &[String],
-    place: Place<'_>,
+    place: &Place<'_>,
+) -> Result<RowBatch, ValueError> {
+    converted(batch, selection, features, place)
+        .map_err(|error| error.at(|row| place.numbers.of(row as usize)))
+}
+
+/// The same; rows in errors are counted from 0 within the batch.
+fn converted(
+    batch: &RecordBatch,
+    selection: &ColumnSelection,
+    features: &[String],
+    place: &Place<'_>,
 ) -> Result<RowBatch, ValueError> {
     let label = column(batch, &selection.label)?;
     let (labels, labels_seen, classes) = match selection.classes {
         None => {
-            let (labels, seen) = labels(label, &selection.label, place.first_row)?;
+            let (labels, seen) = labels(label, &selection.label)?;
             (labels, seen, Vec::new())
         }
         Some(count) => {
-            let classes = classes(label, &selection.label, place.first_row, count)?;
+            let classes = classes(label, &selection.label, count)?;
             let labels = classes.iter().map(|&class| class > 0).collect();
             (labels, LabelsSeen::default(), classes)
         }
@@ -240,15 +309,13 @@ pub(super) fn convert(
     let mut column_widths = Vec::new();
     let (values, width) = match arrays.as_slice() {
         arrays if matches!(selection.features, FeatureSelection::Inputs(_)) => {
-            let (values, widths) = mixed(arrays, labels.len(), place)?;
+            let (values, widths) = mixed(arrays, labels.len())?;
             let width = widths.iter().sum();
             column_widths = widths;
             (values, width)
         }
-        [(name, array)] if is_list(array.data_type()) => {
-            vectors(name, array, place.first_row, place.vector_width)?
-        }
-        _ => (stack(&arrays, labels.len(), place.first_row)?, arrays.len()),
+        [(name, array)] if is_list(array.data_type()) => vectors(name, array, place.vector_width)?,
+        _ => (stack(&arrays, labels.len())?, arrays.len()),
     };
     let along = selection.along.iter().map(|name| {
         let array = batch.column_by_name(name).cloned();
@@ -259,7 +326,7 @@ pub(super) fn convert(
     Ok(RowBatch {
         along,
         file: Arc::clone(place.file),
-        first_row: place.first_row,
+        numbers: place.numbers.clone(),
         labels,
         labels_seen,
         classes,
@@ -270,10 +337,10 @@ pub(super) fn convert(
 }
 
 /// Where a batch comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Place<'a> {
     pub(super) file: &'a Arc<str>,
-    pub(super) first_row: u64,
+    pub(super) numbers: RowNumbers,
     /// The length that vectors must have; the first vector's where nothing else says.
     pub(super) vector_width: Option<usize>,
     /// The `key=value` folders that the file lies in.
@@ -283,10 +350,20 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// Returns a column that the names of the folders hold, and the file does not.
     fn constant(&self, name: &str, rows: usize) -> ArrayRef {
-        let value = self.partitions.iter().find(|(key, _)| key == name);
-        let value = value.and_then(|(_, value)| value.as_deref());
-        Arc::new(StringArray::from(vec![value; rows]))
+        Arc::new(StringArray::from(vec![
+            constant(self.partitions, name);
+            rows
+        ]))
     }
+}
+
+/// Returns what the names of the folders say of a column.
+pub(super) fn constant<'a>(
+    partitions: &'a [(String, Option<String>)],
+    name: &str,
+) -> Option<&'a str> {
+    let value = partitions.iter().find(|(key, _)| key == name);
+    value.and_then(|(_, value)| value.as_deref())
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ValueError> {
@@ -305,7 +382,7 @@ fn is_list(data_type: &DataType) -> bool {
     )
 }
 
-fn refuse_nulls(column: &str, array: &dyn Array, first_row: u64) -> Result<(), ValueError> {
+fn refuse_nulls(column: &str, array: &dyn Array) -> Result<(), ValueError> {
     let Some(nulls) = array.logical_nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(());
     };
@@ -315,7 +392,7 @@ fn refuse_nulls(column: &str, array: &dyn Array, first_row: u64) -> Result<(), V
     Err(ValueError::Null {
         column: column.to_owned(),
         count: nulls.null_count(),
-        row: first_row + row as u64,
+        row: row as u64,
     })
 }
 
@@ -326,12 +403,8 @@ fn cast_to(column: &str, array: &dyn Array, to: &DataType) -> Result<ArrayRef, V
     })
 }
 
-fn labels(
-    array: &ArrayRef,
-    column: &str,
-    first_row: u64,
-) -> Result<(Vec<bool>, LabelsSeen), ValueError> {
-    refuse_nulls(column, array, first_row)?;
+fn labels(array: &ArrayRef, column: &str) -> Result<(Vec<bool>, LabelsSeen), ValueError> {
+    refuse_nulls(column, array)?;
     let mut seen = LabelsSeen::default();
     if let Some(booleans) = array.as_boolean_opt() {
         let labels: Vec<bool> = booleans.values().iter().collect();
@@ -359,7 +432,7 @@ fn labels(
         seen.merge(LabelsSeen::default(), column)?;
         return Ok((labels, seen));
     };
-    let row = first_row + row as u64;
+    let row = row as u64;
     if first.is_nan() {
         return Err(ValueError::Nan {
             column: column.to_owned(),
@@ -387,13 +460,8 @@ fn shown(numbers: impl Iterator<Item = f64>) -> Vec<String> {
 }
 
 /// Reads the classes of rows: whole numbers from 0 to below `count`, in any numeric type.
-fn classes(
-    array: &ArrayRef,
-    column: &str,
-    first_row: u64,
-    count: u32,
-) -> Result<Vec<u32>, ValueError> {
-    refuse_nulls(column, array, first_row)?;
+fn classes(array: &ArrayRef, column: &str, count: u32) -> Result<Vec<u32>, ValueError> {
+    refuse_nulls(column, array)?;
     let numbers = cast_to(column, array, &DataType::Float64)?;
     let numbers = numbers.as_primitive::<Float64Type>().values();
     let is_class =
@@ -404,7 +472,7 @@ fn classes(
             column: column.to_owned(),
             classes: count,
             values: shown(numbers.iter().copied().filter(|&number| !is_class(number))),
-            row: first_row + row as u64,
+            row: row as u64,
         }),
     }
 }
@@ -446,11 +514,11 @@ impl<'a> Numbers<'a> {
     }
 
     /// Refuses NaN and what overflows single precision.
-    fn check(&self, column: &str, first_row: u64) -> Result<(), ValueError> {
+    fn check(&self, column: &str) -> Result<(), ValueError> {
         match self {
-            Self::F32(values) => refuse_nan(column, values, first_row, |value| value.is_nan()),
-            Self::F64(values) => check_double(column, values, first_row),
-            Self::Converted(values) => check_double(column, values, first_row),
+            Self::F32(values) => refuse_nan(column, values, |value| value.is_nan()),
+            Self::F64(values) => check_double(column, values),
+            Self::Converted(values) => check_double(column, values),
             _ => Ok(()),
         }
     }
@@ -485,13 +553,13 @@ fn scatter<'a, T: Copy>(
 }
 
 /// Refuses NaN and what overflows single precision.
-fn check_double(column: &str, values: &[f64], first_row: u64) -> Result<(), ValueError> {
-    refuse_nan(column, values, first_row, |value| value.is_nan())?;
+fn check_double(column: &str, values: &[f64]) -> Result<(), ValueError> {
+    refuse_nan(column, values, |value| value.is_nan())?;
     let overflows = |value: &f64| value.is_finite() && (*value as f32).is_infinite();
     match values.iter().position(overflows) {
         Some(row) => Err(ValueError::OutOfRange {
             column: column.to_owned(),
-            row: first_row + row as u64,
+            row: row as u64,
             value: values[row],
         }),
         None => Ok(()),
@@ -501,7 +569,6 @@ fn check_double(column: &str, values: &[f64], first_row: u64) -> Result<(), Valu
 fn refuse_nan<T: Copy>(
     column: &str,
     values: &[T],
-    first_row: u64,
     is_nan: impl Fn(T) -> bool,
 ) -> Result<(), ValueError> {
     let Some(row) = values.iter().position(|&value| is_nan(value)) else {
@@ -510,20 +577,16 @@ fn refuse_nan<T: Copy>(
     Err(ValueError::Nan {
         column: column.to_owned(),
         count: values.iter().filter(|&&value| is_nan(value)).count(),
-        row: first_row + row as u64,
+        row: row as u64,
     })
 }
 
-fn stack(
-    arrays: &[(&str, &ArrayRef)],
-    rows: usize,
-    first_row: u64,
-) -> Result<ScalarBuffer<f32>, ValueError> {
+fn stack(arrays: &[(&str, &ArrayRef)], rows: usize) -> Result<ScalarBuffer<f32>, ValueError> {
     let mut columns = Vec::with_capacity(arrays.len());
     for (name, array) in arrays {
-        refuse_nulls(name, array, first_row)?;
+        refuse_nulls(name, array)?;
         let numbers = Numbers::of(name, array)?;
-        numbers.check(name, first_row)?;
+        numbers.check(name)?;
         columns.push(numbers);
     }
     let width = columns.len();
@@ -543,15 +606,14 @@ fn stack(
 fn mixed(
     arrays: &[(&str, &ArrayRef)],
     rows: usize,
-    place: Place<'_>,
 ) -> Result<(ScalarBuffer<f32>, Vec<usize>), ValueError> {
     let columns = arrays
         .iter()
         .map(|(name, array)| {
             if is_list(array.data_type()) {
-                vectors(name, array, place.first_row, None)
+                vectors(name, array, None)
             } else {
-                stack(&[(*name, *array)], rows, place.first_row).map(|values| (values, 1))
+                stack(&[(*name, *array)], rows).map(|values| (values, 1))
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -569,13 +631,12 @@ fn mixed(
 fn vectors(
     name: &str,
     array: &ArrayRef,
-    first_row: u64,
     expected: Option<usize>,
 ) -> Result<(ScalarBuffer<f32>, usize), ValueError> {
-    refuse_nulls(name, array, first_row)?;
+    refuse_nulls(name, array)?;
     let wrong_width = |row: usize, found, expected| ValueError::VectorWidth {
         column: name.to_owned(),
-        row: first_row + row as u64,
+        row: row as u64,
         found,
         expected,
     };
@@ -600,23 +661,11 @@ fn vectors(
     if let Some(expected) = expected.filter(|&expected| expected != width) {
         return Err(wrong_width(0, width, expected));
     }
-    let row_of = |error| match error {
-        // Rows of the items are numbers of the flattened vectors.
-        ValueError::Null { column, count, row } => ValueError::Null {
-            column,
-            count,
-            row: first_row + row / width.max(1) as u64,
-        },
-        ValueError::Nan { column, count, row } => ValueError::Nan {
-            column,
-            count,
-            row: first_row + row / width.max(1) as u64,
-        },
-        other => other,
-    };
-    refuse_nulls(name, &items, 0).map_err(row_of)?;
+    // Rows of the items are numbers of the flattened vectors.
+    let row_of = |error: ValueError| error.at(|number| number / width.max(1) as u64);
+    refuse_nulls(name, &items).map_err(row_of)?;
     let numbers = Numbers::of(name, &items)?;
-    numbers.check(name, 0).map_err(row_of)?;
+    numbers.check(name).map_err(row_of)?;
     let values = match numbers {
         Numbers::F32(_) => items.as_primitive::<Float32Type>().values().clone(),
         other => {

@@ -8,24 +8,19 @@ use arrow::datatypes::{Float32Type, Float64Type};
 use ndarray::array;
 
 use super::columns::{ColumnSelection, FeatureSelection};
-use super::values::{Place, RowBatch, ValueError, convert};
+use super::values::{Place, RowBatch, RowNumbers, ValueError, convert};
 
 fn run(columns: Vec<(&str, ArrayRef)>, features: &[&str]) -> Result<RowBatch, ValueError> {
     let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
-    let selection = ColumnSelection {
-        label: "label".to_owned(),
-        features: FeatureSelection::AllBut(vec![]),
-        along: vec![],
-        classes: None,
-    };
+    let selection = ColumnSelection::new("label", FeatureSelection::AllBut(vec![]));
     let features: Vec<String> = features.iter().map(|&name| name.to_owned()).collect();
     let place = Place {
         file: &Arc::from("part"),
-        first_row: 100,
+        numbers: RowNumbers::from(100),
         vector_width: None,
         partitions: &[],
     };
-    convert(&batch, &selection, &features, place)
+    convert(&batch, &selection, &features, &place)
 }
 
 fn label() -> (&'static str, ArrayRef) {
@@ -166,6 +161,16 @@ fn a_number_too_large_for_the_model_is_refused_and_infinity_is_kept() {
     let values: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1e300]));
     let huge: ArrayRef = Arc::new(DictionaryArray::new(Int8Array::from(vec![0, 1, 0]), values));
     let error = run(vec![label(), ("a", huge)], &["a"]).expect_err("too large");
+    assert!(
+        matches!(error, ValueError::OutOfRange { row: 101, .. }),
+        "{error}"
+    );
+    let in_vector = ListArray::from_iter_primitive::<Float64Type, _, _>(vec![
+        Some(vec![Some(1.0), Some(2.0)]),
+        Some(vec![Some(1.0), Some(1e300)]),
+        Some(vec![Some(1.0), Some(2.0)]),
+    ]);
+    let error = run(vec![label(), ("v", Arc::new(in_vector))], &["v"]).expect_err("too large");
     assert!(
         matches!(error, ValueError::OutOfRange { row: 101, .. }),
         "{error}"

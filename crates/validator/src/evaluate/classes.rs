@@ -1,6 +1,8 @@
 //! Scores all rows of a model that tells several classes apart.
 
-use super::{EvaluateError, RowSample, check_scores, inputs, refuse_other_width, scoring_error};
+use super::{
+    EvaluateError, RowSample, along_error, check_scores, inputs, refuse_other_width, scoring_error,
+};
 use crate::dataset::RowBatches;
 use crate::judge::{ClassGatherer, ScoredClasses};
 use crate::scorer::{ElementType, Scorer};
@@ -68,11 +70,7 @@ pub fn evaluate_classes(
                 labels: &batch.classes,
                 along: &batch.along,
             })
-            .map_err(|source| EvaluateError::AlongClasses {
-                file: batch.file.to_string(),
-                first_row: batch.first_row,
-                source,
-            })?;
+            .map_err(|source| along_error(source, &batch))?;
         evaluation.sample.offer(batch.features());
         progress(batch.labels.len() as u64);
     }

@@ -70,7 +70,7 @@ pub(super) fn refuse_fractions(
                         .clone()
                         .unwrap_or_else(|| input.columns.join(",")),
                     file: batch.file.to_string(),
-                    row: batch.first_row + row as u64,
+                    row: batch.numbers.of(row),
                     value,
                 });
             }

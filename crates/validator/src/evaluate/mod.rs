@@ -116,28 +116,15 @@ pub enum EvaluateError {
         /// Classes that were declared.
         classes: usize,
     },
-    /// Labels or outputs of classes that cannot be used.
-    #[error("rows from {first_row} on of `{file}` cannot be used")]
-    AlongClasses {
-        /// The file.
-        file: String,
-        /// The first row of the batch, counted from 0 within the file.
-        first_row: u64,
-        /// Why.
-        #[source]
-        source: GatherError,
-    },
     /// The champion failed.
     #[error("the champion cannot score what the model scores")]
     Champion(#[source] Box<Self>),
-    /// A column that was read along cannot be used.
-    #[error("rows from {first_row} on of `{file}` cannot be used")]
+    /// Rows cannot be gathered, such as for a column that was read along.
+    #[error("the rows of `{file}` cannot be used")]
     Along {
         /// The file.
         file: String,
-        /// The first row of the batch, counted from 0 within the file.
-        first_row: u64,
-        /// Why; its rows are counted from that first row.
+        /// Why; its rows are counted from 0 within the file.
         #[source]
         source: GatherError,
     },
@@ -165,7 +152,7 @@ impl EvaluateError {
         match self {
             Self::Dataset(error) => error.exit_code(),
             Self::Champion(source) => source.exit_code(),
-            Self::WholeNumbers { .. } | Self::AlongClasses { .. } => ExitCode::Data,
+            Self::WholeNumbers { .. } => ExitCode::Data,
             Self::Classes { .. } => ExitCode::Model,
             Self::Along { source, .. } => source.exit_code(),
             Self::Width { .. } | Self::NanFromInfiniteFeatures { .. } => ExitCode::Data,
@@ -180,7 +167,7 @@ impl EvaluateError {
         match self {
             Self::Dataset(error) => error.hint(),
             Self::Champion(source) => source.hint(),
-            Self::Along { source, .. } | Self::AlongClasses { source, .. } => source.hint(),
+            Self::Along { source, .. } => source.hint(),
             Self::WholeNumbers { .. } => Some(
                 "write the column as whole numbers from 0 on, or leave `dtype: int64` out".into(),
             ),
@@ -288,11 +275,7 @@ pub fn evaluate(
         evaluation
             .gathered
             .take(rows)
-            .map_err(|source| EvaluateError::Along {
-                file: batch.file.to_string(),
-                first_row: batch.first_row,
-                source,
-            })?;
+            .map_err(|source| along_error(source, &batch))?;
         evaluation.rows += batch.labels.len() as u64;
         evaluation.infinite += raw.values.iter().filter(|v| v.is_infinite()).count() as u64;
         evaluation.sample.offer(batch.features());
@@ -355,10 +338,17 @@ fn scoring_error(error: ScorerError, batch: &RowBatch) -> EvaluateError {
         },
         source => EvaluateError::Scoring {
             file: batch.file.to_string(),
-            first_row: batch.first_row,
-            last_row: batch.first_row + (batch.labels.len() as u64).saturating_sub(1),
+            first_row: batch.numbers.of(0),
+            last_row: batch.numbers.of(batch.labels.len().saturating_sub(1)),
             source,
         },
+    }
+}
+
+fn along_error(source: GatherError, batch: &RowBatch) -> EvaluateError {
+    EvaluateError::Along {
+        file: batch.file.to_string(),
+        source: source.at(|row| batch.numbers.of(row as usize)),
     }
 }
 
@@ -379,7 +369,7 @@ fn check_scores(raw: &RawScores, batch: &RowBatch) -> Result<(), EvaluateError> 
         return Ok(());
     };
     let position = position / raw.columns.max(1);
-    let row = batch.first_row + position as u64;
+    let row = batch.numbers.of(position);
     let file = batch.file.to_string();
     if !is_finite_row(batch.features(), position) {
         return Err(EvaluateError::NanFromInfiniteFeatures { file, row });

@@ -115,12 +115,7 @@ fn judge(
     mut scorer: Scripted,
 ) -> Result<(Option<Evaluation>, Evidence), EvaluateError> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let selection = ColumnSelection {
-        label: "label".to_owned(),
-        features: FeatureSelection::AllBut(vec![]),
-        along: vec![],
-        classes: None,
-    };
+    let selection = ColumnSelection::new("label", FeatureSelection::AllBut(vec![]));
     let source = Arc::new(LocalSource::new(folder.path()));
     let dataset = runtime.block_on(Dataset::open(source, selection, &FileFilter::default()))?;
     let _within = runtime.enter();

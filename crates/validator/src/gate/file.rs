@@ -155,9 +155,22 @@ pub struct DatasetPart {
     /// A column whose equal values belong together, such as the customer of several rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// What becomes of rows with a null in label, features, weight, id or group; `refuse` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls: Option<NullsName>,
     /// What the data must be before anything is judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<ExpectPart>,
+}
+
+/// What becomes of rows with nulls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NullsName {
+    /// The first one ends the run with exit code 3.
+    Refuse,
+    /// They are left out, counted and told.
+    Drop,
 }
 
 /// A condition on a partition's value: a text, a number, or a list of those.
@@ -208,7 +221,7 @@ pub struct FeaturesPart {
 }
 
 /// What the data must be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectPart {
     /// At least this many rows.
@@ -220,6 +233,9 @@ pub struct ExpectPart {
     /// At least this many rows of the negative class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_negatives: Option<Count>,
+    /// At most this share of all rows, from 0 to 1, is left out for nulls; with `nulls: drop`. Any share where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_null_fraction: Option<Number>,
     /// The dataset's digest (`sha256:…`), as a report gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

@@ -119,6 +119,16 @@ impl ClassGatherer {
         self.labels.len() as u64
     }
 
+    /// Returns how many rows of each class came.
+    #[must_use]
+    pub fn rows_by_class(&self) -> Vec<u64> {
+        let mut rows = vec![0; self.classes];
+        for &label in &self.labels {
+            rows[label as usize] += 1;
+        }
+        rows
+    }
+
     /// Decides what the outputs are: on `auto`, probabilities when all lie in 0 to 1 and those of
     /// every row sum to 1.
     fn output(&self, meaning: OutputMeaning) -> Result<OutputDecision, MetricError> {

@@ -9,7 +9,8 @@ use verdict::summary::RunError;
 
 use super::gather::PARTS_MAX;
 
-/// Why rows cannot be gathered; rows are counted from 0 within the batch.
+/// Why rows cannot be gathered; rows are counted from 0, first within the batch and then by
+/// [`GatherError::at`] within the file.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum GatherError {
     /// A weight that is none.
@@ -22,7 +23,7 @@ pub enum GatherError {
         /// What is there.
         value: String,
         /// The row.
-        row: usize,
+        row: u64,
     },
     /// A row that belongs to no group.
     #[error("the column `{column}` is null in row {row}")]
@@ -30,7 +31,7 @@ pub enum GatherError {
         /// The column.
         column: String,
         /// The row.
-        row: usize,
+        row: u64,
     },
     /// Two rows of one name.
     #[error("the column `{column}` names rows, and {count} of its values come more than once")]
@@ -92,6 +93,15 @@ impl From<RunError> for GatherError {
 }
 
 impl GatherError {
+    /// Counts rows from elsewhere: `place` returns where a row lies.
+    #[must_use]
+    pub fn at(mut self, place: impl Fn(u64) -> u64) -> Self {
+        if let Self::Weight { row, .. } | Self::Null { row, .. } = &mut self {
+            *row = place(*row);
+        }
+        self
+    }
+
     /// Returns the exit code.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
@@ -105,8 +115,12 @@ impl GatherError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Weight { .. } => "drop rows without weight where the dataset is written".into(),
-            Self::Null { .. } => "fill the column where the dataset is written".into(),
+            Self::Weight { value, .. } if value != "null" => {
+                "drop rows without weight where the dataset is written".into()
+            }
+            Self::Weight { .. } | Self::Null { .. } => {
+                "fill the column where the dataset is written, or leave these rows out by `--nulls drop`".into()
+            }
             Self::Duplicates { .. } => {
                 "remove repeated rows, or name the column under `group` if rows belong together"
                     .into()
@@ -146,7 +160,7 @@ pub(super) fn weights(column: &str, array: &ArrayRef) -> Result<Vec<f64>, Gather
                 .ok_or_else(|| GatherError::Weight {
                     column: column.to_owned(),
                     value: value.map_or_else(|| "null".to_owned(), |value| value.to_string()),
-                    row,
+                    row: row as u64,
                 })
         })
         .collect()
@@ -161,7 +175,7 @@ pub(super) fn hashes(column: &str, array: &ArrayRef) -> Result<Vec<u128>, Gather
             if texts.is_null(row) {
                 return Err(GatherError::Null {
                     column: column.to_owned(),
-                    row,
+                    row: row as u64,
                 });
             }
             let digest = Sha256::digest(texts.value(row).as_bytes());

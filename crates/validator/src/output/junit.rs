@@ -67,6 +67,7 @@ fn properties(report: &Report) -> String {
         ("dataset", brief.dataset.uri.clone()),
         ("dataset_digest", brief.dataset.digest.clone()),
         ("rows", number(brief.dataset.rows)),
+        ("rows_dropped", number(brief.dataset.rows_dropped)),
     ];
     let mut text = String::from("    <properties>\n");
     for (name, value) in pairs {

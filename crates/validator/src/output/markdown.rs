@@ -79,6 +79,9 @@ fn subjects(text: &mut String, report: &Report) -> std::fmt::Result {
         if let Some(rows) = brief.dataset.rows {
             write!(text, ", {} rows", count(rows))?;
         }
+        if let Some(rows) = brief.dataset.rows_dropped.filter(|&rows| rows > 0) {
+            write!(text, ", {} dropped for nulls", count(rows))?;
+        }
         writeln!(text)?;
     }
     if let Some(latency) = &report.latency {

@@ -101,6 +101,14 @@ pub fn render_prometheus(report: &Report) -> String {
             .filter_map(|(class, rows)| Some((format!("class=\"{class}\""), rows? as f64)))
             .collect(),
     );
+    gauge(
+        "validator_dataset_rows_dropped",
+        "Rows that were left out for nulls.",
+        brief
+            .dataset
+            .rows_dropped
+            .map_or_else(Vec::new, |rows| plain(rows as f64)),
+    );
     text
 }
 

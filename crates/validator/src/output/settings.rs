@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::table;
+use crate::dataset::NullPolicy;
 use crate::gate::file::{DecideOnName, OnInconclusiveName};
 use crate::scorer::Device;
 use crate::settings::{Bar, ClassCheck, LatencyCheck, MetricCheck, Settings, Subject};
@@ -21,6 +22,11 @@ pub fn render_settings(settings: &Settings) -> String {
     }
     if settings.device != Device::Cpu {
         let _ = writeln!(text, "device   {}", settings.device);
+    }
+    if settings.selection.nulls == NullPolicy::Drop {
+        let most = settings.data.expect.max_null_fraction;
+        let most = most.map_or_else(String::new, |most| format!(", at most {most} of all rows"));
+        let _ = writeln!(text, "nulls    dropped{most}");
     }
     for input in &settings.model_settings.inputs {
         let name = input.name.as_deref().unwrap_or("(by position)");

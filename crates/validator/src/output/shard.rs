@@ -13,8 +13,12 @@ pub fn render_shard(share: Share, written: &ShardWritten) -> String {
         let ending = if number == 1 { "" } else { "s" };
         format!("{} {one}{ending}", count(number))
     };
+    let dropped = match written.rows_dropped {
+        0 => String::new(),
+        rows => format!(" ({} more dropped for nulls)", count(rows)),
+    };
     format!(
-        "shard {} of {}: {} in {} of {} -> {} ({})\n",
+        "shard {} of {}: {}{dropped} in {} of {} -> {} ({})\n",
         share.index,
         share.of,
         plural(written.rows, "row"),
@@ -33,6 +37,7 @@ struct ShardReport<'a> {
     shard: u32,
     shards: u32,
     rows: u64,
+    rows_dropped: u64,
     row_groups: u64,
     files: u64,
     summary: &'a str,
@@ -48,6 +53,7 @@ pub fn render_shard_json(share: Share, written: &ShardWritten) -> String {
         shard: share.index,
         shards: share.of,
         rows: written.rows,
+        rows_dropped: written.rows_dropped,
         row_groups: written.row_groups,
         files: written.files,
         summary: &written.uri,

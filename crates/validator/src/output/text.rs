@@ -113,8 +113,13 @@ fn render_dataset(
     let shards = report
         .shards
         .map_or_else(String::new, |shards| format!("; {} shards", count(shards)));
+    let dropped = dataset.nulls.as_ref().map_or(0, |nulls| nulls.rows_dropped);
+    let dropped = match dropped {
+        0 => String::new(),
+        rows => format!("; {} dropped for nulls", count(rows)),
+    };
     let details = format!(
-        "({} {files}, {rows}; {} features{shards})",
+        "({} {files}, {rows}{dropped}; {} features{shards})",
         count(dataset.files_total),
         count(dataset.width)
     );

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::internal;
-use crate::dataset::{Dataset, DatasetError};
+use super::{expect, internal, no_rows, warn_of_dropped};
+use crate::dataset::Dataset;
 use crate::error::GateError;
 use crate::evaluate::{ClassEvaluation, RowSample, evaluate_classes};
 use crate::findings::Findings;
@@ -23,7 +23,6 @@ pub(super) async fn judge(
 ) -> Result<(ScorerProcess, RowSample), GateError> {
     let started = Instant::now();
     let uri = settings.dataset.to_string();
-    let files = dataset.files_total() as u64;
     progress.start_rows();
     let unused = dataset.columns().unused.clone();
     let mut batches = dataset.into_batches();
@@ -53,11 +52,7 @@ pub(super) async fn judge(
     })?;
     findings.note_evidence(evidence.clone());
     let Some(evaluation) = evaluation else {
-        let source = DatasetError::NoRows {
-            uri: uri.clone(),
-            files,
-        };
-        return Err(GateError::OpenDataset { uri, source });
+        return Err(no_rows(&uri, &evidence));
     };
     let ClassEvaluation {
         gathered,
@@ -73,8 +68,12 @@ pub(super) async fn judge(
         model.output_kind = Some("all_columns".to_owned());
     }
     let expect = &settings.data.expect;
-    super::expect::refuse_few_rows(expect, &uri, gathered.rows())?;
-    super::expect::refuse_other_digest(expect, &uri, &evidence)?;
+    let of_classes = gathered.rows_by_class().into_iter().enumerate();
+    let of_classes = of_classes.map(|(class, rows)| (format!("class {class}"), rows));
+    expect::refuse_dropped(expect, &uri, &evidence, of_classes)?;
+    expect::refuse_few_rows(expect, &uri, gathered.rows())?;
+    expect::refuse_other_digest(expect, &uri, &evidence)?;
+    warn_of_dropped(&evidence, findings);
     progress.phase("computing the metrics");
     let started = Instant::now();
     let meaning = settings.model_settings.meaning;

@@ -10,7 +10,9 @@ use verdict::metric::RankedRows;
 use verdict::report::{ConfigurationEntry, Environment};
 
 use super::latency::{self, Sampled};
-use super::{expect, internal, judge_scores, no_rows, note_identity, warn_of_infinite};
+use super::{
+    expect, internal, judge_scores, no_rows, note_identity, warn_of_dropped, warn_of_infinite,
+};
 use crate::dataset::{DatasetError, Evidence, LabelsSeen, Location, ValueError, joined};
 use crate::error::GateError;
 use crate::findings::Findings;
@@ -92,6 +94,7 @@ pub async fn judge_shards(
         }));
     }
     expect::refuse_unexpected(&settings.data.expect, &uri, &evidence, &gathered)?;
+    warn_of_dropped(&evidence, findings);
     progress.phase("computing the metrics");
     judge_scores(settings, gathered, settings.checks.clone(), findings).await?;
     latency::judge_all(settings, sampled(settings, &shards)?, findings);
@@ -204,7 +207,7 @@ fn describe(
     if let Ok(evidence) = &evidence {
         findings.note_evidence(evidence.clone());
         if evidence.rows_total == 0 {
-            return Err(no_rows(&uri, files_total));
+            return Err(no_rows(&uri, evidence));
         }
     }
     Ok(evidence)

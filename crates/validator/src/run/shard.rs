@@ -24,6 +24,8 @@ pub struct ShardWritten {
     pub bytes: u64,
     /// Rows that were scored.
     pub rows: u64,
+    /// Rows that were left out for nulls.
+    pub rows_dropped: u64,
     /// Row groups that they came from.
     pub row_groups: u64,
     /// Files that were opened for them.
@@ -108,6 +110,7 @@ async fn score_with(
         uri: String::new(),
         bytes: 0,
         rows: scored.evidence.rows_total,
+        rows_dropped: scored.evidence.dropped.rows,
         row_groups: row_groups as u64,
         files: scored.reads.len() as u64,
     };

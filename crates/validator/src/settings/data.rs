@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::SettingsError;
-use crate::dataset::{Comparison, FileFilter, Location, split_pattern};
+use crate::dataset::{Comparison, FileFilter, Location, NullPolicy, split_pattern};
+use crate::gate::Number;
 use crate::gate::file::{Condition, DatasetPart};
 
 /// Which rows are used, and what the data must be.
@@ -24,7 +25,7 @@ pub struct DataSettings {
 }
 
 /// What the data must be before anything is judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectations {
     /// The least rows.
     pub min_rows: Option<u64>,
@@ -32,11 +33,17 @@ pub struct Expectations {
     pub min_positives: Option<u64>,
     /// The least rows of the negative class.
     pub min_negatives: Option<u64>,
+    /// The largest share of rows that may be left out for nulls.
+    pub max_null_fraction: Option<f64>,
     /// The digest that the dataset must have.
     pub digest: Option<String>,
 }
 
-pub(super) fn data(part: &DatasetPart, dataset: &Location) -> Result<DataSettings, SettingsError> {
+pub(super) fn data(
+    part: &DatasetPart,
+    dataset: &Location,
+    nulls: NullPolicy,
+) -> Result<DataSettings, SettingsError> {
     for (key, name) in [
         ("weight", &part.weight),
         ("id", &part.id),
@@ -75,8 +82,32 @@ pub(super) fn data(part: &DatasetPart, dataset: &Location) -> Result<DataSetting
             min_rows: count(expect.min_rows),
             min_positives: count(expect.min_positives),
             min_negatives: count(expect.min_negatives),
+            max_null_fraction: max_null_fraction(expect.max_null_fraction, nulls)?,
             digest,
         },
+    })
+}
+
+/// Reads the largest share of dropped rows, which where nulls are refused is none.
+fn max_null_fraction(
+    given: Option<Number>,
+    nulls: NullPolicy,
+) -> Result<Option<f64>, SettingsError> {
+    let Some(Number(fraction)) = given else {
+        return Ok(None);
+    };
+    let problem = if !(0.0..=1.0).contains(&fraction) {
+        format!("`{fraction}` is no share; expected a number from 0 to 1")
+    } else if nulls == NullPolicy::Refuse && fraction > 0.0 {
+        format!(
+            "`{fraction}` bounds the rows that are dropped, and the first null ends the run; write `dataset.nulls: drop`, too"
+        )
+    } else {
+        return Ok(Some(fraction));
+    };
+    Err(SettingsError::Gate {
+        key: "dataset.expect.max_null_fraction".into(),
+        problem,
     })
 }
 

@@ -75,6 +75,8 @@ pub struct Request {
     pub features: Option<Given>,
     /// `--ignore-columns`, comma-separated.
     pub ignore_columns: Option<Given>,
+    /// `--nulls`.
+    pub nulls: Option<Given>,
     /// `--scorer`.
     pub scorer: Option<Given>,
     /// `--device`.
@@ -281,7 +283,8 @@ impl Settings {
         if !model_settings.inputs.is_empty() {
             selection.features = reader.inputs(request, &data_part, &model_settings.inputs)?;
         }
-        let data = data::data(&data_part, &dataset)?;
+        selection.nulls = reader.nulls(request, data_part.nulls)?;
+        let data = data::data(&data_part, &dataset, selection.nulls)?;
         let asks_nothing = classes
             .as_ref()
             .map_or(checks.is_empty(), |classes| classes.checks.is_empty());
@@ -292,7 +295,9 @@ impl Settings {
                     .into(),
             });
         }
-        selection.leave_out([&data.weight, &data.id, &data.group].into_iter().flatten());
+        let needed = [&data.weight, &data.id, &data.group];
+        selection.needed = needed.into_iter().flatten().cloned().collect();
+        selection.leave_out(needed.into_iter().flatten());
         reader.note_default("confidence", CONFIDENCE.into());
         if let Some(given) = &request.scorer {
             reader.note("scorer", given.text.clone().into(), Some(given));

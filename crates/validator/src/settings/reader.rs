@@ -11,8 +11,8 @@ use super::{
     ClassSettings, Given, InputSetting, LABEL_DEFAULT, LatencyCheck, MetricCheck, Request,
     SettingsError, THREADS_DEFAULT, TIME_BUDGET_S_DEFAULT,
 };
-use crate::dataset::{ColumnSelection, FeatureSelection, Location};
-use crate::gate::file::DatasetPart;
+use crate::dataset::{ColumnSelection, FeatureSelection, Location, NullPolicy};
+use crate::gate::file::{DatasetPart, NullsName};
 use crate::gate::{Count, GateFile};
 use crate::scorer::Device;
 use crate::scorer::operators::{self, Denied};
@@ -126,6 +126,35 @@ impl Reader {
         })?;
         self.note("device", given.text.clone().into(), Some(&given));
         Ok(device)
+    }
+
+    /// Reads what becomes of rows with nulls; noted only where somebody says so, for gates that never
+    /// did keep their digest.
+    pub(super) fn nulls(
+        &mut self,
+        request: &Request,
+        in_file: Option<NullsName>,
+    ) -> Result<NullPolicy, SettingsError> {
+        let in_file = in_file.map(|name| match name {
+            NullsName::Refuse => "refuse",
+            NullsName::Drop => "drop",
+        });
+        let Some(given) = first(request.nulls.as_ref(), in_file, "dataset.nulls") else {
+            return Ok(NullPolicy::Refuse);
+        };
+        let policy = match given.text.as_str() {
+            "refuse" => NullPolicy::Refuse,
+            "drop" => NullPolicy::Drop,
+            _ => {
+                return Err(SettingsError::Number {
+                    name: given.name.clone(),
+                    text: given.text.clone(),
+                    expected: "`refuse` or `drop`",
+                });
+            }
+        };
+        self.note("nulls", given.text.clone().into(), Some(&given));
+        Ok(policy)
     }
 
     /// Takes the columns of several inputs for the features, which nothing else may name then.
@@ -244,12 +273,7 @@ impl Reader {
             (Some(names), None) => FeatureSelection::Named(names),
             (None, excluded) => FeatureSelection::AllBut(excluded.unwrap_or_default()),
         };
-        Ok(ColumnSelection {
-            label: name,
-            features,
-            along: Vec::new(),
-            classes: None,
-        })
+        Ok(ColumnSelection::new(name, features))
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dataset::NullPolicy;
 
 fn given(name: &str, text: &str) -> Option<Given> {
     Some(Given {
@@ -132,6 +133,47 @@ fn flags_and_variables_win_over_the_file_and_the_file_over_defaults() {
 }
 
 #[test]
+fn rows_with_nulls_are_refused_unless_somebody_says_drop() {
+    let policy = |text: &str, given: Option<Given>| {
+        let request = Request {
+            nulls: given,
+            ..request()
+        };
+        Settings::resolve(&request, Some(&file(text)))
+    };
+    let settings = policy("", None).expect("makes sense");
+    assert_eq!(settings.selection.nulls, NullPolicy::Refuse);
+    assert!(
+        !settings.effective.contains_key("nulls"),
+        "gates without a word on nulls keep their digest"
+    );
+    let in_file = "dataset: {nulls: drop, weight: w, group: g, expect: {max_null_fraction: 0.01}}
+checks: [{metric: auc, min: 0.5, slice: {by: country}}]";
+    let settings = policy(in_file, None).expect("makes sense");
+    assert_eq!(settings.selection.nulls, NullPolicy::Drop);
+    assert_eq!(settings.selection.needed, ["w", "g"]);
+    assert_eq!(settings.selection.along, ["country", "g", "w"]);
+    assert_eq!(settings.data.expect.max_null_fraction, Some(0.01));
+    assert_eq!(
+        settings.effective["nulls"].source,
+        ConfigurationSource::File
+    );
+    let refused = policy(in_file, given("VALIDATOR_NULLS", "refuse")).expect_err("no bound");
+    assert!(
+        refused.to_string().contains("the first null ends the run"),
+        "{refused}"
+    );
+    let unbounded = in_file.replace("0.01", "0");
+    let settings = policy(&unbounded, given("--nulls", "refuse")).expect("says the same twice");
+    assert_eq!(settings.selection.nulls, NullPolicy::Refuse);
+    let wrong = policy("", given("--nulls", "skip")).expect_err("no policy");
+    assert!(
+        wrong.to_string().contains("expected `refuse` or `drop`"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn a_file_without_checks_asks_for_what_the_variables_do() {
     let settings = resolved("").expect("makes sense");
     assert_eq!(settings.checks.len(), 1);
@@ -238,6 +280,14 @@ fn checks_that_make_no_sense_are_refused_by_their_place() {
         ),
         ("model: {sha256: abc}", "64 hexadecimal digits"),
         ("dataset: {expect: {digest: abc}}", "is no digest"),
+        (
+            "dataset: {nulls: drop, expect: {max_null_fraction: 5}}",
+            "`5` is no share",
+        ),
+        (
+            "dataset: {expect: {max_null_fraction: 0.01}}",
+            "write `dataset.nulls: drop`, too",
+        ),
         (
             "dataset: {features: {columns: [a], exclude: [b]}}",
             "exclude each other",

@@ -104,6 +104,9 @@ pub struct DatasetSummary {
     pub manifest_digest: Option<String>,
     /// How many rows were scored.
     pub rows: Option<u64>,
+    /// How many rows were left out for nulls; absent where nulls end the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_dropped: Option<u64>,
     /// How many rows carry the positive label.
     pub positives: Option<u64>,
     /// How many rows carry the negative label.
@@ -317,6 +320,7 @@ mod tests {
                 digest: Some(format!("sha256:{}", "cd".repeat(32))),
                 manifest_digest: None,
                 rows: Some(4000),
+                rows_dropped: None,
                 positives: Some(400),
                 negatives: Some(3600),
             },

@@ -258,8 +258,11 @@ pub struct DatasetFile {
     pub name: String,
     /// Its size.
     pub bytes: u64,
-    /// Its rows.
+    /// Its rows that were scored.
     pub rows: u64,
+    /// Its rows that were left out for nulls.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows_dropped: u64,
     /// What pins its content: an S3 ETag, or `sha256:` of a local file.
     pub identity: String,
 }
@@ -280,8 +283,11 @@ pub struct DatasetSection {
     pub files_total: u64,
     /// The sum of their sizes.
     pub bytes_total: u64,
-    /// The sum of their rows.
+    /// The sum of their rows that were scored.
     pub rows_total: u64,
+    /// The rows that were left out for nulls; absent where nulls end the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls: Option<NullsSection>,
     /// The label column.
     pub label: String,
     /// The feature columns, in the order that the model sees.
@@ -292,6 +298,32 @@ pub struct DatasetSection {
     pub unused_columns: Vec<String>,
     /// Files that were not read since their names are not those of Parquet files.
     pub skipped_files: Vec<String>,
+}
+
+/// What was left out for nulls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NullsSection {
+    /// Rows that were left out; a share of these and the rows that were scored.
+    pub rows_dropped: u64,
+    /// The columns that held the nulls, those in most rows first; at most 100 are listed.
+    pub columns: Vec<NullColumn>,
+}
+
+/// A column that held nulls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NullColumn {
+    /// Its name.
+    pub name: String,
+    /// How many rows had a null in it; a row may count in several columns.
+    pub rows: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What was scored.

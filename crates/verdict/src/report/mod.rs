@@ -14,6 +14,6 @@ pub use brief::{
 pub use full::{
     AucSection, ConfigurationEntry, ConfigurationSource, CurvesSection, DatasetFile,
     DatasetSection, Environment, ErrorSection, LatencyQuantile, LatencySection, MetricsSection,
-    ModelSection, MulticlassSection, REPORT_KIND, Report, S3Identity, SCHEMA_VERSION, Throttling,
-    Timings,
+    ModelSection, MulticlassSection, NullColumn, NullsSection, REPORT_KIND, Report, S3Identity,
+    SCHEMA_VERSION, Throttling, Timings,
 };

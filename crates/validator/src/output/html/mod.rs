@@ -8,7 +8,7 @@ mod tests;
 use std::fmt::Write as _;
 
 use plot::{Plot, Scale};
-use verdict::report::{CurvesSection, LatencySection, Outcome, Report};
+use verdict::report::{CurvesSection, LatencySection, NullsSection, Outcome, Report};
 
 use super::escape::xml;
 use super::numbers::{bytes, count, milliseconds};
@@ -287,6 +287,13 @@ fn details(text: &mut String, report: &Report) -> std::fmt::Result {
             ),
         ));
     }
+    if let Some(nulls) = report
+        .dataset
+        .iter()
+        .find_map(|dataset| dataset.nulls.as_ref())
+    {
+        rows.push(("dropped for nulls", of_nulls(nulls)));
+    }
     if let Some(classes) = &report.multiclass {
         rows.push((
             "rows",
@@ -378,6 +385,27 @@ fn details(text: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     writeln!(text, "</table></details>")
+}
+
+fn of_nulls(nulls: &NullsSection) -> String {
+    let columns = nulls.columns.iter().take(LINES_MAX);
+    let columns: Vec<String> = columns
+        .map(|column| {
+            format!(
+                "<code>{}</code> ({})",
+                xml(&column.name),
+                count(column.rows)
+            )
+        })
+        .collect();
+    if columns.is_empty() {
+        return "0 rows".to_owned();
+    }
+    format!(
+        "{} rows, in {}",
+        count(nulls.rows_dropped),
+        columns.join(", ")
+    )
 }
 
 /// Tells whether a check is shown as one that did not pass.
