@@ -8,7 +8,7 @@ use anyhow::Result;
 use harness::cluster::demand;
 use harness::datasets;
 use harness::s3::Server;
-use harness::s3_proxy::{Fault, FaultyProxy};
+use harness::s3_proxy::{Fault, FaultyProxy, Told};
 use tempfile::TempDir;
 
 use crate::run::{Finished, Gate};
@@ -204,6 +204,87 @@ fn a_token_that_expires_during_the_run_is_told_with_its_identity() -> Result<()>
             && identity["credentials"] == "environment variables",
         || identity.to_string(),
     )
+}
+
+/// The real server checks each signature, which is made for the region that the bucket lies in.
+#[test]
+fn a_bucket_of_another_region_is_followed_there_once() -> Result<()> {
+    for told in [Told::Moved, Told::Malformed] {
+        let store = store()?;
+        store.server.bucket("verdicts")?;
+        store.proxy.lies_in("models", "eu-central-1", told);
+        store.proxy.lies_in("data", "ap-south-2", told);
+        store.proxy.lies_in("verdicts", "eu-west-3", told);
+        let run = || {
+            store
+                .gate()?
+                .with(|program| program.args(["--reuse-verdict", "s3://verdicts/kept/", "-v"]))
+                .expect(0)
+        };
+        let finished = run()?;
+        // A verdict is kept by a client of its own, after the run.
+        for (bucket, clients) in [("models", 1), ("data", 1), ("verdicts", 2)] {
+            let refused = store.proxy.refused_for_region(bucket);
+            demand(refused == clients, || {
+                format!("{bucket}: {refused} refusals")
+            })?;
+        }
+        demand(finished.brief()?["dataset"]["rows"] == 6000, || {
+            finished.output.describe()
+        })?;
+        finished.output.says(&[
+            "bucket=\"models\"",
+            "region=eu-central-1",
+            "lies in another region",
+        ])?;
+        let regions = &finished
+            .report
+            .as_ref()
+            .map(|report| &report["environment"]["s3"]["regions"]);
+        let expected = serde_json::json!({
+            "models": "eu-central-1", "data": "ap-south-2", "verdicts": "eu-west-3"
+        });
+        demand(*regions == Some(&expected), || format!("{regions:?}"))?;
+        demand(
+            finished
+                .output
+                .stdout
+                .contains("bucket `data` in ap-south-2"),
+            || finished.output.describe(),
+        )?;
+        // The verdict was written there, too, and is found again.
+        let again = run()?;
+        demand(!again.brief()?["reused"].is_null(), || {
+            again.output.describe()
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_bucket_that_cannot_be_followed_is_told_with_the_reason() -> Result<()> {
+    let store = store()?;
+    store.proxy.lies_in("data", "eu-central-1", Told::Nowhere);
+    store
+        .gate()?
+        .refuses(2, &["not served by this region", "no answer names another"])?
+        .output
+        .says(&["AWS_REGION", "PermanentRedirect"])?;
+    // A name that is no region would be a part of a host's name.
+    store.proxy.lies_in("data", "evil.example/#", Told::Moved);
+    let finished = store.gate()?.refuses(2, &["no answer names another"])?;
+    demand(!finished.output.describe().contains("evil"), || {
+        finished.output.describe()
+    })?;
+    // A store that sends from one region to the next is followed once.
+    store.proxy.lies_in("data", "eu-central-1", Told::Moved);
+    let fault = Fault::Refuse(301, "PermanentRedirect");
+    store.proxy.spoil("GET", "list-type", 1, ALWAYS, fault);
+    store
+        .gate()?
+        .refuses(2, &["lies in `eu-central-1`, and refuses"])?;
+    let refused = (store.proxy.refused_for_region("data"), store.proxy.spoilt());
+    demand(refused == (1, 1), || format!("{refused:?}"))
 }
 
 #[test]

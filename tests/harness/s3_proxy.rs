@@ -27,6 +27,25 @@ pub enum Fault {
     Before(Box<dyn FnMut() + Send>),
 }
 
+/// How a store says in which region a bucket lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// As 301 with a header, which a HEAD has, too.
+    Moved,
+    /// As 400 and a region in the body; HEAD has the header.
+    Malformed,
+    /// As 301 without a word on where.
+    Nowhere,
+}
+
+/// A bucket of another region.
+struct Home {
+    bucket: String,
+    region: String,
+    told: Told,
+    refused: usize,
+}
+
 struct Rule {
     method: &'static str,
     part: String,
@@ -40,6 +59,7 @@ struct Rule {
 pub struct FaultyProxy {
     address: SocketAddr,
     rules: Arc<Mutex<Vec<Rule>>>,
+    homes: Arc<Mutex<Vec<Home>>>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -57,21 +77,24 @@ impl FaultyProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let rules = Arc::<Mutex<Vec<Rule>>>::default();
+        let homes = Arc::<Mutex<Vec<Home>>>::default();
         let stopped = Arc::<AtomicBool>::default();
         let (of_thread, is_stopped) = (Arc::clone(&rules), Arc::clone(&stopped));
+        let homes_of_thread = Arc::clone(&homes);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(std::io::Result::ok) {
                 if is_stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let rules = Arc::clone(&of_thread);
+                let (rules, homes) = (Arc::clone(&of_thread), Arc::clone(&homes_of_thread));
                 // A connection that breaks concerns its client, which reports it.
-                std::thread::spawn(move || drop(serve(client, server, &rules)));
+                std::thread::spawn(move || drop(serve(client, server, &rules, &homes)));
             }
         });
         Ok(Self {
             address,
             rules,
+            homes,
             stopped,
         })
     }
@@ -92,6 +115,25 @@ impl FaultyProxy {
             fired: 0,
             fault,
         });
+    }
+
+    /// Refuses requests for a bucket whose signature is for another region than this one, as S3 does.
+    pub fn lies_in(&self, bucket: &str, region: &str, told: Told) {
+        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        homes.retain(|home| home.bucket != bucket);
+        homes.push(Home {
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+            told,
+            refused: 0,
+        });
+    }
+
+    /// Returns how many requests for a bucket were refused for their region.
+    pub fn refused_for_region(&self, bucket: &str) -> usize {
+        let homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_bucket = homes.iter().filter(|home| home.bucket == bucket);
+        of_bucket.map(|home| home.refused).sum()
     }
 
     /// Returns how many requests were spoilt.
@@ -121,7 +163,12 @@ enum Now {
     Reset,
 }
 
-fn serve(mut client: TcpStream, server: SocketAddr, rules: &Mutex<Vec<Rule>>) -> Result<()> {
+fn serve(
+    mut client: TcpStream,
+    server: SocketAddr,
+    rules: &Mutex<Vec<Rule>>,
+    homes: &Mutex<Vec<Home>>,
+) -> Result<()> {
     client.set_read_timeout(Some(SILENCE))?;
     let (head, rest) = read_head(&mut client)?;
     let mut words = head.split(' ');
@@ -144,6 +191,9 @@ fn serve(mut client: TcpStream, server: SocketAddr, rules: &Mutex<Vec<Rule>>) ->
             return Err(anyhow!("the client went away"));
         }
         body.extend_from_slice(&buffer[..read]);
+    }
+    if let Some((told, region)) = misdirected(homes, &head, target) {
+        return refuse_region(&mut client, method, told, &region);
     }
     if let Now::Refuse(status, code) = now {
         let text = format!(
@@ -176,6 +226,48 @@ fn serve(mut client: TcpStream, server: SocketAddr, rules: &Mutex<Vec<Rule>>) ->
         answer.truncate(body + (answer.len() - body) / 2);
     }
     client.write_all(&answer)?;
+    Ok(())
+}
+
+/// Returns where the bucket of a request lies, if the signature is for another region.
+fn misdirected(homes: &Mutex<Vec<Home>>, head: &str, target: &str) -> Option<(Told, String)> {
+    let path = target.strip_prefix('/')?;
+    let bucket = path.split(['/', '?']).next()?;
+    // Credential=KEY/20260101/REGION/s3/aws4_request
+    let signed_for = header(head, "authorization")?.split('/').nth(2)?;
+    let mut homes = homes.lock().unwrap_or_else(PoisonError::into_inner);
+    let home = homes
+        .iter_mut()
+        .find(|home| home.bucket == bucket && home.region != signed_for)?;
+    home.refused += 1;
+    Some((home.told, home.region.clone()))
+}
+
+fn refuse_region(client: &mut TcpStream, method: &str, told: Told, region: &str) -> Result<()> {
+    let (status, code) = match told {
+        Told::Moved | Told::Nowhere => (301, "PermanentRedirect"),
+        Told::Malformed => (400, "AuthorizationHeaderMalformed"),
+    };
+    let named = if told == Told::Malformed {
+        format!("<Region>{region}</Region>")
+    } else {
+        String::new()
+    };
+    let has_header = told == Told::Moved || (told == Told::Malformed && method == "HEAD");
+    let header = if has_header {
+        format!("x-amz-bucket-region: {region}\r\n")
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>by the proxy</Message>{named}</Error>"
+    );
+    let text = if method == "HEAD" { "" } else { &text };
+    write!(
+        client,
+        "HTTP/1.1 {status} Elsewhere\r\nContent-Type: application/xml\r\n{header}Connection: close\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    )?;
     Ok(())
 }
 

@@ -41,7 +41,8 @@ Exit codes:
   5 infrastructure (the only one worth a retry)   6 inconclusive
 
 S3 follows the standard AWS settings: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, profiles, web
-identity and machine roles; AWS_REGION; AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3 for another server.";
+identity and machine roles; AWS_REGION; AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3 for another server.
+A bucket that lies in another region is asked for there.";
 
 /// The most shards of one run.
 const SHARDS_MAX: i64 = 10_000;

@@ -18,6 +18,7 @@ mod s3;
 mod s3_client;
 mod s3_error;
 mod s3_identity;
+mod s3_region;
 mod share;
 mod source;
 mod stream;

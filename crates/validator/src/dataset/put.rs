@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::s3_client::S3Client;
@@ -45,8 +46,13 @@ async fn put_stream(
     key: &str,
     body: ByteStream,
 ) -> Result<(), SourceError> {
-    let request = client.client.put_object().bucket(bucket).key(key);
-    match request.body(body).send().await {
+    let body = body.into_inner();
+    let request = move |s3: Client| {
+        let body = body.try_clone().expect("bytes and files are sent again");
+        let request = s3.put_object().bucket(bucket).key(key);
+        request.body(ByteStream::new(body)).send()
+    };
+    match client.send(bucket, request).await {
         Ok(_) => Ok(()),
         Err(error) => {
             let uri = format!("s3://{bucket}/{key}");

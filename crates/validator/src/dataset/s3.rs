@@ -74,13 +74,14 @@ impl S3Source {
         loop {
             let page = self
                 .client
-                .client
-                .list_objects_v2()
-                .bucket(&self.bucket)
-                .prefix(&self.prefix)
-                .set_max_keys(self.page_keys_max)
-                .set_continuation_token(next.clone())
-                .send()
+                .send(&self.bucket, |s3| {
+                    s3.list_objects_v2()
+                        .bucket(&self.bucket)
+                        .prefix(&self.prefix)
+                        .set_max_keys(self.page_keys_max)
+                        .set_continuation_token(next.clone())
+                        .send()
+                })
                 .await;
             let page = match page {
                 Ok(page) => page,
@@ -137,13 +138,14 @@ impl S3Source {
     ) -> Result<Bytes, SourceError> {
         let answer = self
             .client
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(self.key_of(&object.uri))
-            .range(format!("bytes={}-{}", range.start, range.end - 1))
-            .set_if_match(object.pin.strip_prefix(ETAG).map(str::to_owned))
-            .send()
+            .send(&self.bucket, |s3| {
+                s3.get_object()
+                    .bucket(&self.bucket)
+                    .key(self.key_of(&object.uri))
+                    .range(format!("bytes={}-{}", range.start, range.end - 1))
+                    .set_if_match(object.pin.strip_prefix(ETAG).map(str::to_owned))
+                    .send()
+            })
             .await;
         let answer = match answer {
             Ok(answer) => answer,
@@ -188,11 +190,10 @@ impl S3Source {
         let uri = self.uri();
         let head = self
             .client
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(&self.prefix)
-            .send()
+            .send(&self.bucket, |s3| {
+                let request = s3.head_object().bucket(&self.bucket);
+                request.key(&self.prefix).send()
+            })
             .await;
         match head {
             Ok(head) => Ok(Object {

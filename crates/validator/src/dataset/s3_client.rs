@@ -9,6 +9,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
 use super::location::without_secrets;
+use super::s3_region::Elsewhere;
 
 /// Attempts of one request, the first included; waits between them grow from about a second.
 const ATTEMPTS_MAX: u32 = 4;
@@ -28,6 +29,12 @@ pub struct S3Client {
     pub(super) config: SdkConfig,
     /// Where requests go, for messages.
     pub(super) endpoint: String,
+    /// Whether that is named by somebody, and not made from the region.
+    pub(super) is_custom: bool,
+    /// The region that is set up.
+    pub(super) region: Region,
+    /// Buckets that lie in other regions.
+    pub(super) elsewhere: Elsewhere,
 }
 
 impl S3Client {
@@ -77,16 +84,25 @@ impl S3Client {
             .filter(|region| !region.as_ref().is_empty())
             .cloned()
             .unwrap_or_else(|| Region::new(REGION_DEFAULT));
+        let is_custom = custom.is_some();
         let endpoint = custom.map_or_else(
-            || format!("https://s3.{region}.amazonaws.com"),
+            || endpoint_of_region(&region),
             |endpoint| without_secrets(&endpoint),
         );
         Self {
-            client: Client::from_conf(settings.region(region).build()),
+            client: Client::from_conf(settings.region(region.clone()).build()),
             config,
             endpoint,
+            is_custom,
+            region,
+            elsewhere: Elsewhere::default(),
         }
     }
+}
+
+/// Returns where AWS serves a region, for messages.
+pub(super) fn endpoint_of_region(region: &Region) -> String {
+    format!("https://s3.{region}.amazonaws.com")
 }
 
 /// Tells whether a variable is there without a value, as a chart's empty default leaves it.

@@ -7,6 +7,7 @@ use aws_sdk_s3::config::ProvideCredentials;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::s3_client::S3Client;
+use super::s3_region::named_region;
 use super::source::{Cause, SourceError};
 
 /// What the store itself said, without the client's own layers around it.
@@ -34,7 +35,7 @@ where
 {
     let uri = uri.to_owned();
     let Some(response) = error.raw_response() else {
-        return classify_unanswered(client, uri, error).await;
+        return classify_unanswered(client, uri, bucket, error).await;
     };
     let status = response.status().as_u16();
     // A HEAD has no body and so no code; its status must do.
@@ -49,6 +50,14 @@ where
         message: error.message().unwrap_or("no further word").to_owned(),
     };
     let source: Cause = said.into();
+    let followed = client.followed().remove(bucket);
+    let region = followed.or_else(|| named_region(&error).map(|region| region.to_string()));
+    let wrong_region = |source| SourceError::WrongRegion {
+        uri: uri.clone(),
+        region,
+        endpoint: client.endpoint_of(bucket),
+        source,
+    };
     match code {
         "NoSuchBucket" | "InvalidBucketName" => SourceError::NoSuchBucket {
             bucket: bucket.to_owned(),
@@ -60,17 +69,22 @@ where
         }
         "PermanentRedirect"
         | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraintException" => SourceError::WrongRegion { uri, source },
+        | "IllegalLocationConstraintException" => wrong_region(source),
         "SlowDown" | "RequestTimeTooSkewed" | "RequestTimeout" => {
             SourceError::Failed { uri, source }
         }
         _ if status == 401 || status == 403 => SourceError::Denied { uri, source },
-        _ if (300..400).contains(&status) => SourceError::WrongRegion { uri, source },
+        _ if (300..400).contains(&status) => wrong_region(source),
         _ => SourceError::Failed { uri, source },
     }
 }
 
-async fn classify_unanswered<E>(client: &S3Client, uri: String, error: SdkError<E>) -> SourceError
+async fn classify_unanswered<E>(
+    client: &S3Client,
+    uri: String,
+    bucket: &str,
+    error: SdkError<E>,
+) -> SourceError
 where
     E: Error + Send + Sync + 'static,
 {
@@ -101,7 +115,7 @@ where
     }
     SourceError::Unreachable {
         uri,
-        endpoint: client.endpoint.clone(),
+        endpoint: client.endpoint_of(bucket),
         source: words.into(),
     }
 }

@@ -23,6 +23,7 @@ pub async fn s3_identity(client: &S3Client) -> Option<S3Identity> {
         endpoint: client.endpoint.clone(),
         credentials: source(&credentials).to_owned(),
         access_key_ends_in: ending(credentials.access_key_id()),
+        regions: client.followed(),
     })
 }
 

@@ -119,11 +119,15 @@ pub enum SourceError {
         /// What was asked for.
         uri: String,
     },
-    /// The bucket lies elsewhere.
-    #[error("the bucket of `{uri}` is not served by this region or endpoint")]
+    /// The bucket lies elsewhere, and could not be followed there.
+    #[error("the bucket of `{uri}` is not served {}", elsewhere_text(endpoint, region.as_deref()))]
     WrongRegion {
         /// What was asked for.
         uri: String,
+        /// The region in which it lies, as the store says; it was asked for there, too.
+        region: Option<String>,
+        /// Where it was asked for.
+        endpoint: String,
         /// What the store said.
         #[source]
         source: Cause,
@@ -242,8 +246,11 @@ impl SourceError {
             Self::NoSuchBucket { bucket, .. } => format!(
                 "check the bucket's name, AWS_REGION and AWS_ENDPOINT_URL: `aws s3 ls s3://{bucket}`"
             ),
-            Self::WrongRegion { .. } => {
+            Self::WrongRegion { region: None, .. } => {
                 "set AWS_REGION to the bucket's region, or AWS_ENDPOINT_URL to its server".into()
+            }
+            Self::WrongRegion { region: Some(region), .. } => {
+                format!("unset AWS_ENDPOINT_URL, or let it name the server of `{region}`")
             }
             Self::Denied { uri, .. } if uri.starts_with("s3://") => {
                 "the credentials need s3:GetObject on the objects and s3:ListBucket on the bucket"
@@ -265,6 +272,15 @@ impl SourceError {
             Self::TooManyFiles { .. } => "name a narrower prefix".into(),
             Self::OutOfRange { .. } | Self::Failed { .. } => return None,
         })
+    }
+}
+
+fn elsewhere_text(endpoint: &str, region: Option<&str>) -> String {
+    match region {
+        None => format!("by this region at `{endpoint}`, and no answer names another"),
+        Some(region) => format!(
+            "at `{endpoint}`: the store says that it lies in `{region}`, and refuses a request for that region, too"
+        ),
     }
 }
 

@@ -383,6 +383,9 @@ pub struct S3Identity {
     pub credentials: String,
     /// The last four characters of the access key's id; null where it is too short to be cut.
     pub access_key_ends_in: Option<String>,
+    /// The regions of buckets that lie elsewhere than was set up, as the store said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub regions: BTreeMap<String, String>,
 }
 
 impl std::fmt::Display for S3Identity {
@@ -392,10 +395,13 @@ impl std::fmt::Display for S3Identity {
             "{}, credentials from {}",
             self.endpoint, self.credentials
         )?;
-        match &self.access_key_ends_in {
-            Some(end) => write!(formatter, ", access key …{end}"),
-            None => Ok(()),
+        if let Some(end) = &self.access_key_ends_in {
+            write!(formatter, ", access key …{end}")?;
         }
+        for (bucket, region) in &self.regions {
+            write!(formatter, ", bucket `{bucket}` in {region}")?;
+        }
+        Ok(())
     }
 }
 
