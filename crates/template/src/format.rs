@@ -33,12 +33,6 @@ impl Object for Complex {
     fn type_name(&self) -> &'static str {
         "complex128"
     }
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
-    }
-    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
-        None
-    }
     fn as_any(&self) -> &dyn Any {
         self
     }

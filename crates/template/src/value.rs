@@ -77,9 +77,13 @@ pub trait Object: fmt::Debug {
     /// The Go type as error texts name it, such as `chartutil.Capabilities` or `engine.files`.
     fn type_name(&self) -> &str;
     /// A field, or `None` when the type has no such field.
-    fn field(&self, name: &str) -> Option<Value>;
+    fn field(&self, _name: &str) -> Option<Value> {
+        None
+    }
     /// Calls a method; `None` when the type has no such method, `Err` with Go's text when it fails.
-    fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>>;
+    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        None
+    }
     /// The map behind the object where it is one (`.Files` can be ranged over and indexed).
     fn as_map(&self) -> Option<Map> {
         None
@@ -304,12 +308,6 @@ impl Object for TypedList {
     fn type_name(&self) -> &str {
         self.type_name
     }
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
-    }
-    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
-        None
-    }
     fn as_list(&self) -> Option<List> {
         Some(Rc::clone(&self.items))
     }
@@ -359,12 +357,6 @@ impl StringMap {
 impl Object for StringMap {
     fn type_name(&self) -> &'static str {
         "map[string]string"
-    }
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
-    }
-    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
-        None
     }
     fn as_map(&self) -> Option<Map> {
         Some(Rc::clone(&self.entries))

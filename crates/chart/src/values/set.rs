@@ -65,21 +65,19 @@ pub fn set_as(
         match parser.key(values, 0) {
             Ok(()) => {}
             Err(Stop::End) => return Ok(()),
-            Err(Stop::Error(error)) if error == INDEX_ENDS && compat == Compat::Helm4 => {
-                return Ok(());
-            }
+            Err(Stop::IndexEnds) if compat == Compat::Helm4 => return Ok(()),
+            Err(Stop::IndexEnds) => return Err(SetError("error parsing index: EOF".to_owned())),
             Err(Stop::Error(error)) => return Err(SetError(error)),
         }
     }
 }
 
-/// What Helm says of an index that is not closed.
-const INDEX_ENDS: &str = "error parsing index: EOF";
-
 /// Why a step of the parser did not finish.
 enum Stop {
     /// The text ended, which is how parsing ends well.
     End,
+    /// The text ended within an index: an error for Helm v3, an end for v4.
+    IndexEnds,
     Error(String),
 }
 
@@ -186,7 +184,7 @@ impl Parser<'_> {
     fn index(&mut self) -> Step<i64> {
         let (text, stop) = self.until(&[']']);
         if stop.is_none() {
-            return fail(INDEX_ENDS);
+            return Err(Stop::IndexEnds);
         }
         text.parse().or_else(|error: std::num::ParseIntError| {
             use std::num::IntErrorKind::{NegOverflow, PosOverflow};

@@ -357,7 +357,14 @@ pub(crate) struct RenderArgs {
     /// Argument of the post-renderer; can be repeated
     #[arg(long, value_name = "ARGUMENT")]
     pub(crate) post_renderer_args: Vec<String>,
-    /// Version of Helm whose ways of rendering are kept where they differ
+    #[command(flatten)]
+    pub(crate) compat: CompatArgs,
+}
+
+/// Which Helm a chart is loaded, rendered and judged as.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct CompatArgs {
+    /// Version of Helm whose ways are kept where they differ
     #[arg(
         long,
         value_enum,
@@ -365,24 +372,23 @@ pub(crate) struct RenderArgs {
         env = "DEPLOYER_COMPAT",
         value_name = "HELM"
     )]
-    pub(crate) compat: CompatChoice,
+    compat: CompatChoice,
 }
 
-/// A version of Helm to render as.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CompatChoice {
+impl CompatArgs {
+    pub(crate) fn get(&self) -> chart::Compat {
+        match self.compat {
+            CompatChoice::Helm3 => chart::Compat::Helm3,
+            CompatChoice::Helm4 => chart::Compat::Helm4,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum CompatChoice {
     #[default]
     Helm3,
     Helm4,
-}
-
-impl From<CompatChoice> for chart::Compat {
-    fn from(choice: CompatChoice) -> Self {
-        match choice {
-            CompatChoice::Helm3 => Self::Helm3,
-            CompatChoice::Helm4 => Self::Helm4,
-        }
-    }
 }
 
 /// Splits `NAME=VALUE` at its first equals sign.

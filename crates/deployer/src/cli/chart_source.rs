@@ -48,7 +48,7 @@ impl LoadedChart {
         render: &RenderArgs,
     ) -> Result<Self, CliError> {
         let path = locate_chart(session, reference, &chart.origin).await?;
-        let compat = render.compat.into();
+        let compat = render.compat.get();
         // Helm reads the values before the chart, and complains of them first.
         let values = values_options(values, compat).await?;
         let load = || {

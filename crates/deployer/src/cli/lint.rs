@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chart::lint::{Findings, LintOptions, Severity, Sources, lint};
 use clap::Args;
 
-use super::arguments::{CompatChoice, ValueArgs};
+use super::arguments::{CompatArgs, ValueArgs};
 use super::chart_source::values_options;
 use super::error::CliError;
 use super::session::Session;
@@ -38,22 +38,15 @@ pub(crate) struct LintCommand {
     /// Version of Kubernetes that templates are told, and whose deprecations count
     #[arg(long, value_name = "VERSION")]
     kube_version: Option<String>,
-    /// Version of Helm whose rules hold where they differ
-    #[arg(
-        long,
-        value_enum,
-        default_value = "helm3",
-        env = "DEPLOYER_COMPAT",
-        value_name = "HELM"
-    )]
-    compat: CompatChoice,
+    #[command(flatten)]
+    compat: CompatArgs,
     #[command(flatten)]
     values: ValueArgs,
 }
 
 impl LintCommand {
     pub(crate) async fn run(&self, session: &Session) -> Result<(), CliError> {
-        let compat = chart::Compat::from(self.compat);
+        let compat = self.compat.get();
         let kube_version = match self.kube_version.as_deref() {
             None | Some("") => None,
             Some(text) => Some(parse_kube_version(text, compat)?),

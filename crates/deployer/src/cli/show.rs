@@ -4,7 +4,7 @@ use chart::jsonpath::JsonPathError;
 use chart::show::{Part, show};
 use clap::{Args, Subcommand};
 
-use super::arguments::{CompatChoice, OriginArgs};
+use super::arguments::{CompatArgs, OriginArgs};
 use super::error::CliError;
 use super::locate::locate_chart;
 use super::session::Session;
@@ -54,15 +54,8 @@ struct Which {
     chart: String,
     #[command(flatten)]
     source: OriginArgs,
-    /// Version of Helm whose ways are kept where they differ
-    #[arg(
-        long,
-        value_enum,
-        default_value = "helm3",
-        env = "DEPLOYER_COMPAT",
-        value_name = "HELM"
-    )]
-    compat: CompatChoice,
+    #[command(flatten)]
+    compat: CompatArgs,
 }
 
 impl ShowCommand {
@@ -76,12 +69,12 @@ impl ShowCommand {
         };
         let path = locate_chart(session, &which.chart, &which.source).await?;
         let chart =
-            chart::load_as(&path, which.compat.into()).map_err(|source| CliError::Chart {
+            chart::load_as(&path, which.compat.get()).map_err(|source| CliError::Chart {
                 reference: which.chart.clone(),
                 source,
             })?;
         let text = match jsonpath.as_deref().filter(|template| !template.is_empty()) {
-            None => show(&chart, part, which.compat.into()),
+            None => show(&chart, part, which.compat.get()),
             Some(template) => match chart::jsonpath::print(template, &chart) {
                 Ok(text) => text,
                 Err(JsonPathError::Parse(problem)) => {

@@ -100,7 +100,7 @@ struct UnusedArgs {
 impl TemplateCommand {
     /// Prints what Helm prints, errors included: a pipeline can swap the program and see no change.
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
-        let compat = self.render.compat.into();
+        let compat = self.render.compat.get();
         self.print(session)
             .await
             .map_err(|error| error.into_helms_words(compat))
@@ -256,7 +256,7 @@ impl TemplateCommand {
     fn capabilities(&self) -> Result<chart::Capabilities, CliError> {
         let mut capabilities = chart::Capabilities::default();
         if let Some(version) = &self.kube_version {
-            capabilities.kube_version = parse_kube_version(version, self.render.compat.into())?;
+            capabilities.kube_version = parse_kube_version(version, self.render.compat.get())?;
         }
         capabilities
             .api_versions
@@ -269,7 +269,7 @@ impl TemplateCommand {
     /// Source: Helm v3.22 cmd/helm/template.go.
     fn only_shown(&self, text: &str) -> Result<String, CliError> {
         let documents: Vec<(Option<String>, String)> =
-            chart::manifest::split_manifests(text, self.render.compat.into())
+            chart::manifest::split_manifests(text, self.render.compat.get())
                 .into_iter()
                 .map(|document| (path_in_chart(&document), document))
                 .collect();

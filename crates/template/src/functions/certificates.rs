@@ -72,9 +72,6 @@ impl Object for Pair {
             _ => None,
         }
     }
-    fn call(&self, _name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
-        None
-    }
     fn as_any(&self) -> &dyn StdAny {
         self
     }

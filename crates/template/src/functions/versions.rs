@@ -93,9 +93,6 @@ impl Object for VersionObject {
     fn type_name(&self) -> &'static str {
         "*semver.Version"
     }
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
-    }
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
         if let [argument] = arguments {
             return self.compared(name, argument);

@@ -70,9 +70,6 @@ impl Object for Duration {
     fn type_name(&self) -> &'static str {
         "time.Duration"
     }
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
-    }
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
         let own = self.nanoseconds;
         Some(Ok(match (name, arguments) {

@@ -227,9 +227,6 @@ impl Object for Moment {
     fn type_name(&self) -> &'static str {
         "time.Time"
     }
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
-    }
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
         let value = match (name, arguments) {
             (_, []) => self.part(name)?,
@@ -281,9 +278,6 @@ fn named_number(type_name: &'static str, name: &'static str, number: i64) -> Val
 impl Object for NamedNumber {
     fn type_name(&self) -> &str {
         self.type_name
-    }
-    fn field(&self, _name: &str) -> Option<Value> {
-        None
     }
     fn call(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
         (name == "String").then(|| Ok(Value::string(self.name)))
