@@ -4,6 +4,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::auc::{Auc, AucFold, MetricError};
 use crate::interval::{Bounds, IntervalError, Tails, bounds_always, normal_quantile};
+use crate::metric::RankedRows;
 use crate::proportion::combine;
 use crate::score::{TieGroup, key_double, key_of_single, score_of_double, score_of_single};
 
@@ -56,6 +57,33 @@ impl<K: Copy + Ord> ClassPairs<K> {
     fn identical(&self) -> bool {
         let mut all = self.positives.iter().chain(&self.negatives);
         all.all(|pair| pair.0 == pair.1)
+    }
+
+    /// Returns the first model's least and largest score.
+    fn range(&self, score: impl Fn(K) -> f64) -> Option<(f64, f64)> {
+        let ends = [&self.positives, &self.negatives]
+            .into_iter()
+            .filter_map(|pairs| pairs.first().zip(pairs.last()));
+        let (first, last) = ends
+            .map(|(first, last)| (first.0, last.0))
+            .reduce(|one, two| (one.0.min(two.0), one.1.max(two.1)))?;
+        Some((score(first), score(last)))
+    }
+
+    /// Calls `visit` with each group of rows that share the first model's output, ascending.
+    fn for_each_tie_group(&self, score: impl Fn(K) -> f64, mut visit: impl FnMut(TieGroup)) {
+        walk(
+            &self.positives,
+            &self.negatives,
+            |pair| pair.0,
+            |key, positives, negatives| {
+                visit(TieGroup {
+                    score: score(key),
+                    positives: positives.len() as u64,
+                    negatives: negatives.len() as u64,
+                });
+            },
+        );
     }
 
     /// Calls `visit` with each group of rows that are alike, ascending.
@@ -206,6 +234,12 @@ impl PairedScores {
         }
     }
 
+    /// Returns the rows as the first model ranks them.
+    #[must_use]
+    pub const fn first(&self) -> FirstOfPairs<'_> {
+        FirstOfPairs(self)
+    }
+
     /// Calls `visit` with each group of rows that are alike, ascending by the first model's
     /// output and then by the second's.
     pub(crate) fn for_each_group(&self, visit: impl FnMut(PairedGroup)) {
@@ -214,6 +248,42 @@ impl PairedScores {
                 pairs.for_each_group(|key| f64::from(score_of_single(key)), visit);
             }
             PairKeys::Double(pairs) => pairs.for_each_group(score_of_double, visit),
+        }
+    }
+}
+
+/// Pairs as the first model ranks them.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstOfPairs<'a>(&'a PairedScores);
+
+impl RankedRows for FirstOfPairs<'_> {
+    fn positives(&self) -> u64 {
+        match &self.0.keys {
+            PairKeys::Single(pairs) => pairs.positives.len() as u64,
+            PairKeys::Double(pairs) => pairs.positives.len() as u64,
+        }
+    }
+
+    fn negatives(&self) -> u64 {
+        match &self.0.keys {
+            PairKeys::Single(pairs) => pairs.negatives.len() as u64,
+            PairKeys::Double(pairs) => pairs.negatives.len() as u64,
+        }
+    }
+
+    fn range(&self) -> Option<(f64, f64)> {
+        match &self.0.keys {
+            PairKeys::Single(pairs) => pairs.range(|key| f64::from(score_of_single(key))),
+            PairKeys::Double(pairs) => pairs.range(score_of_double),
+        }
+    }
+
+    fn for_each_tie_group(&self, visit: impl FnMut(TieGroup)) {
+        match &self.0.keys {
+            PairKeys::Single(pairs) => {
+                pairs.for_each_tie_group(|key| f64::from(score_of_single(key)), visit);
+            }
+            PairKeys::Double(pairs) => pairs.for_each_tie_group(score_of_double, visit),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What must hold of resampled intervals.
 
 use verdict::auc::auc;
-use verdict::bootstrap::{PairedRow, Question, Resampling, Row, Sample, bootstrap};
+use verdict::bootstrap::{
+    OrderedRows, Question, Resampling, Row, RowAccumulator, Sample, bootstrap,
+};
 use verdict::interval::{IntervalError, Tails};
-use verdict::metric::{Metric, OutputKind, evaluate};
+use verdict::metric::{Groups, Metric, OutputKind, RankedRows, evaluate};
 use verdict::paired::{PairedAccumulator, compare};
 use verdict::random::Stream;
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
@@ -38,6 +40,14 @@ fn ranked(rows: &[(f64, f64, bool)]) -> RankedScores {
             .extend(ScoreSlice::Double(&[score]), &[label])
             .expect("no NaN");
     }
+    gathered.finish()
+}
+
+fn ordered<const MODELS: usize>(
+    rows: impl IntoIterator<Item = Row<MODELS>>,
+) -> OrderedRows<MODELS> {
+    let mut gathered = RowAccumulator::default();
+    gathered.extend(rows);
     gathered.finish()
 }
 
@@ -125,7 +135,7 @@ fn clusters_of_repeated_rows_widen_the_interval_as_they_should() {
             .flat_map(|(index, &(score, _, positive))| {
                 std::iter::repeat_n(
                     Row {
-                        score,
+                        scores: [score],
                         positive,
                         weight: 1.0,
                         cluster: clustered.then_some(index as u64),
@@ -134,7 +144,7 @@ fn clusters_of_repeated_rows_widen_the_interval_as_they_should() {
                 )
             });
         let found = bootstrap(
-            &Sample::of_rows(rows.collect()),
+            &Sample::of_rows(&ordered(rows)),
             &[question(Metric::Auc)],
             &Resampling::default(),
         )
@@ -165,9 +175,8 @@ fn clusters_widen_the_interval_of_a_difference_too() {
         let rows = rows.iter().enumerate().flat_map(|(index, &row)| {
             let (first, second, positive) = row;
             std::iter::repeat_n(
-                PairedRow {
-                    first,
-                    second,
+                Row {
+                    scores: [first, second],
                     positive,
                     weight: 1.0,
                     cluster: clustered.then_some(index as u64),
@@ -176,7 +185,7 @@ fn clusters_widen_the_interval_of_a_difference_too() {
             )
         });
         let found = bootstrap(
-            &Sample::of_paired_rows(rows.collect()),
+            &Sample::of_rows(&ordered(rows)),
             &[question(Metric::Auc)],
             &Resampling::default(),
         )
@@ -205,7 +214,7 @@ fn weights_of_rows_are_kept_in_every_replicate() {
         .iter()
         .enumerate()
         .map(|(index, &(score, _, positive))| Row {
-            score,
+            scores: [score],
             positive,
             weight: 1.0 + (index % 3) as f64,
             cluster: None,
@@ -215,7 +224,7 @@ fn weights_of_rows_are_kept_in_every_replicate() {
     reversed.reverse();
     let ask = |rows: Vec<Row>| {
         bootstrap(
-            &Sample::of_rows(rows),
+            &Sample::of_rows(&ordered(rows)),
             &[question(Metric::AveragePrecision)],
             &Resampling::default(),
         )
@@ -325,4 +334,170 @@ fn joined_groups_are_centred_on_the_exact_value() {
     let centred = replicates.centred_on(exact);
     let bounds = centred.bounds(0.9, Tails::TwoSided).expect("varies");
     assert!(bounds.lower < exact && exact < bounds.upper);
+}
+
+/// More rows than are drawn one by one.
+const MANY: (usize, usize) = (20_000, 120_000);
+
+fn many(seed: u64) -> Vec<(f64, f64, bool)> {
+    drawn(seed, MANY.0, MANY.1)
+}
+
+fn few_replicates() -> Resampling {
+    Resampling {
+        replicates: 400,
+        threads: 2,
+        ..Resampling::default()
+    }
+}
+
+/// The standard error that the contribution of each row to a mean has, class by class.
+fn standard_error_of_mean(rows: &[(f64, bool)]) -> f64 {
+    let of_class = |class: bool| {
+        let terms = rows.iter().filter(|row| row.1 == class).map(|row| row.0);
+        let count = terms.clone().count() as f64;
+        let mean = terms.clone().sum::<f64>() / count;
+        terms.map(|term| (term - mean).powi(2)).sum::<f64>()
+    };
+    (of_class(true) + of_class(false)).sqrt() / rows.len() as f64
+}
+
+#[test]
+fn many_pairs_are_dealt_to_bags_with_the_spread_of_single_rows() {
+    let rows = many(11);
+    let mut pairs = PairedAccumulator::default();
+    for &(first, second, label) in &rows {
+        pairs.extend(&[first], &[second], &[label]).expect("no NaN");
+    }
+    let pairs = pairs.finish();
+    let compared = compare(&pairs).expect("both classes");
+    let questions = [question(Metric::Auc), question(Metric::Brier)];
+    let found =
+        bootstrap(&Sample::of_pairs(&pairs), &questions, &few_replicates()).expect("defined");
+    let loss = |score: f64, label: bool| (expit(score) - f64::from(label)).powi(2);
+    let losses: Vec<_> = rows
+        .iter()
+        .map(|&(first, second, label)| (loss(second, label) - loss(first, label), label))
+        .collect();
+    let exact = losses.iter().map(|loss| loss.0).sum::<f64>() / losses.len() as f64;
+    for (found, point, expected) in [
+        (
+            &found.differences[0],
+            compared.difference,
+            compared.variance.expect("rows").sqrt(),
+        ),
+        (
+            &found.differences[1],
+            exact,
+            standard_error_of_mean(&losses),
+        ),
+    ] {
+        let ratio = found.standard_error().expect("many") / expected;
+        assert!((0.87..1.13).contains(&ratio), "{ratio}");
+        let shift = (found.point - point) / expected;
+        assert!(shift.abs() < 0.25, "{shift}");
+    }
+    // As one model ranks them, pairs are plain rows.
+    let areas = pairs.first().area().expect("both classes");
+    assert_eq!(areas, compared.first.value);
+    assert_eq!(pairs.first().range(), ranked(&rows).range());
+}
+
+fn expit(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+#[test]
+fn many_weights_are_dealt_to_bags_with_the_spread_of_single_rows() {
+    let weight = |index: usize| [0.25, 1.0, 4.0][index % 3];
+    let rows = many(12);
+    let weighted = rows.iter().enumerate().map(|(index, row)| Row {
+        scores: [row.0],
+        positive: row.2,
+        weight: weight(index),
+        cluster: None,
+    });
+    let ordered = ordered(weighted);
+    let sample = Sample::of_rows(&ordered);
+    let found = bootstrap(&sample, &[question(Metric::Brier)], &few_replicates()).expect("defined");
+    let exact = evaluate(&Metric::Brier, &ordered, OutputKind::Logits).expect("defined");
+    // The linearised contribution of a row to a ratio of weighted sums.
+    let mass: f64 = (0..rows.len()).map(weight).sum();
+    let loss = |row: &(f64, f64, bool)| (expit(row.0) - f64::from(row.2)).powi(2);
+    let by_class = |class: bool| {
+        let of_class = rows.iter().enumerate().filter(|(_, row)| row.2 == class);
+        let mass: f64 = of_class.clone().map(|(index, _)| weight(index)).sum();
+        let mean = of_class
+            .clone()
+            .map(|(index, row)| weight(index) * loss(row))
+            .sum::<f64>()
+            / mass;
+        of_class
+            .map(|(index, row)| (weight(index) * (loss(row) - mean)).powi(2))
+            .sum::<f64>()
+    };
+    let expected = (by_class(true) + by_class(false)).sqrt() / mass;
+    let replicates = &found.models[0][0];
+    let ratio = replicates.standard_error().expect("many") / expected;
+    assert!((0.87..1.13).contains(&ratio), "{ratio}");
+    assert!((replicates.point - exact).abs() < 0.25 * expected);
+}
+
+#[test]
+fn clusters_keep_together_in_bags() {
+    let rows = drawn(13, 8_000, 48_000);
+    let repeat = |clustered: bool| {
+        let rows = rows
+            .iter()
+            .enumerate()
+            .flat_map(|(index, &(score, other, positive))| {
+                // Not quite the same rows, or they would be drawn one by one.
+                (0..3).map(move |time| Row {
+                    scores: [score + f64::from(time) * 1e-9, other],
+                    positive,
+                    weight: 1.0,
+                    cluster: clustered.then_some(index as u64),
+                })
+            });
+        let sample = Sample::of_rows(&ordered(rows));
+        let found = bootstrap(&sample, &[question(Metric::Auc)], &few_replicates());
+        let found = found.expect("defined");
+        let spread = |replicates: &verdict::bootstrap::Replicates| {
+            replicates.standard_error().expect("many")
+        };
+        (spread(&found.models[0][0]), spread(&found.differences[0]))
+    };
+    let (naive, clustered) = (repeat(false), repeat(true));
+    let expected = auc(&ranked(&rows)).expect("both").variance.expect("rows");
+    let ratio = clustered.0 / expected.sqrt();
+    assert!((0.87..1.13).contains(&ratio), "{ratio}");
+    for ratio in [clustered.0 / naive.0, clustered.1 / naive.1] {
+        assert!((ratio / 3f64.sqrt() - 1.0).abs() < 0.16, "{ratio}");
+    }
+}
+
+#[test]
+fn the_order_of_many_rows_and_threads_change_no_bit() {
+    let rows = many(14);
+    let row = |(index, &(score, other, positive)): (usize, &(f64, f64, bool))| Row {
+        scores: [score, other],
+        positive,
+        weight: [0.1, 0.7][index % 2],
+        cluster: None,
+    };
+    let ask = |sample: &Sample, threads| {
+        let resampling = Resampling {
+            replicates: 20,
+            threads,
+            ..Resampling::default()
+        };
+        let questions = [question(Metric::LogLoss), question(Metric::F1 { at: 0.5 })];
+        bootstrap(sample, &questions, &resampling).expect("defined")
+    };
+    let forwards = ask(
+        &Sample::of_rows(&ordered(rows.iter().enumerate().map(row))),
+        1,
+    );
+    let backwards = rows.iter().enumerate().rev().map(row);
+    assert_eq!(ask(&Sample::of_rows(&ordered(backwards)), 3), forwards);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
-use verdict::bootstrap::{PairedRow, Row};
+use verdict::bootstrap::Row;
 
 use super::columns::{GatherError, cast_to, hashes, weights};
 use super::population::{Gathered, Part, RunsOfPart};
@@ -170,20 +170,25 @@ impl Gatherer {
             self.ids.extend(hashes(column, find(&batch, column)?)?);
         }
         let keep_rows = weights.is_some() || groups.is_some();
-        let pair = |index: usize| {
-            Some(PairedRow {
-                first: batch.champion?[index],
-                second: batch.scores[index],
-                positive: batch.labels[index],
-                weight: weights.as_ref().map_or(1.0, |weights| weights[index]),
-                cluster: groups.as_ref().map(|groups| groups[index] as u64),
-            })
-        };
-        let row = |index: usize| Row {
-            score: batch.scores[index],
+        let with_scores = |index: usize| Row {
+            scores: [batch.scores[index]],
             positive: batch.labels[index],
             weight: weights.as_ref().map_or(1.0, |weights| weights[index]),
             cluster: groups.as_ref().map(|groups| groups[index] as u64),
+        };
+        let with_both = |index: usize| {
+            let Row {
+                scores: [second],
+                positive,
+                weight,
+                cluster,
+            } = with_scores(index);
+            Some(Row {
+                scores: [batch.champion?[index], second],
+                positive,
+                weight,
+                cluster,
+            })
         };
         self.whole.extend(
             batch.scores,
@@ -192,8 +197,10 @@ impl Gatherer {
             batch.exact_in_f32,
         )?;
         if keep_rows {
-            self.whole.rows.extend((0..rows).map(row));
-            self.whole.paired_rows.extend((0..rows).filter_map(pair));
+            self.whole.rows.extend((0..rows).map(with_scores));
+            self.whole
+                .paired_rows
+                .extend((0..rows).filter_map(with_both));
         }
         for slices in &mut self.slices {
             let array = find(&batch, &slices.by)?;
@@ -218,9 +225,9 @@ impl Gatherer {
                     batch.exact_in_f32,
                 )?;
                 if keep_rows {
-                    part.rows.extend(indices.iter().map(|&index| row(index)));
-                    let pairs = indices.iter().filter_map(|&index| pair(index));
-                    part.paired_rows.extend(pairs);
+                    let indices = indices.iter().copied();
+                    part.rows.extend(indices.clone().map(with_scores));
+                    part.paired_rows.extend(indices.filter_map(with_both));
                 }
             }
         }

@@ -4,10 +4,7 @@ use verdict::auc::{Auc, auc};
 use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
 use verdict::decision::{Estimate, Limit};
 use verdict::interval::{Bounds, CLASS_ROWS_MINIMUM, IntervalMethod, Tails, bounds, bounds_always};
-use verdict::metric::{
-    Groups, MassList, Metric, MetricError, OutputKind, RankedRows, WeightedAccumulator, confusion,
-    evaluate,
-};
+use verdict::metric::{Groups, Metric, MetricError, OutputKind, RankedRows, confusion, evaluate};
 use verdict::paired::compare;
 use verdict::proportion::{Proportion, wilson};
 use verdict::slices::{TailProbabilities, area_tails, normal_tails};
@@ -138,7 +135,7 @@ fn of_model(
             if !wants_resampling(check, scores) {
                 return Ok(Found::point(value));
             }
-            resampled(check, &Sample::of_scores(scores), [output; 2], Some(value))
+            resampled(check, &Sample::of_scores(scores), [output; 2], value)
         }
     }
 }
@@ -192,24 +189,12 @@ fn of_rows(
     population: &Population,
     output: OutputKind,
 ) -> Result<Found, MetricError> {
-    let masses = masses(population);
-    let value = evaluate(&check.metric, &masses, output)?;
-    if !wants_resampling(check, &masses) {
+    let rows = &population.rows;
+    let value = evaluate(&check.metric, rows, output)?;
+    if !wants_resampling(check, rows) {
         return Ok(Found::point(value));
     }
-    let sample = Sample::of_rows(population.rows.clone());
-    resampled(check, &sample, [output; 2], Some(value))
-}
-
-/// Returns the rows' weights by score.
-pub(super) fn masses(population: &Population) -> MassList {
-    let mut gathered = WeightedAccumulator::default();
-    for row in &population.rows {
-        gathered
-            .extend(&[row.score], &[row.positive], &[row.weight])
-            .expect("scores and weights were checked where they were gathered");
-    }
-    gathered.finish()
+    resampled(check, &Sample::of_rows(rows), [output; 2], value)
 }
 
 fn resampling() -> Resampling {
@@ -223,7 +208,7 @@ fn resampled(
     check: &MetricCheck,
     sample: &Sample,
     outputs: [OutputKind; 2],
-    exact: Option<f64>,
+    exact: f64,
 ) -> Result<Found, MetricError> {
     let question = Question {
         metric: check.metric,
@@ -235,13 +220,17 @@ fn resampled(
         Subject::ChangeFromChampion => drawn.differences.into_iter().next(),
     };
     let replicates = replicates.ok_or(MetricError::Empty)?;
-    let replicates = match exact {
-        Some(value) => replicates.centred_on(value),
-        None => replicates,
-    };
+    let replicates = replicates.centred_on(exact);
     let mut found = Found::point(replicates.point);
     match replicates.bounds(check.confidence, Tails::OneSided) {
-        Ok(bounds) => found.bounds = Some((bounds, "bootstrap-bc")),
+        Ok(bounds) => {
+            let method = if sample.is_in_bags() {
+                "bootstrap-bc-bags"
+            } else {
+                "bootstrap-bc"
+            };
+            found.bounds = Some((bounds, method));
+        }
         Err(error) => found.problem = Some(error.to_string()),
     }
     found.tails = replicates
@@ -259,18 +248,21 @@ fn of_change(
         return Err(MetricError::Empty);
     };
     let is_unchanged = paired.identical() && champion == outputs.model;
-    if !population.paired_rows.is_empty() && !is_unchanged {
-        let sample = Sample::of_paired_rows(population.paired_rows.clone());
-        return resampled(check, &sample, [champion, outputs.model], None);
+    let kinds = [champion, outputs.model];
+    let rows = &population.paired_rows;
+    if !rows.is_empty() && !is_unchanged {
+        let of_model = evaluate(&check.metric, &population.rows, outputs.model)?;
+        let exact = of_model - evaluate(&check.metric, rows, champion)?;
+        return resampled(check, &Sample::of_rows(rows), kinds, exact);
     }
     if check.metric != Metric::Auc {
+        // Undefined on one is undefined on both.
+        let of_model = evaluate(&check.metric, &population.scores, outputs.model)?;
         if is_unchanged {
-            // Undefined on one is undefined on both.
-            evaluate(&check.metric, &population.scores, outputs.model)?;
             return Ok(unchanged(check));
         }
-        let sample = Sample::of_pairs(paired);
-        return resampled(check, &sample, [champion, outputs.model], None);
+        let exact = of_model - evaluate(&check.metric, &paired.first(), champion)?;
+        return resampled(check, &Sample::of_pairs(paired), kinds, exact);
     }
     let areas = compare(paired)?;
     if areas.identical {

@@ -1,10 +1,9 @@
 //! Rows that are judged together: in the making, as runs that merge, and complete.
 
-use verdict::bootstrap::{PairedRow, Row};
-use verdict::metric::WeightedAccumulator;
+use verdict::bootstrap::{OrderedRows, Row, RowAccumulator};
 use verdict::paired::{PairedAccumulator, PairedScores};
 use verdict::score::{ScoreAccumulator, ScoreSlice};
-use verdict::summary::{RunError, Summary};
+use verdict::summary::RunError;
 
 use super::columns::GatherError;
 use super::gather::{Cut, GatherPlan, PARTS_MAX, opened, place};
@@ -19,9 +18,10 @@ pub struct Population {
     /// The model's outputs in order.
     pub scores: Scores,
     /// The rows themselves, where weights or groups matter; else empty.
-    pub rows: Vec<Row>,
-    /// The rows under both models, where there is a champion and weights or groups matter.
-    pub paired_rows: Vec<PairedRow>,
+    pub rows: OrderedRows,
+    /// The rows under champion and model, where there is one and weights or groups matter; else
+    /// empty.
+    pub paired_rows: OrderedRows<2>,
     /// Both models' outputs, where there is a champion.
     pub paired: Option<PairedScores>,
 }
@@ -127,24 +127,24 @@ impl Population {
             rows: if weighted {
                 weighted_rows(&runs)?
             } else {
-                Vec::new()
+                OrderedRows::default()
             },
             scores: Scores::of_runs(&runs, rows, spill)?,
-            paired_rows: Vec::new(),
+            paired_rows: OrderedRows::default(),
             paired: None,
         })
     }
 }
 
 /// Returns one row for each that the entries of weighted runs stand for.
-fn weighted_rows(runs: &[RunPart]) -> Result<Vec<Row>, RunError> {
-    let mut rows = Vec::new();
+fn weighted_rows(runs: &[RunPart]) -> Result<OrderedRows, RunError> {
+    let mut rows = RowAccumulator::default();
     for run in runs {
         for entry in run.open()? {
             let entry = entry?;
             for (count, positive) in [(entry.positives, true), (entry.negatives, false)] {
                 let row = Row {
-                    score: entry.score(),
+                    scores: [entry.score()],
                     positive,
                     weight: entry.weight(),
                     cluster: None,
@@ -153,7 +153,7 @@ fn weighted_rows(runs: &[RunPart]) -> Result<Vec<Row>, RunError> {
             }
         }
     }
-    Ok(rows)
+    Ok(rows.finish())
 }
 
 /// A population in the making.
@@ -162,8 +162,8 @@ pub(super) struct Part {
     scores: ScoreAccumulator,
     spilled: Vec<RunPart>,
     spilled_rows: u64,
-    pub(super) rows: Vec<Row>,
-    pub(super) paired_rows: Vec<PairedRow>,
+    pub(super) rows: RowAccumulator,
+    pub(super) paired_rows: RowAccumulator<2>,
     paired: PairedAccumulator,
 }
 
@@ -222,8 +222,8 @@ impl Part {
         Ok(Population {
             name,
             scores,
-            rows: self.rows,
-            paired_rows: self.paired_rows,
+            rows: self.rows.finish(),
+            paired_rows: self.paired_rows.finish(),
             paired: with_champion.then(|| self.paired.finish()),
         })
     }
@@ -238,13 +238,7 @@ impl Part {
     ) -> Result<RunsOfPart, GatherError> {
         self.spill(spill)?;
         let runs = if weighted {
-            let mut gathered = WeightedAccumulator::default();
-            for row in &self.rows {
-                gathered
-                    .extend(&[row.score], &[row.positive], &[row.weight])
-                    .expect("scores and weights were checked where they were gathered");
-            }
-            vec![spill.write_entries(Summary::from(gathered).entries())?]
+            vec![spill.write_weighted(&self.rows.finish())?]
         } else {
             self.spilled
         };

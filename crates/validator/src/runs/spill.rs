@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::sync::Arc;
 
+use verdict::bootstrap::OrderedRows;
 use verdict::score::RankedScores;
-use verdict::summary::{Entry, KeyWidth, RunError, RunHeader, RunWriter};
+use verdict::summary::{KeyWidth, RunError, RunHeader, RunWriter};
 
 use super::part::{Merged, RunPart, merge_into};
 
@@ -58,12 +59,12 @@ impl Spill {
         .map(|((), part)| part)
     }
 
-    /// Writes ascending entries, which may carry weights, as one run.
+    /// Writes rows with their weights as one run.
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn write_entries(&mut self, entries: &[Entry]) -> Result<RunPart, RunError> {
-        let width = if entries.iter().all(Entry::is_single) {
+    pub fn write_weighted(&mut self, rows: &OrderedRows) -> Result<RunPart, RunError> {
+        let width = if rows.is_single() {
             KeyWidth::Single
         } else {
             KeyWidth::Double
@@ -75,7 +76,7 @@ impl Spill {
                 ..OWN
             };
             let mut writer = RunWriter::new(sink, header)?;
-            entries.iter().try_for_each(|entry| writer.push(entry))?;
+            rows.entries().try_for_each(|entry| writer.push(&entry))?;
             writer.finish().map(|_| ())
         })
         .map(|((), part)| part)

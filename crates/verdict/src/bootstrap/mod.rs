@@ -12,17 +12,22 @@
 //! Sources: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapters 13 and 14;
 //! Chamandy et al. (2012), Estimating uncertainty for massive data streams (Poisson counts).
 
+mod bags;
 mod replicates;
+mod rows;
 mod sample;
 mod studentised;
-
-use sample::observed;
+mod units;
 
 pub use replicates::Replicates;
-pub use sample::{PairedRow, Row, Sample};
+pub use rows::{OrderedRows, Row, RowAccumulator};
+pub use sample::Sample;
 pub use studentised::studentised_area;
 
 use crate::metric::{Metric, MetricError, OutputKind, evaluate};
+
+/// The purpose of draws of whole clusters, and of bags in place of them.
+const PURPOSE_CLUSTERS: u32 = 2;
 
 /// How to resample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +80,7 @@ pub fn bootstrap(
     let joined = sample.between_thresholds(questions);
     let sample = joined.as_ref().unwrap_or(sample);
     let models = sample.models();
-    let observed = observed(sample);
+    let observed = sample.observed();
     let mut points = Vec::with_capacity(models * questions.len());
     for (model, masses) in observed.iter().enumerate() {
         for question in questions {

@@ -1,73 +1,45 @@
 //! What is resampled, and one drawn data set of it.
 
-use std::collections::BTreeMap;
-
+use super::bags::Bags;
+use super::rows::{OrderedRows, Row, RowAccumulator};
+use super::units::{Unit, Units, View};
 use super::{Question, Resampling};
 use crate::metric::{Groups, Mass, RankedRows, Totals};
 use crate::paired::PairedScores;
-use crate::random::{Stream, poisson_one_of};
 use crate::score::TieGroup;
 use crate::summary::Entry;
 
-/// One row, where weights or clusters matter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Row {
-    /// The raw output; not NaN.
-    pub score: f64,
-    /// Whether the row is of the positive class.
-    pub positive: bool,
-    /// Its weight, above 0; 1 where there are none.
-    pub weight: f64,
-    /// A hash of the cluster's identity (its customer, say); nothing without clusters.
-    pub cluster: Option<u64>,
-}
-
-/// One row under two models, where weights or clusters matter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PairedRow {
-    /// The first model's raw output; not NaN.
-    pub first: f64,
-    /// The second model's raw output; not NaN.
-    pub second: f64,
-    /// Whether the row is of the positive class.
-    pub positive: bool,
-    /// Its weight, above 0; 1 where there are none.
-    pub weight: f64,
-    /// A hash of the cluster's identity; nothing without clusters.
-    pub cluster: Option<u64>,
-}
-
-/// Rows that are alike in everything that matters.
-#[derive(Clone, Copy, Debug)]
-struct Unit {
-    positives: u64,
-    negatives: u64,
-    weight: f64,
-    cluster: Option<u64>,
-}
-
-/// How one model ranks the units.
-#[derive(Clone, Debug)]
-struct View {
-    scores: Vec<f64>,
-    /// The position in `scores` of each unit; empty when unit i is group i.
-    group_of_unit: Vec<u32>,
-}
-
 /// What is resampled: the rows of one model, or the same rows under two.
 #[derive(Clone, Debug)]
-pub struct Sample {
-    units: Vec<Unit>,
-    views: Vec<View>,
+pub struct Sample(Drawn);
+
+/// What a replicate draws.
+#[derive(Clone, Debug)]
+enum Drawn {
+    Units(Units),
+    Bags(Bags),
 }
 
-/// At most so many groups are drawn one by one; more are joined with their neighbours.
+/// At most so many groups of one model's unweighted rows are drawn one by one; more are joined
+/// with their neighbours.
 const GROUPS_MAXIMUM: usize = 1 << 15;
+/// At most so many groups of equal rows are drawn one by one where weights, clusters or a second
+/// model keep rows apart; more rows are dealt to bags.
+const UNITS_MAXIMUM: usize = 1 << 17;
 
 impl Sample {
     /// Returns how many models rank the rows.
-    pub(super) const fn models(&self) -> usize {
-        self.views.len()
+    pub(super) fn models(&self) -> usize {
+        match &self.0 {
+            Drawn::Units(units) => units.views.len(),
+            Drawn::Bags(bags) => bags.models.len(),
+        }
+    }
+
+    /// Tells whether rows were dealt to bags, which are drawn in their place.
+    #[must_use]
+    pub const fn is_in_bags(&self) -> bool {
+        matches!(self.0, Drawn::Bags(_))
     }
 
     /// Takes unweighted rows. Of more than 32,768 distinct scores, neighbours are drawn
@@ -114,10 +86,10 @@ impl Sample {
             weight: entry.weight(),
             cluster: None,
         });
-        Self {
+        Self(Drawn::Units(Units {
             units: units.collect(),
             views: vec![view],
-        }
+        }))
     }
 
     /// Joins neighbours where there are more groups than are drawn one by one. A joined group
@@ -153,123 +125,63 @@ impl Sample {
             scores,
             group_of_unit: Vec::new(),
         };
-        Self {
+        Self(Drawn::Units(Units {
             units,
             views: vec![view],
-        }
+        }))
     }
 
-    /// Takes rows with weights or clusters, in any order.
-    ///
-    /// # Panics
-    /// When a score is NaN: those are refused by name where rows are gathered.
+    /// Takes rows with weights or clusters, under one model or two. More than 131,072 distinct
+    /// ones are dealt to bags; the values of replicates are then shifted to the exact point
+    /// estimate.
     #[must_use]
-    pub fn of_rows(mut rows: Vec<Row>) -> Self {
-        assert!(
-            rows.iter().all(|row| !row.score.is_nan()),
-            "scores are ordered"
-        );
-        rows.iter_mut().for_each(|row| row.score += 0.0);
-        rows.sort_unstable_by(|left, right| {
-            (left.score.total_cmp(&right.score))
-                .then(left.weight.total_cmp(&right.weight))
-                .then(left.cluster.cmp(&right.cluster))
-        });
-        let mut view = View {
-            scores: Vec::new(),
-            group_of_unit: Vec::new(),
-        };
+    pub fn of_rows<const MODELS: usize>(rows: &OrderedRows<MODELS>) -> Self {
         let mut units: Vec<Unit> = Vec::new();
-        for row in rows {
-            let tied = view.scores.last() == Some(&row.score);
-            if !tied {
-                view.scores.push(row.score);
-            }
-            let alike =
-                |unit: &Unit| tied && unit.weight == row.weight && unit.cluster == row.cluster;
-            if units.last().is_none_or(|unit| !alike(unit)) {
-                view.group_of_unit.push(view.scores.len() as u32 - 1);
+        let mut scores: [Vec<f64>; MODELS] = std::array::from_fn(|_| Vec::new());
+        let mut last = None;
+        for row in rows.iter() {
+            let content = (row.scores, row.weight, row.cluster);
+            if last != Some(content) {
+                if units.len() == UNITS_MAXIMUM {
+                    return Self(Drawn::Bags(Bags::deal(rows)));
+                }
+                last = Some(content);
                 units.push(Unit {
                     positives: 0,
                     negatives: 0,
                     weight: row.weight,
                     cluster: row.cluster,
                 });
+                for (scores, score) in scores.iter_mut().zip(row.scores) {
+                    scores.push(score);
+                }
             }
             if let Some(unit) = units.last_mut() {
                 unit.positives += u64::from(row.positive);
                 unit.negatives += u64::from(!row.positive);
             }
         }
-        Self {
+        Self(Drawn::Units(Units {
             units,
-            views: vec![view],
-        }
+            views: scores.iter().map(|scores| View::new(scores)).collect(),
+        }))
     }
 
-    /// Takes the same rows under two models.
+    /// Takes the same rows under two models, as [`Self::of_rows`] does.
     #[must_use]
     pub fn of_pairs(scores: &PairedScores) -> Self {
-        let mut units = Vec::new();
-        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let mut rows = RowAccumulator::<2>::default();
         scores.for_each_group(|group| {
-            units.push(Unit {
-                positives: group.positives,
-                negatives: group.negatives,
+            let row = |positive| Row {
+                scores: [group.first, group.second],
+                positive,
                 weight: 1.0,
                 cluster: None,
-            });
-            first.push(group.first);
-            second.push(group.second);
+            };
+            rows.extend((0..group.negatives).map(|_| row(false)));
+            rows.extend((0..group.positives).map(|_| row(true)));
         });
-        Self {
-            units,
-            views: vec![View::new(&first), View::new(&second)],
-        }
-    }
-
-    /// Takes the same rows under two models, with weights or clusters, in any order.
-    ///
-    /// # Panics
-    /// When a score is NaN: those are refused by name where rows are gathered.
-    #[must_use]
-    pub fn of_paired_rows(mut rows: Vec<PairedRow>) -> Self {
-        for row in &mut rows {
-            assert!(
-                !row.first.is_nan() && !row.second.is_nan(),
-                "scores are ordered"
-            );
-            // Both zeros become one.
-            row.first += 0.0;
-            row.second += 0.0;
-        }
-        rows.sort_unstable_by(|left, right| {
-            (left.first.total_cmp(&right.first))
-                .then(left.second.total_cmp(&right.second))
-                .then(left.weight.total_cmp(&right.weight))
-                .then(left.cluster.cmp(&right.cluster))
-        });
-        let mut units = Vec::new();
-        let (mut first, mut second) = (Vec::new(), Vec::new());
-        let alike = |left: &PairedRow, right: &PairedRow| {
-            (left.first, left.second, left.weight, left.cluster)
-                == (right.first, right.second, right.weight, right.cluster)
-        };
-        for group in rows.chunk_by(alike) {
-            let positives = group.iter().filter(|row| row.positive).count() as u64;
-            units.push(Unit {
-                positives,
-                negatives: group.len() as u64 - positives,
-                weight: group[0].weight,
-                cluster: group[0].cluster,
-            });
-            first.push(group[0].first);
-            second.push(group[0].second);
-        }
-        Self {
-            units,
-            views: vec![View::new(&first), View::new(&second)],
-        }
+        Self::of_rows(&rows.finish())
     }
 
     /// Returns the same sample with all rows joined that no threshold tells apart, when every
@@ -277,170 +189,27 @@ impl Sample {
     /// drawn counts. Nothing where that is not so, or where weights or clusters keep rows
     /// apart.
     pub(super) fn between_thresholds(&self, questions: &[Question]) -> Option<Self> {
-        let plain = |unit: &Unit| unit.weight == 1.0 && unit.cluster.is_none();
-        let thresholds: Option<Vec<f64>> = questions
-            .iter()
-            .map(|question| question.metric.threshold())
-            .collect();
-        let thresholds = thresholds.filter(|_| self.units.iter().all(plain))?;
-        let outputs = questions.first()?.outputs;
-        if questions.iter().any(|question| question.outputs != outputs) {
-            return None;
+        match &self.0 {
+            Drawn::Units(units) => units
+                .between_thresholds(questions)
+                .map(|units| Self(Drawn::Units(units))),
+            Drawn::Bags(_) => None,
         }
-        let cells: Vec<Vec<usize>> = self
-            .views
-            .iter()
-            .zip(outputs)
-            .map(|(view, output)| {
-                let reached = |score: &f64| {
-                    let probability = output.probability(*score);
-                    thresholds.iter().filter(|&&at| probability >= at).count()
-                };
-                view.scores.iter().map(reached).collect()
-            })
-            .collect();
-        let mut joined: BTreeMap<Vec<usize>, (Unit, Vec<f64>)> = BTreeMap::new();
-        for (index, unit) in self.units.iter().enumerate() {
-            let groups = self.views.iter().map(|view| view.group(index));
-            let groups: Vec<usize> = groups.collect();
-            let cell = groups
-                .iter()
-                .zip(&cells)
-                .map(|(&group, cells)| cells[group]);
-            let (sum, _) = joined.entry(cell.collect()).or_insert_with(|| {
-                let scores = self.views.iter().zip(&groups);
-                let scores = scores.map(|(view, &group)| view.scores[group]);
-                let empty = Unit {
-                    positives: 0,
-                    negatives: 0,
-                    ..*unit
-                };
-                (empty, scores.collect())
-            });
-            sum.positives += unit.positives;
-            sum.negatives += unit.negatives;
-        }
-        let (units, scores): (Vec<Unit>, Vec<Vec<f64>>) = joined.into_values().unzip();
-        let views = (0..self.views.len()).map(|model| {
-            let of_model: Vec<f64> = scores.iter().map(|scores| scores[model]).collect();
-            View::new(&of_model)
-        });
-        Some(Self {
-            views: views.collect(),
-            units,
-        })
     }
 
     /// Draws one data set and returns each model's masses.
     pub(super) fn draw(&self, resampling: &Resampling, replicate: u32) -> Vec<Masses<'_>> {
-        let mut stream = Stream::new(resampling.seed, replicate, PURPOSE_ROWS);
-        let drawn: Vec<(f64, f64)> = self
-            .units
-            .iter()
-            .map(|unit| {
-                let (positives, negatives) = match unit.cluster {
-                    None => (
-                        stream.poisson(unit.positives),
-                        stream.poisson(unit.negatives),
-                    ),
-                    Some(cluster) => {
-                        let times =
-                            poisson_one_of(resampling.seed, replicate, PURPOSE_CLUSTERS, cluster);
-                        (times * unit.positives, times * unit.negatives)
-                    }
-                };
-                (
-                    positives as f64 * unit.weight,
-                    negatives as f64 * unit.weight,
-                )
-            })
-            .collect();
-        let sum = |masses: &mut dyn Iterator<Item = (f64, f64)>| {
-            masses.fold((0.0, 0.0), |sum, mass| (sum.0 + mass.0, sum.1 + mass.1))
-        };
-        let clustered = self
-            .units
-            .first()
-            .is_some_and(|unit| unit.cluster.is_some());
-        let scale = if clustered {
-            (1.0, 1.0)
-        } else {
-            let observed = sum(&mut self.units.iter().map(|unit| {
-                (
-                    unit.positives as f64 * unit.weight,
-                    unit.negatives as f64 * unit.weight,
-                )
-            }));
-            let resampled = sum(&mut drawn.iter().copied());
-            (observed.0 / resampled.0, observed.1 / resampled.1)
-        };
-        self.views
-            .iter()
-            .map(|view| view.masses(&drawn, scale))
-            .collect()
-    }
-}
-
-/// Purposes keep the streams of different uses apart.
-const PURPOSE_ROWS: u32 = 1;
-const PURPOSE_CLUSTERS: u32 = 2;
-
-impl View {
-    /// Returns the group of a unit.
-    fn group(&self, unit: usize) -> usize {
-        self.group_of_unit
-            .get(unit)
-            .map_or(unit, |&group| group as usize)
-    }
-
-    /// Groups the units by their scores.
-    fn new(of_units: &[f64]) -> Self {
-        let mut order: Vec<u32> = (0..of_units.len() as u32).collect();
-        order.sort_unstable_by(|&left, &right| {
-            of_units[left as usize].total_cmp(&of_units[right as usize])
-        });
-        let mut scores = Vec::new();
-        let mut group_of_unit = vec![0; order.len()];
-        for &unit in &order {
-            let score = of_units[unit as usize];
-            if scores.last() != Some(&score) {
-                scores.push(score);
-            }
-            group_of_unit[unit as usize] = scores.len() as u32 - 1;
-        }
-        Self {
-            scores,
-            group_of_unit,
+        match &self.0 {
+            Drawn::Units(units) => units.draw(resampling, replicate),
+            Drawn::Bags(bags) => bags.draw(resampling, replicate),
         }
     }
 
-    fn masses(&self, drawn: &[(f64, f64)], scale: (f64, f64)) -> Masses<'_> {
-        let mut masses = if self.group_of_unit.is_empty() {
-            drawn.to_vec()
-        } else {
-            let mut masses = vec![(0.0, 0.0); self.scores.len()];
-            for (&group, unit) in self.group_of_unit.iter().zip(drawn) {
-                let mass: &mut (f64, f64) = &mut masses[group as usize];
-                mass.0 += unit.0;
-                mass.1 += unit.1;
-            }
-            masses
-        };
-        let (mut positive, mut negative) = (0.0, 0.0);
-        for mass in &mut masses {
-            // A class that was not drawn at all has no scale.
-            *mass = (
-                if mass.0 > 0.0 { mass.0 * scale.0 } else { 0.0 },
-                if mass.1 > 0.0 { mass.1 * scale.1 } else { 0.0 },
-            );
-            positive += mass.0;
-            negative += mass.1;
-        }
-        Masses {
-            scores: &self.scores,
-            masses,
-            positive,
-            negative,
+    /// Returns the masses of the observed data as each model ranks them.
+    pub(super) fn observed(&self) -> Vec<Masses<'_>> {
+        match &self.0 {
+            Drawn::Units(units) => units.observed(),
+            Drawn::Bags(bags) => bags.observed(),
         }
     }
 }
@@ -451,6 +220,32 @@ pub(super) struct Masses<'a> {
     masses: Vec<(f64, f64)>,
     positive: f64,
     negative: f64,
+}
+
+impl<'a> Masses<'a> {
+    /// Scales each class.
+    pub(super) fn scaled(
+        scores: &'a [f64],
+        mut masses: Vec<(f64, f64)>,
+        scale: (f64, f64),
+    ) -> Self {
+        let (mut positive, mut negative) = (0.0, 0.0);
+        for mass in &mut masses {
+            // A class that was not drawn at all has no scale.
+            *mass = (
+                if mass.0 > 0.0 { mass.0 * scale.0 } else { 0.0 },
+                if mass.1 > 0.0 { mass.1 * scale.1 } else { 0.0 },
+            );
+            positive += mass.0;
+            negative += mass.1;
+        }
+        Self {
+            scores,
+            masses,
+            positive,
+            negative,
+        }
+    }
 }
 
 impl Groups for Masses<'_> {
@@ -476,23 +271,4 @@ impl Groups for Masses<'_> {
             }
         }
     }
-}
-
-/// Returns the masses of the observed data as each model ranks them.
-pub(super) fn observed(sample: &Sample) -> Vec<Masses<'_>> {
-    let masses: Vec<(f64, f64)> = sample
-        .units
-        .iter()
-        .map(|unit| {
-            (
-                unit.positives as f64 * unit.weight,
-                unit.negatives as f64 * unit.weight,
-            )
-        })
-        .collect();
-    sample
-        .views
-        .iter()
-        .map(|view| view.masses(&masses, (1.0, 1.0)))
-        .collect()
 }
