@@ -63,26 +63,37 @@ impl ScoreColumn {
         }
     }
 
-    /// Returns the places of `rows` in ascending order of their outputs; those of tied ones in any.
-    fn ascending(&self, rows: impl ExactSizeIterator<Item = u32>) -> Vec<u32> {
+    /// Returns the rows in ascending order of their outputs; tied ones in any.
+    fn ascending(&self) -> Vec<u32> {
         match self {
             Self::Single(column) => {
-                let key = |row: u32| u64::from(key_of_single(column[row as usize]));
-                let packed = |(place, row)| key(row) << 32 | place as u64;
-                let mut keys: Vec<u64> = rows.enumerate().map(packed).collect();
+                let packed = |(row, &score)| u64::from(key_of_single(score)) << 32 | row as u64;
+                let mut keys: Vec<u64> = column.iter().enumerate().map(packed).collect();
                 keys.sort_unstable();
                 keys.into_iter().map(|key| key as u32).collect()
             }
             Self::Double(column) => {
-                let rows: Vec<u32> = rows.collect();
-                let mut places: Vec<u32> = (0..rows.len() as u32).collect();
-                places.sort_unstable_by_key(|&place| {
-                    key_double(column[rows[place as usize] as usize])
-                });
-                places
+                let mut rows: Vec<u32> = (0..column.len() as u32).collect();
+                rows.sort_unstable_by_key(|&row| key_double(column[row as usize]));
+                rows
             }
         }
     }
+
+    fn in_order(self, order: &[u32]) -> Self {
+        match self {
+            Self::Single(column) => Self::Single(in_order(column, order)),
+            Self::Double(column) => Self::Double(in_order(column, order)),
+        }
+    }
+}
+
+/// Moves a column into an order; an empty one stays empty.
+fn in_order<T: Copy>(column: Vec<T>, order: &[u32]) -> Vec<T> {
+    if column.is_empty() {
+        return column;
+    }
+    order.iter().map(|&row| column[row as usize]).collect()
 }
 
 impl<const MODELS: usize> Default for RowAccumulator<MODELS> {
@@ -136,15 +147,20 @@ impl<const MODELS: usize> RowAccumulator<MODELS> {
             clustered == 0 || clustered == self.positives.len(),
             "all rows have a cluster, or none"
         );
-        let mut order = self.scores[0].ascending(0..self.positives.len() as u32);
+        let mut order = self.scores[0].ascending();
         let first = |row: &u32| self.scores[0].get(*row as usize);
         for tied in order.chunk_by_mut(|left, right| first(left) == first(right)) {
             tied.sort_unstable_by(|&left, &right| self.compare(left as usize, right as usize));
         }
-        let Ok(scan) = stream::scan(entries(&self, &order).map(Ok::<_, Infallible>));
+        let rows = Self {
+            scores: self.scores.map(|column| column.in_order(&order)),
+            positives: in_order(self.positives, &order),
+            weights: in_order(self.weights, &order),
+            clusters: in_order(self.clusters, &order),
+        };
+        let Ok(scan) = stream::scan(entries(&rows).map(Ok::<_, Infallible>));
         OrderedRows {
-            rows: self,
-            order,
+            rows,
             totals: scan.totals,
         }
     }
@@ -177,7 +193,6 @@ impl<const MODELS: usize> RowAccumulator<MODELS> {
 #[derive(Clone, Debug)]
 pub struct OrderedRows<const MODELS: usize = 1> {
     rows: RowAccumulator<MODELS>,
-    order: Vec<u32>,
     totals: Totals,
 }
 
@@ -191,13 +206,13 @@ impl<const MODELS: usize> OrderedRows<MODELS> {
     /// Returns how many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.rows.positives.len()
     }
 
     /// Tells whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.rows.positives.is_empty()
     }
 
     /// Tells whether every output is exact in single precision.
@@ -214,7 +229,7 @@ impl<const MODELS: usize> OrderedRows<MODELS> {
 
     /// Iterates over the rows in order.
     pub fn iter(&self) -> impl Iterator<Item = Row<MODELS>> + '_ {
-        self.order.iter().map(|&row| self.rows.get(row as usize))
+        (0..self.len()).map(|place| self.rows.get(place))
     }
 
     /// Returns the places of the rows in ascending order of a model's output.
@@ -222,26 +237,25 @@ impl<const MODELS: usize> OrderedRows<MODELS> {
         if model == 0 {
             return (0..self.len() as u32).collect();
         }
-        self.rows.scores[model].ascending(self.order.iter().copied())
+        self.rows.scores[model].ascending()
     }
 
     /// Returns the row at a place of the order.
     pub(super) fn at(&self, place: usize) -> Row<MODELS> {
-        self.rows.get(self.order[place] as usize)
+        self.rows.get(place)
     }
 
     /// Iterates over the rows by the first model's output and by weight, as entries of a run;
     /// clusters are left aside.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        entries(&self.rows, &self.order)
+        entries(&self.rows)
     }
 }
 
-fn entries<'a, const MODELS: usize>(
-    rows: &'a RowAccumulator<MODELS>,
-    order: &'a [u32],
-) -> impl Iterator<Item = Entry> + 'a {
-    let mut rows = order.iter().map(|&row| rows.get(row as usize)).peekable();
+fn entries<const MODELS: usize>(rows: &RowAccumulator<MODELS>) -> impl Iterator<Item = Entry> + '_ {
+    let mut rows = (0..rows.positives.len())
+        .map(|row| rows.get(row))
+        .peekable();
     std::iter::from_fn(move || {
         let first = rows.next()?;
         let count = |row: &Row<MODELS>| (u64::from(row.positive), u64::from(!row.positive));
