@@ -95,9 +95,15 @@ impl FileError {
             Self::Syntax { .. } => return None,
             Self::Variable { source, .. } => source.hint(),
             Self::Content {
-                kind, suggestion, ..
+                kind,
+                suggestion,
+                message,
+                ..
             } => match suggestion {
                 Some(word) => format!("did you mean `{word}`?"),
+                None if message.starts_with("invalid ") => {
+                    format!("what each key takes is said by `{}`", kind.schema_command)
+                }
                 None => format!("all keys are listed by `{}`", kind.schema_command),
             },
         })
@@ -140,7 +146,7 @@ impl Kind {
     ) -> Result<T, FileError> {
         let mut value: Value = serde_saphyr::from_str(text).map_err(|error| FileError::Syntax {
             file: file.to_owned(),
-            message: error.to_string(),
+            message: in_our_words(&error.to_string()),
         })?;
         if !value.is_object() {
             return Err(FileError::Content {
@@ -174,6 +180,12 @@ impl Kind {
             message,
         }
     }
+}
+
+/// Leaves out of the scanner's text what speaks to its programmers.
+fn in_our_words(message: &str) -> String {
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    message.replace(", set DuplicateKeyPolicy in Options if acceptable", "")
 }
 
 /// Finds the word that was meant in serde's own text: the first in backticks is the unknown

@@ -225,6 +225,7 @@ fn brief(findings: &Findings, frame: &Frame<'_>, exit: ExitCode) -> Brief {
         reasons,
         hints,
         checks: findings.checks.clone(),
+        checks_left_out: 0,
         model: ModelSummary {
             uri: configured("model"),
             sha256: findings.model.as_ref().map(|model| model.sha256.clone()),

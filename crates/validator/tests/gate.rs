@@ -7,6 +7,8 @@ mod command;
 mod common;
 #[path = "gate/gate_file.rs"]
 mod gate_file;
+#[path = "gate/reports.rs"]
+mod reports;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -153,6 +153,7 @@ pub fn summarise(
             .and_then(|estimate| estimate.upper_ns)
             .map(milliseconds),
         overhead_ns: Some(samples.overhead_ns),
+        throughput_rows_per_s: samples.rows_per_s(),
         backlog_calls: (plan.arrivals != Arrivals::Closed).then_some(samples.backlog as u64),
         overloaded: is_overloaded(samples.backlog, sorted.len()),
         histogram_us: histogram(&sorted),
@@ -247,6 +248,7 @@ mod tests {
             7,
             QuantileQuestion::P99,
         );
+        assert_eq!(found.section.throughput_rows_per_s, Some(2000.0));
         let p99 = found.asked.expect("2,000 samples");
         assert_eq!(p99.value, 1980.0 * 1.000_003);
         assert_eq!(p99.upper, Some(1988.0 * 1.000_003));
@@ -349,6 +351,7 @@ mod tests {
             QuantileQuestion::P99,
         );
         assert!(found.asked.is_none());
+        assert!(found.section.throughput_rows_per_s.is_none());
         assert!(found.section.histogram_us.is_empty());
     }
 }

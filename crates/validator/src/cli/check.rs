@@ -10,7 +10,7 @@ use super::start::printer;
 use crate::error::GateError;
 use crate::gate::{self, GateFile};
 use crate::judge::{Expected, plan};
-use crate::output::{Printer, Talk, render_error, render_plan, render_settings};
+use crate::output::{Printer, Talk, render_error, render_plan, render_plan_json, render_settings};
 use crate::settings::{Given, LATER, Request, Settings, SettingsError};
 
 /// Checks a gate file and prints what it asks for.
@@ -36,7 +36,11 @@ pub(super) fn print_plan(asked: &Asked, file: Option<&Path>, expected: Expected)
     match resolve(asked, file) {
         Ok(settings) => {
             let needs = plan(&settings, expected);
-            let exit = print(&printer, &render_plan(&needs));
+            let text = match asked.arguments.output {
+                OutputForm::Text => render_plan(&needs),
+                OutputForm::Json => render_plan_json(&needs),
+            };
+            let exit = print(&printer, &text);
             if needs.iter().all(|need| need.amount.is_ok()) {
                 return exit;
             }

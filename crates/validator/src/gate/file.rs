@@ -441,6 +441,9 @@ pub struct LatencyPart {
     /// The largest admissible value, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ms: Option<Number>,
+    /// The least admissible throughput, rows in a second; not judged where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_rows_per_s: Option<Number>,
     /// The confidence of the bounds; 0.95 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Number>,

@@ -114,9 +114,17 @@ fn wrong_values_are_refused_under_their_path() {
         ("checks: {metric: auc}", "`checks`", "a sequence"),
         ("model: {path: 5}", "`model.path`", "a string"),
     ] {
-        let (text, _) = refusal(part);
+        let (text, hint) = refusal(part);
         assert!(text.contains(key) && text.contains(expected), "{text}");
+        assert_eq!(
+            hint.as_deref(),
+            Some("what each key takes is said by `validator schema`")
+        );
     }
+    let twice = parsed("apiVersion: validator/v1\nkind: ModelGate\nkind: ModelGate");
+    let twice = twice.expect_err("which one?").to_string();
+    assert!(twice.contains("duplicate mapping key: kind"), "{twice}");
+    assert!(!twice.contains("Policy"), "{twice}");
 }
 
 #[test]

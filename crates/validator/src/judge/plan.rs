@@ -8,7 +8,7 @@ use verdict::plan::{
     rows_for_area, rows_for_difference, rows_for_proportion,
 };
 
-use crate::settings::{Bar, LatencyCheck, MetricCheck, Settings, Subject};
+use crate::settings::{Bar, ClassCheck, ClassMetric, LatencyCheck, MetricCheck, Settings, Subject};
 
 /// What is expected of model and data.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +45,8 @@ impl Default for Expected {
 pub struct Need {
     /// The check's name.
     pub check: String,
+    /// Whether each slice needs that much.
+    pub in_each_slice: bool,
     /// What was supposed.
     pub supposing: String,
     /// How much it needs.
@@ -78,11 +80,15 @@ pub fn plan(settings: &Settings, expected: Expected) -> Vec<Need> {
         .checks
         .iter()
         .map(|check| of_check(check, expected));
+    let classes = settings.classes.iter();
+    let of_classes = classes
+        .flat_map(|classes| &classes.checks)
+        .map(|check| of_class_check(check, expected));
     let of_latency = settings
         .latency
         .iter()
         .map(|check| of_calls(check, expected));
-    of_scores.chain(of_latency).collect()
+    of_scores.chain(of_classes).chain(of_latency).collect()
 }
 
 fn of_check(check: &MetricCheck, expected: Expected) -> Need {
@@ -150,6 +156,37 @@ fn of_check(check: &MetricCheck, expected: Expected) -> Need {
     };
     Need {
         check: check.name.clone(),
+        in_each_slice: check.slice.is_some(),
+        supposing,
+        amount,
+    }
+}
+
+fn of_class_check(check: &ClassCheck, expected: Expected) -> Need {
+    let assurance = Assurance {
+        confidence: check.confidence,
+        power: expected.power,
+    };
+    let (limit, better) = match check.bar {
+        Bar::Min(limit) => (limit, limit + expected.surplus),
+        Bar::Max(limit) => (limit, limit - expected.surplus),
+    };
+    let by_point = DecidingNumber::from(check.decide_on) == DecidingNumber::Point;
+    let (supposing, amount) = match check.metric {
+        _ if by_point => ("the point estimate decides".to_owned(), Ok(Amount::Any)),
+        ClassMetric::Accuracy => (
+            format!("accuracy is {}", rounded(better)),
+            rows_for_proportion(limit, better.clamp(1e-9, 1.0 - 1e-9), assurance)
+                .map(Amount::Counted),
+        ),
+        _ => (
+            "its variance depends on the classes".to_owned(),
+            Ok(Amount::Unknown),
+        ),
+    };
+    Need {
+        check: check.name.clone(),
+        in_each_slice: false,
         supposing,
         amount,
     }
@@ -163,6 +200,7 @@ fn of_calls(check: &LatencyCheck, expected: Expected) -> Need {
     let found = calls_for_quantile(question, expected.exceeding, expected.power);
     Need {
         check: check.name.clone(),
+        in_each_slice: false,
         supposing: format!(
             "{}% of calls exceed {} ms",
             rounded(expected.exceeding * 100.0),

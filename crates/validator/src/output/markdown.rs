@@ -6,7 +6,7 @@ use verdict::report::{Outcome, Report};
 
 use super::escape::markdown;
 use super::numbers::{count, milliseconds};
-use super::text::cells;
+use super::text::{Columns, how};
 
 /// At most this many checks and warnings are listed.
 const LINES_MAX: usize = 50;
@@ -39,24 +39,29 @@ fn checks(text: &mut String, report: &Report) -> std::fmt::Result {
     if checks.is_empty() {
         return Ok(());
     }
+    let columns = Columns::of(report);
+    let head = columns.head();
     writeln!(
         text,
-        "| check | value | bounds | limit | |\n|---|---|---|---|---|"
+        "| {} | |\n|{}",
+        head.join(" | "),
+        "---|".repeat(head.len() + 1)
     )?;
     // What did not pass comes first, should there be more than are listed.
     let passed = |outcome| outcome == Outcome::Pass;
     let first = checks.iter().filter(|check| !passed(check.outcome));
     let then = checks.iter().filter(|check| passed(check.outcome));
     for check in first.chain(then).take(LINES_MAX) {
-        let [name, value, bounds, limit] = cells(check).map(|cell| markdown(&cell));
+        let cells: Vec<String> = columns
+            .cells(check)
+            .iter()
+            .map(|cell| markdown(cell))
+            .collect();
         let outcome = match check.outcome {
             Outcome::Pass => "pass",
             other => &format!("**{}**", other.name()),
         };
-        writeln!(
-            text,
-            "| {name} | {value} | {bounds} | {limit} | {outcome} |"
-        )?;
+        writeln!(text, "| {} | {outcome} |", cells.join(" | "))?;
     }
     if checks.len() > LINES_MAX {
         writeln!(
@@ -74,6 +79,10 @@ fn subjects(text: &mut String, report: &Report) -> std::fmt::Result {
         let digest = brief.model.sha256.as_deref().unwrap_or("unknown");
         writeln!(text, "- model {} (sha256 `{digest}`)", markdown(uri))?;
     }
+    if let Some(champion) = &report.champion {
+        let (uri, digest) = (markdown(&champion.uri), &champion.sha256);
+        writeln!(text, "- champion {uri} (sha256 `{digest}`)")?;
+    }
     if let Some(uri) = &brief.dataset.uri {
         write!(text, "- dataset {}", markdown(uri))?;
         if let Some(rows) = brief.dataset.rows {
@@ -84,7 +93,7 @@ fn subjects(text: &mut String, report: &Report) -> std::fmt::Result {
         }
         writeln!(text)?;
     }
-    if let Some(latency) = &report.latency {
+    for latency in report.latency.iter().chain(&report.latency_further) {
         let quantiles: Vec<String> = latency
             .quantiles
             .iter()
@@ -95,9 +104,10 @@ fn subjects(text: &mut String, report: &Report) -> std::fmt::Result {
             .collect();
         writeln!(
             text,
-            "- latency {} ({} calls)",
+            "- latency {} ({} calls, {})",
             quantiles.join(", "),
-            count(latency.samples)
+            count(latency.samples),
+            how(latency)
         )?;
     }
     if report.warnings.is_empty() {

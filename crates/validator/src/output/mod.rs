@@ -25,7 +25,7 @@ pub use hgrm::render_hgrm;
 pub use html::render_html;
 pub use junit::render_junit;
 pub use markdown::render_markdown;
-pub use plan::render_plan;
+pub use plan::{render_plan, render_plan_json};
 pub use printer::{Printer, Talk};
 pub use prometheus::render_prometheus;
 pub use settings::render_settings;

@@ -55,6 +55,64 @@ pub(super) fn limit_ms(value: f64) -> String {
     format!("{value} ms")
 }
 
+/// What the numbers of a check are, by the check's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Shares, areas, losses and their changes.
+    Plain,
+    Milliseconds,
+    Mebibytes,
+    RowsPerSecond,
+}
+
+impl Unit {
+    pub(super) fn of(metric: &str) -> Self {
+        if metric.starts_with("latency_ms_") || metric == "cold_start_ms" {
+            Self::Milliseconds
+        } else if metric == "model_memory_mib" {
+            Self::Mebibytes
+        } else if metric.starts_with("throughput_rows_per_s") {
+            Self::RowsPerSecond
+        } else {
+            Self::Plain
+        }
+    }
+
+    /// Writes a value with as many decimals as it takes to tell it from `other`.
+    pub(super) fn value(self, value: f64, other: f64) -> String {
+        match self {
+            Self::Plain => share(value, other),
+            Self::Milliseconds => milliseconds_beside(value, other),
+            Self::Mebibytes => format!("{} MiB", told_apart(value, other)),
+            Self::RowsPerSecond if (value - other).abs() >= 1.0 => rows_per_s(value),
+            Self::RowsPerSecond => format!("{} rows/s", told_apart(value, other)),
+        }
+    }
+
+    /// Writes a limit as it was given; one without a unit with the decimals of `value`.
+    pub(super) fn limit(self, limit: f64, value: f64) -> String {
+        match self {
+            Self::Plain => share(limit, value),
+            Self::Milliseconds => limit_ms(limit),
+            Self::Mebibytes => format!("{limit} MiB"),
+            Self::RowsPerSecond => format!("{limit} rows/s"),
+        }
+    }
+}
+
+/// Writes a number without decimals, or with as many as it takes to tell it from `other`.
+fn told_apart(value: f64, other: f64) -> String {
+    let of = |value: f64, decimals: usize| format!("{value:.decimals$}");
+    let decimals =
+        (0..=17).find(|&places| value == other || of(value, places) != of(other, places));
+    of(value, decimals.unwrap_or(0))
+}
+
+/// Writes a throughput in whole rows.
+pub(super) fn rows_per_s(value: f64) -> String {
+    format!("{} rows/s", count(value.round() as u64))
+}
+
 /// Writes a size in binary units.
 pub(super) fn bytes(value: u64) -> String {
     let mut scaled = value as f64;
@@ -92,6 +150,37 @@ mod tests {
         assert_eq!(limit_ms(200.0), "200 ms");
         assert_eq!(bytes(12_635), "12.3 KiB");
         assert_eq!(bytes(12), "12 B");
+    }
+
+    #[test]
+    fn each_check_has_its_unit() {
+        let of = |metric: &str, value, limit| {
+            let unit = Unit::of(metric);
+            (unit.value(value, limit), unit.limit(limit, value))
+        };
+        let texts = |value: &str, limit: &str| (value.to_owned(), limit.to_owned());
+        assert_eq!(of("auc", 0.93, 0.9), texts("0.9300", "0.9000"));
+        assert_eq!(
+            of("cold_start_ms", 268.2, 5000.0),
+            texts("268 ms", "5000 ms")
+        );
+        assert_eq!(
+            of("model_memory_mib", 139.9, 2048.0),
+            texts("140 MiB", "2048 MiB")
+        );
+        assert_eq!(
+            of("model_memory_mib", 64.3, 64.0),
+            texts("64.3 MiB", "64 MiB")
+        );
+        let name = "throughput_rows_per_s_batch_16";
+        assert_eq!(
+            of(name, 41_234.6, 5000.0),
+            texts("41,235 rows/s", "5000 rows/s")
+        );
+        assert_eq!(
+            of(name, 4_999.96, 5000.0),
+            texts("4999.96 rows/s", "5000 rows/s")
+        );
     }
 
     #[test]

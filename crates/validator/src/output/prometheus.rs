@@ -89,6 +89,25 @@ pub fn render_prometheus(report: &Report) -> String {
             })
             .collect(),
     );
+    let first = report.latency.as_ref();
+    let measured = |value: Option<f64>| value.map_or_else(Vec::new, &plain);
+    gauge(
+        "validator_throughput_rows_per_second",
+        "Rows that timed calls answered in a second.",
+        measured(first.and_then(|latency| latency.throughput_rows_per_s)),
+    );
+    let start = first.and_then(|latency| latency.model_load_ms.zip(latency.first_call_ms));
+    gauge(
+        "validator_cold_start_seconds",
+        "Loading the model and its first call.",
+        measured(start.map(|(load, call)| (load + call) / 1e3)),
+    );
+    let memory = report.environment.scorer_resident_bytes_max;
+    gauge(
+        "validator_model_memory_bytes",
+        "Most resident memory of the model's process.",
+        measured(memory.map(|most| most as f64)),
+    );
     let classes = [
         ("positive", brief.dataset.positives),
         ("negative", brief.dataset.negatives),

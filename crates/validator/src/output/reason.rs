@@ -3,8 +3,7 @@
 use verdict::latency::{QuantileQuestion, samples_minimum};
 use verdict::report::{Check, Outcome};
 
-use super::numbers::{count, limit_ms, milliseconds_beside, share};
-use super::text::is_milliseconds;
+use super::numbers::{Unit, count, limit_ms, milliseconds_beside};
 
 /// Returns the sentences that settle the outcome: those of the failed checks when one failed, else of
 /// those that could not be judged, else of all.
@@ -61,22 +60,20 @@ fn metric(check: &Check) -> String {
         Outcome::Fail => "is above",
         _ => "cannot be judged against",
     };
-    let (value_text, limit_text) = if is_milliseconds(&check.metric) {
-        (milliseconds_beside(value, limit), limit_ms(limit))
-    } else {
-        (share(value, limit), share(limit, value))
-    };
+    let unit = Unit::of(&check.metric);
+    let (value_text, limit_text) = (unit.value(value, limit), unit.limit(limit, value));
     let bounds = match check.lower_bound.zip(check.upper_bound) {
         Some((lower, upper)) => format!(
             ", {} bounds {} and {}",
             percent(check.confidence),
-            share(lower, limit),
-            share(upper, limit)
+            unit.value(lower, limit),
+            unit.value(upper, limit)
         ),
         None => String::new(),
     };
     let sample = match check.samples {
         1 => String::new(),
+        calls if unit == Unit::RowsPerSecond => format!(" (n={})", count(calls)),
         rows => format!(" ({} rows{bounds})", count(rows)),
     };
     format!("{name} {value_text} {relation} the {kind} {limit_text}{sample}")

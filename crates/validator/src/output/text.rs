@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use verdict::report::{Brief, Check, DatasetSection, LatencySection, Outcome, Report};
+use verdict::report::{
+    Brief, Check, DatasetSection, LatencySection, ModelSection, Outcome, Report,
+};
 
-use super::numbers::{bytes, count, limit_ms, milliseconds, milliseconds_beside, share};
+use super::numbers::{Unit, bytes, count, milliseconds, rows_per_s};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -33,7 +35,7 @@ pub fn render_report(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = render_subjects(&mut text, report);
-    let _ = render_checks(&mut text, &report.brief);
+    let _ = render_checks(&mut text, report);
     if let Some(reused) = &report.brief.reused {
         let _ = writeln!(
             text,
@@ -42,30 +44,17 @@ pub fn render_report(report: &Report) -> String {
             reused.started_at
         );
     }
-    if let Some(latency) = &report.latency {
-        let _ = render_latency(&mut text, latency);
-    }
+    let _ = render_latency(&mut text, report);
     let _ = render_verdict(&mut text, &report.brief);
     text
 }
 
 fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(model) = &report.model {
-        let digest = model.sha256.get(..12).unwrap_or(&model.sha256);
-        writeln!(
-            text,
-            "{}    {}  {}",
-            paint(BOLD, "model"),
-            model.uri,
-            paint(
-                DIM,
-                &format!(
-                    "(sha256 {digest}…, {}, loaded in {})",
-                    bytes(model.bytes),
-                    milliseconds(model.load_ms)
-                )
-            )
-        )?;
+        render_model(text, "model   ", model)?;
+    }
+    if let Some(champion) = &report.champion {
+        render_model(text, "champion", champion)?;
     }
     if let Some(dataset) = &report.dataset {
         if let Some(classes) = &report.multiclass {
@@ -97,6 +86,17 @@ fn render_subjects(text: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     writeln!(text)
+}
+
+fn render_model(text: &mut String, title: &str, model: &ModelSection) -> std::fmt::Result {
+    let digest = model.sha256.get(..12).unwrap_or(&model.sha256);
+    let details = format!(
+        "(sha256 {digest}…, {}, loaded in {})",
+        bytes(model.bytes),
+        milliseconds(model.load_ms)
+    );
+    let (title, details) = (paint(BOLD, title), paint(DIM, &details));
+    writeln!(text, "{title} {}  {details}", model.uri)
 }
 
 fn render_dataset(
@@ -132,28 +132,21 @@ fn render_dataset(
     )
 }
 
+/// Stands where a check has no bounds.
+const NO_BOUNDS: &str = "none";
+
 /// One line of the table, its cells not yet padded.
 pub(super) fn cells(check: &Check) -> [String; 4] {
-    let is_latency = is_milliseconds(&check.metric);
+    let unit = Unit::of(&check.metric);
     let limit = check.minimum.or(check.maximum).unwrap_or(f64::NAN);
-    let near = |value| {
-        if is_latency {
-            milliseconds_beside(value, limit)
-        } else {
-            share(value, limit)
-        }
-    };
+    let near = |value| unit.value(value, limit);
     let bounds = match (check.lower_bound, check.upper_bound) {
         (Some(lower), Some(upper)) => format!("{} to {}", near(lower), near(upper)),
         (Some(lower), None) => format!("from {}", near(lower)),
         (None, Some(upper)) => format!("up to {}", near(upper)),
-        (None, None) => "none".to_owned(),
+        (None, None) => NO_BOUNDS.to_owned(),
     };
-    let limit_text = if is_latency {
-        limit_ms(limit)
-    } else {
-        share(limit, check.value.unwrap_or(f64::NAN))
-    };
+    let limit_text = unit.limit(limit, check.value.unwrap_or(f64::NAN));
     let relation = if check.minimum.is_some() {
         "at least"
     } else {
@@ -167,9 +160,64 @@ pub(super) fn cells(check: &Check) -> [String; 4] {
     ]
 }
 
-/// Tells whether a check's numbers are milliseconds.
-pub(super) fn is_milliseconds(metric: &str) -> bool {
-    metric.starts_with("latency_ms_") || metric == "cold_start_ms"
+/// What a table of a report's checks shows besides their cells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    /// The confidence of all bounds, where they have one in common.
+    confidence: Option<f64>,
+    /// Whether it matters which number was compared: by a gate file's word, it may be any.
+    with_deciding: bool,
+}
+
+impl Columns {
+    pub(super) fn of(report: &Report) -> Self {
+        let bounded = |check: &&Check| check.lower_bound.or(check.upper_bound).is_some();
+        let mut bounded = report.brief.checks.iter().filter(bounded);
+        let first = bounded.next().map_or(0.95, |check| check.confidence);
+        Self {
+            confidence: bounded
+                .all(|check| check.confidence == first)
+                .then_some(first),
+            with_deciding: report.configuration.contains_key("gate_file"),
+        }
+    }
+
+    /// Returns what stands above the cells.
+    pub(super) fn head(self) -> Vec<String> {
+        let bounds = match self.confidence {
+            Some(confidence) => format!("{} bounds", percent(confidence)),
+            None => "bounds".to_owned(),
+        };
+        let mut head: Vec<String> = ["check", "value", &bounds, "limit"]
+            .map(str::to_owned)
+            .into();
+        head.extend(self.with_deciding.then(|| "decided on".to_owned()));
+        head
+    }
+
+    /// Returns the cells of a check, not yet padded or escaped.
+    pub(super) fn cells(self, check: &Check) -> Vec<String> {
+        let [name, value, mut bounds, limit] = cells(check);
+        if self.confidence.is_none() && bounds != NO_BOUNDS {
+            bounds = format!("{bounds} ({})", percent(check.confidence));
+        }
+        let mut cells = vec![name, value, bounds, limit];
+        cells.extend(self.with_deciding.then(|| deciding(check)));
+        cells
+    }
+}
+
+/// Names the number that was compared with the limit.
+pub(super) fn deciding(check: &Check) -> String {
+    let words = check.decided_on.as_deref().unwrap_or_default();
+    match words {
+        "point" => "value".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+fn percent(confidence: f64) -> String {
+    format!("{}%", (confidence * 1000.0).round() / 10.0)
 }
 
 /// Returns what a check is called in tables, with its part of the data.
@@ -185,27 +233,31 @@ pub(super) fn title(check: &Check) -> String {
 pub(super) fn display_name(metric: &str) -> String {
     match metric {
         "auc" => "AUC".to_owned(),
-        other => other.strip_prefix("latency_ms_").map_or_else(
-            || other.to_owned(),
-            |rest| format!("latency {}", rest.replacen('_', " ", 1)),
-        ),
+        "cold_start_ms" => "cold start".to_owned(),
+        "model_memory_mib" => "model memory".to_owned(),
+        other => {
+            let latency = other.strip_prefix("latency_ms_");
+            let latency = latency.map(|rest| format!("latency {rest}"));
+            let throughput = other.strip_prefix("throughput_rows_per_s");
+            let throughput = throughput.map(|rest| format!("throughput{rest}"));
+            let named = latency.or(throughput);
+            named.map_or_else(|| other.to_owned(), |name| name.replacen('_', " ", 1))
+        }
     }
 }
 
 /// Lays cells out in columns, the head dimmed; lines end where their text ends.
-pub(super) fn table<const COLUMNS: usize>(
-    head: &[String; COLUMNS],
-    rows: &[[String; COLUMNS]],
-) -> String {
-    let widths: Vec<usize> = (0..COLUMNS)
+pub(super) fn table<R: AsRef<[String]>>(head: &R, rows: &[R]) -> String {
+    let widths: Vec<usize> = (0..head.as_ref().len())
         .map(|column| {
             let all = rows.iter().chain([head]);
-            let widths = all.map(|row| row[column].chars().count());
+            let widths = all.map(|row| row.as_ref()[column].chars().count());
             widths.max().unwrap_or_default()
         })
         .collect();
-    let line = |row: &[String; COLUMNS]| {
+    let line = |row: &R| {
         let padded: Vec<String> = row
+            .as_ref()
             .iter()
             .zip(&widths)
             .map(|(cell, &width)| format!("{cell:<width$}"))
@@ -221,20 +273,46 @@ pub(super) fn table<const COLUMNS: usize>(
     text
 }
 
-fn render_checks(text: &mut String, brief: &Brief) -> std::fmt::Result {
-    let head = ["check", "value", "95% bounds", "limit", ""].map(str::to_owned);
-    let rows: Vec<[String; 5]> = brief
-        .checks
-        .iter()
-        .map(|check| {
-            let [name, value, bounds, limit] = cells(check);
-            [name, value, bounds, limit, word(check.outcome)]
-        })
-        .collect();
+fn render_checks(text: &mut String, report: &Report) -> std::fmt::Result {
+    let columns = Columns::of(report);
+    let mut head = columns.head();
+    head.push(String::new());
+    let line = |check: &Check| {
+        let mut cells = columns.cells(check);
+        cells.push(word(check.outcome));
+        cells
+    };
+    let rows: Vec<Vec<String>> = report.brief.checks.iter().map(line).collect();
     writeln!(text, "{}", table(&head, &rows))
 }
 
-fn render_latency(text: &mut String, latency: &LatencySection) -> std::fmt::Result {
+/// One line for each measurement, and one for the start.
+fn render_latency(text: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(first) = &report.latency else {
+        return Ok(());
+    };
+    for latency in std::iter::once(first).chain(&report.latency_further) {
+        render_quantiles(text, latency)?;
+    }
+    let start = first.model_load_ms.zip(first.first_call_ms);
+    let start = start.map(|(load, call)| {
+        format!(
+            "{}: loading {}, first call {}",
+            milliseconds(load + call),
+            milliseconds(load),
+            milliseconds(call)
+        )
+    });
+    let memory = report.environment.scorer_resident_bytes_max;
+    let memory = memory.map(|most| format!("memory up to {}", bytes(most)));
+    let parts: Vec<String> = start.into_iter().chain(memory).collect();
+    if !parts.is_empty() {
+        writeln!(text, "{}    {}", paint(BOLD, "start"), parts.join("; "))?;
+    }
+    writeln!(text)
+}
+
+fn render_quantiles(text: &mut String, latency: &LatencySection) -> std::fmt::Result {
     let quantiles: Vec<String> = latency
         .quantiles
         .iter()
@@ -255,18 +333,30 @@ fn render_latency(text: &mut String, latency: &LatencySection) -> std::fmt::Resu
         paint(
             DIM,
             &format!(
-                "(n={}, warm-up {}, {} a call)",
+                "(n={}, warm-up {}, {})",
                 count(latency.samples),
                 count(latency.warm_up_calls),
-                if latency.batch_rows == 1 {
-                    "1 row".to_owned()
-                } else {
-                    format!("{} rows", count(latency.batch_rows))
-                }
+                how(latency)
             )
         )
-    )?;
-    writeln!(text)
+    )
+}
+
+/// Says how calls were issued, and at what rate they were answered.
+pub(super) fn how(latency: &LatencySection) -> String {
+    let rows = if latency.batch_rows == 1 {
+        "row"
+    } else {
+        "rows"
+    };
+    let mut text = format!("{} {rows} a call", count(latency.batch_rows));
+    if latency.scenario != "closed" {
+        text = format!("{text}, {} arrivals", latency.scenario);
+    }
+    match latency.throughput_rows_per_s {
+        Some(rate) => format!("{text}, {}", rows_per_s(rate)),
+        None => text,
+    }
 }
 
 fn render_verdict(text: &mut String, brief: &Brief) -> std::fmt::Result {

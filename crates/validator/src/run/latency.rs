@@ -18,7 +18,7 @@ use crate::gate::file::{DecideOnName, OnInconclusiveName};
 use crate::scorer::{
     Arrivals, LatencyPlan, LatencySamples, Scorer, ScorerProcess, ThrottleEvidence,
 };
-use crate::settings::{CONFIDENCE, LatencyCheck, Settings};
+use crate::settings::{CONFIDENCE, LatencyCheck, Settings, ThroughputLimit};
 
 /// Where the calls tell as much as this share of them, latency bounds are too narrow to go
 /// without a word.
@@ -105,7 +105,11 @@ pub(super) fn judge_all(settings: &Settings, sampled: Vec<Sampled>, findings: &m
         let summarise = |samples: &LatencySamples| {
             bench::summarise(samples, &plan, distinct_rows, question(&check))
         };
-        let found = summarise(&pooled(&of_shards));
+        let mut found = summarise(&pooled(&of_shards));
+        found.section.throughput_rows_per_s = of_shards
+            .iter()
+            .filter_map(LatencySamples::rows_per_s)
+            .min_by(f64::total_cmp);
         findings.environment.scorer_resident_bytes_max = found.scorer_resident_bytes_max;
         warn_of_timings(&check, &found, findings);
         let (mut judged, note) = judged(&check, &found);
@@ -127,6 +131,9 @@ pub(super) fn judge_all(settings: &Settings, sampled: Vec<Sampled>, findings: &m
         }
         findings.checks.push(judged);
         findings.warnings.extend(note);
+        let throughput = check.throughput.iter();
+        let throughput = throughput.map(|limit| judged_throughput(limit, &found));
+        findings.checks.extend(throughput);
         // The first is the one that reports have always shown.
         if findings.latency.is_none() {
             findings.latency = Some(found.section);
@@ -239,6 +246,8 @@ fn judged(check: &LatencyCheck, found: &Measurement) -> (Check, Option<String>) 
             ..judge(&check.name, estimate, limit, DecideOn::Point)
         },
     };
+    let decided_on = DecidingNumber::from(check.decide_on).name();
+    judged.decided_on = Some(decided_on.to_owned());
     if judged.outcome != Outcome::Inconclusive
         || check.on_inconclusive == OnInconclusiveName::Distinct
     {
@@ -254,6 +263,22 @@ fn judged(check: &LatencyCheck, found: &Measurement) -> (Check, Option<String>) 
     (judged, Some(note))
 }
 
+/// Decides on throughput, of which one number is measured.
+fn judged_throughput(limit: &ThroughputLimit, found: &Measurement) -> Check {
+    let estimate = Estimate {
+        value: found.section.throughput_rows_per_s.unwrap_or(f64::NAN),
+        lower: None,
+        upper: None,
+        confidence: CONFIDENCE,
+        samples: found.section.samples,
+    };
+    let least = Limit::AtLeast(limit.min_rows_per_s);
+    Check {
+        decided_on: Some(DecidingNumber::Point.name().to_owned()),
+        ..judge(&limit.name, estimate, least, DecideOn::Point)
+    }
+}
+
 /// Judges start and memory by what the first measurement found.
 fn resources(settings: &Settings, findings: &Findings) -> Vec<Check> {
     let of = |name: &str, maximum: Option<f64>, value: Option<f64>| {
@@ -264,7 +289,10 @@ fn resources(settings: &Settings, findings: &Findings) -> Vec<Check> {
             confidence: CONFIDENCE,
             samples: 1,
         };
-        maximum.map(|maximum| judge(name, estimate, Limit::AtMost(maximum), DecideOn::Point))
+        maximum.map(|maximum| Check {
+            decided_on: Some(DecidingNumber::Point.name().to_owned()),
+            ..judge(name, estimate, Limit::AtMost(maximum), DecideOn::Point)
+        })
     };
     let latency = findings.latency.as_ref();
     let load = latency.and_then(|latency| latency.model_load_ms);

@@ -329,6 +329,17 @@ pub struct LatencySamples {
     pub threads: usize,
 }
 
+impl LatencySamples {
+    /// Returns how many rows the timed calls answered in a second, in an open loop with the waiting
+    /// for calls to fall due; nothing where no call was timed.
+    #[must_use]
+    pub fn rows_per_s(&self) -> Option<f64> {
+        let seconds = self.elapsed.as_secs_f64();
+        let rows = self.nanoseconds.len() * self.batch;
+        (rows > 0 && seconds > 0.0).then(|| rows as f64 / seconds)
+    }
+}
+
 /// Change of the cgroup's processor statistics during a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThrottleEvidence {

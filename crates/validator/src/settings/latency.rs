@@ -35,6 +35,9 @@ pub struct LatencyCheck {
     pub quantile: f64,
     /// The largest admissible value.
     pub max_ms: f64,
+    /// The least admissible throughput, and the name of its check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throughput: Option<ThroughputLimit>,
     /// The confidence of each bound.
     pub confidence: f64,
     /// Which number is compared.
@@ -43,6 +46,15 @@ pub struct LatencyCheck {
     pub on_inconclusive: OnInconclusiveName,
     /// The longest time for the timed calls.
     pub time_budget: Duration,
+}
+
+/// A limit on how many rows are answered in a second.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ThroughputLimit {
+    /// The check's name in reports.
+    pub name: String,
+    /// The least admissible value.
+    pub min_rows_per_s: f64,
 }
 
 impl LatencyCheck {
@@ -113,7 +125,11 @@ pub(super) fn latency(
         meant = Some(given.source);
     }
     for (index, check) in checks.iter().enumerate() {
-        if checks[..index].iter().any(|other| other.name == check.name) {
+        let same = |other: &LatencyCheck| {
+            other.name == check.name
+                || (check.throughput.is_some() && other.throughput == check.throughput)
+        };
+        if checks[..index].iter().any(same) {
             return Err(SettingsError::Gate {
                 key: "latency".into(),
                 problem: format!("two entries measure the same: `{}`", check.name),
@@ -163,24 +179,36 @@ fn check(
         TIME_BUDGET_S_MAX,
     )?;
     let arrivals = arrivals(part)?;
-    let mut name = format!("latency_ms_p{percentile}");
-    match arrivals {
-        crate::scorer::Arrivals::Closed => {}
+    let mut how = match arrivals {
+        crate::scorer::Arrivals::Closed => String::new(),
         crate::scorer::Arrivals::Constant { calls_per_s } => {
-            name.push_str(&format!("_constant_{calls_per_s}_per_s"));
+            format!("_constant_{calls_per_s}_per_s")
         }
         crate::scorer::Arrivals::Poisson { calls_per_s, .. } => {
-            name.push_str(&format!("_poisson_{calls_per_s}_per_s"));
+            format!("_poisson_{calls_per_s}_per_s")
         }
-    }
+    };
     if batch > 1 {
-        name.push_str(&format!("_batch_{batch}"));
+        how.push_str(&format!("_batch_{batch}"));
     }
     if part.threads.is_some() {
-        name.push_str(&format!("_threads_{threads}"));
+        how.push_str(&format!("_threads_{threads}"));
     }
+    let throughput = match part.min_rows_per_s {
+        None => None,
+        Some(Number(least)) if least > 0.0 => Some(ThroughputLimit {
+            name: format!("throughput_rows_per_s{how}"),
+            min_rows_per_s: least,
+        }),
+        Some(Number(least)) => {
+            return Err(format!(
+                "`min_rows_per_s` is {least}; expected rows in a second above 0"
+            ));
+        }
+    };
     Ok(LatencyCheck {
-        name,
+        name: format!("latency_ms_p{percentile}{how}"),
+        throughput,
         arrivals,
         batch,
         threads,

@@ -25,7 +25,7 @@ use crate::scorer::operators::Denied;
 pub use checks::{Bar, MetricCheck, Slice, Subject};
 pub use classes::{ClassCheck, ClassMetric, ClassSettings};
 pub use data::{DataSettings, Expectations};
-pub use latency::{LatencyCheck, Resources};
+pub use latency::{LatencyCheck, Resources, ThroughputLimit};
 pub use model::{Champion, InputSetting, ModelSettings};
 
 use reader::Reader;

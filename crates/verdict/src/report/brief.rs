@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 pub const BRIEF_KIND: &str = "validator/verdict";
 /// The version of the brief that this crate writes, and the newest that it reads.
 pub const BRIEF_SCHEMA_VERSION: u32 = 1;
+/// Texts longer than this are cut before anything else of a termination message that is too long.
+const TEXT_BYTES_LONG: usize = 512;
+/// Texts up to this length are not cut.
+const TEXT_BYTES_SHORT: usize = 64;
 /// The most bytes that Kubernetes keeps of a container's termination message.
 pub const TERMINATION_MESSAGE_BYTES_MAX: usize = 4096;
 
@@ -152,6 +156,9 @@ pub struct Brief {
     pub hints: Vec<String>,
     /// What was compared; empty when nothing could be judged.
     pub checks: Vec<Check>,
+    /// How many more checks there were; a termination message has no room for many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub checks_left_out: u64,
     /// The model that was judged.
     pub model: ModelSummary,
     /// The dataset that it was judged on.
@@ -222,9 +229,9 @@ impl Brief {
 
     /// Returns compact JSON of at most [`TERMINATION_MESSAGE_BYTES_MAX`] bytes.
     ///
-    /// What does not fit is shortened in this order: reasons after the first, hints, long
-    /// texts, then the signed verdict, and at last the checks; the verdict itself always stays
-    /// readable.
+    /// What does not fit is shortened in this order: reasons after the first, hints, very long
+    /// texts, checks that passed, long texts, then the signed verdict, and at last the other checks;
+    /// the verdict itself always stays readable.
     #[must_use]
     pub fn to_termination_message(&self) -> String {
         let mut brief = self.clone();
@@ -261,26 +268,51 @@ impl Brief {
         if self.hints.pop().is_some() {
             return true;
         }
+        if self.halve_text(TEXT_BYTES_LONG) {
+            return true;
+        }
+        // They say least; the full report and the signed verdict have them all.
+        let passed = |check: &Check| check.outcome == Outcome::Pass;
+        if let Some(last) = self.checks.iter().rposition(passed) {
+            self.checks.remove(last);
+            self.checks_left_out += 1;
+            return true;
+        }
+        if self.halve_text(TEXT_BYTES_SHORT) || self.attestation.take().is_some() {
+            return true;
+        }
+        let is_left_out = self.checks.pop().is_some();
+        self.checks_left_out += u64::from(is_left_out);
+        is_left_out
+    }
+
+    /// Cuts the longest text in half where it has more bytes than `most`; tells whether it had.
+    fn halve_text(&mut self, most: usize) -> bool {
         let texts = self
             .reasons
             .iter_mut()
             .chain(self.model.uri.as_mut())
             .chain(self.dataset.uri.as_mut());
         let longest = texts.max_by_key(|text| text.len());
-        if let Some(text) = longest.filter(|text| text.len() > 64) {
-            let mut end = text.len() / 2;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
-            text.push('…');
-            return true;
+        let Some(text) = longest.filter(|text| text.len() > most) else {
+            return false;
+        };
+        let mut end = text.len() / 2;
+        while !text.is_char_boundary(end) {
+            end -= 1;
         }
-        if self.attestation.take().is_some() {
-            return true;
-        }
-        self.checks.pop().is_some()
+        text.truncate(end);
+        text.push('…');
+        true
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+pub(super) const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]
@@ -311,6 +343,7 @@ mod tests {
                 compared_with: None,
                 method: Some("delong-logit-t".to_owned()),
             }],
+            checks_left_out: 0,
             model: ModelSummary {
                 uri: Some("s3://models/fraud/model.pt".to_owned()),
                 sha256: Some("ab".repeat(32)),
@@ -403,5 +436,27 @@ mod tests {
         assert_eq!(read.outcome, Outcome::Fail);
         assert_eq!(read.checks, brief.checks);
         assert!(!read.reasons.is_empty());
+    }
+
+    #[test]
+    fn of_many_checks_those_that_did_not_pass_are_kept() {
+        let mut brief = sample();
+        let failed = brief.checks[0].clone();
+        let passed = |number: usize| Check {
+            metric: format!("metric_{number}"),
+            outcome: Outcome::Pass,
+            ..failed.clone()
+        };
+        brief.checks = (0..50).map(passed).collect();
+        brief.checks.insert(40, failed.clone());
+        let text = brief.to_termination_message();
+        assert!(text.len() <= TERMINATION_MESSAGE_BYTES_MAX);
+        let read = Brief::parse(&text).expect("still JSON");
+        assert_eq!(read.reasons, brief.reasons);
+        assert!(read.checks.contains(&failed));
+        let left_out = 51 - read.checks.len() as u64;
+        assert_eq!((read.checks_left_out, left_out > 20), (left_out, true));
+        // The first ones stay, in their order.
+        assert_eq!(read.checks[0].metric, "metric_0");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::brief::Brief;
+use super::brief::{Brief, is_zero};
 use crate::metric::{Calibration, Curve, OutputKind, OutputSetting};
 
 /// The value of [`Report::kind`].
@@ -226,6 +226,10 @@ pub struct LatencySection {
     /// sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead_ns: Option<f64>,
+    /// Rows that were answered in a second: by one call after the other, in an open loop at most those
+    /// that fell due. Of several shards the slowest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughput_rows_per_s: Option<f64>,
     /// Calls of an open loop that were due at the end and had not been made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backlog_calls: Option<u64>,
@@ -316,14 +320,6 @@ pub struct NullColumn {
     pub name: String,
     /// How many rows had a null in it; a row may count in several columns.
     pub rows: u64,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over references"
-)]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// What was scored.

@@ -1,4 +1,5 @@
-//! Values with their bounds, one below the other, beside the limit.
+//! Values with their bounds, one below the other, beside the limit; text and not a picture, so that it
+//! is read on a narrow screen, too.
 
 use std::fmt::Write as _;
 
@@ -6,13 +7,11 @@ use verdict::report::Check;
 
 use super::is_open;
 use crate::output::escape::xml;
+use crate::output::numbers::count;
+use crate::output::text::cells;
 
 /// At most this many rows in a plot; what did not pass comes first.
 const ROWS_MAX: usize = 60;
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 300.0;
-const RIGHT: f64 = 90.0;
-const ROW: f64 = 22.0;
 
 /// Renders each sliced check as a plot of its slices.
 pub(super) fn slices(checks: &[Check]) -> String {
@@ -70,87 +69,68 @@ fn forest(checks: &[&Check]) -> String {
     }
     let margin = ((to - from) * 0.05).max(1e-6);
     let (from, to) = (from - margin, to + margin);
-    let place = |value: f64| LEFT + (WIDTH - LEFT - RIGHT) * (value - from) / (to - from);
-    let height = ROW * shown.len() as f64 + 24.0;
-    let mut text = format!(
-        "<div class=\"scroll\"><svg class=\"row\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"values with bounds\">\n"
-    );
-    let upright = |text: &mut String, at: f64, class: &str| {
-        let x = place(at);
-        let _ = writeln!(
-            text,
-            "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"0\" y2=\"{:.0}\"/>",
-            height - 20.0
-        );
-    };
-    if shown.iter().any(|check| check.compared_with.is_some()) {
-        upright(&mut text, 0.0, "grid");
-    }
+    let place = |value: f64| 100.0 * (value - from) / (to - from);
     let limits: Vec<f64> = shown.iter().filter_map(|check| limit(check)).collect();
-    // One limit runs through all rows and is named; several stand in their own rows.
+    // One limit for all is named once; several stand in their own rows.
     let common = limits
         .first()
         .copied()
         .filter(|first| limits.iter().all(|limit| limit == first));
+    let mut text = String::from("<div class=\"forest\">\n");
+    for check in shown {
+        text.push_str(&row(check, &place));
+    }
     if let Some(limit) = common {
-        upright(&mut text, limit, "limit");
+        let at = place(limit);
+        // Near an edge the words lie on the side where there is room.
+        let shift = at.clamp(0.0, 100.0);
         let _ = writeln!(
             text,
-            "<text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"middle\">limit {limit}</text>",
-            place(limit),
-            height - 6.0
+            "<div><span></span><span class=\"band\"><small style=\"left:{at:.1}%;transform:translateX(-{shift:.0}%)\">limit {limit}</small></span></div>"
         );
     }
-    for (row, check) in shown.iter().enumerate() {
-        let own = limit(check).filter(|_| common.is_none());
-        text.push_str(&line(check, ROW * row as f64 + ROW / 2.0, own, &place));
-    }
-    text + "</svg></div>"
+    text + "</div>"
 }
 
 fn limit(check: &Check) -> Option<f64> {
     check.minimum.or(check.maximum)
 }
 
-fn line(check: &Check, y: f64, limit: Option<f64>, place: &impl Fn(f64) -> f64) -> String {
-    let name = check.slice.as_ref().unwrap_or(&check.metric);
-    let mut text = format!(
-        "<text x=\"0\" y=\"{:.1}\">{} <tspan class=\"note\">{} rows</tspan></text>\n",
-        y + 4.0,
-        xml(name),
-        check.samples
-    );
-    if let Some(limit) = limit {
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "<line class=\"limit\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"><title>limit {limit}</title></line>",
-            place(limit),
-            y - ROW / 2.0,
-            y + ROW / 2.0
-        );
-    }
+/// One check: its name, its place on the common scale, and how it came out.
+fn row(check: &Check, place: &impl Fn(f64) -> f64) -> String {
+    let mut marks = String::new();
+    let mut upright = |class: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            // Writing to a string cannot fail.
+            let _ = write!(
+                marks,
+                "<i class=\"{class}\" style=\"left:{:.1}%\"></i>",
+                place(value)
+            );
+        }
+    };
+    upright("zero", check.compared_with.as_ref().map(|_| 0.0));
+    upright("limit", limit(check));
     if let Some((lower, upper)) = check.lower_bound.zip(check.upper_bound) {
-        let _ = writeln!(
-            text,
-            "<line class=\"span\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>",
-            place(lower),
-            place(upper)
+        let (left, right) = (place(lower), place(upper));
+        let _ = write!(
+            marks,
+            "<i class=\"span\" style=\"left:{left:.1}%;width:{:.1}%\"></i>",
+            right - left
         );
     }
     if let Some(value) = check.value {
-        let _ = writeln!(
-            text,
-            "<circle class=\"dot\" cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4\"><title>{value}</title></circle>",
+        let _ = write!(
+            marks,
+            "<i class=\"dot\" style=\"left:{:.1}%\"></i>",
             place(value)
         );
     }
-    let outcome = check.outcome;
-    let _ = writeln!(
-        text,
-        "<text class=\"{outcome}\" style=\"fill:currentColor\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{outcome}</text>",
-        WIDTH - 2.0,
-        y + 4.0
-    );
-    text
+    let name = xml(check.slice.as_ref().unwrap_or(&check.metric));
+    let [_, value, bounds, limit] = cells(check).map(|cell| xml(&cell));
+    format!(
+        "<div><span>{name} <small>{} rows</small></span><span class=\"band\" role=\"img\" title=\"{value}, {bounds}, {limit}\">{marks}</span><b class=\"{1}\">{1}</b></div>\n",
+        count(check.samples),
+        check.outcome
+    )
 }

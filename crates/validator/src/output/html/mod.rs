@@ -8,14 +8,16 @@ mod tests;
 use std::fmt::Write as _;
 
 use plot::{Plot, Scale};
-use verdict::report::{CurvesSection, LatencySection, NullsSection, Outcome, Report};
+use verdict::report::{Check, CurvesSection, LatencySection, NullsSection, Outcome, Report};
 
 use super::escape::xml;
 use super::numbers::{bytes, count, milliseconds};
-use super::text::cells;
+use super::text::{cells, deciding, display_name, how};
 
 /// At most this many checks are listed; the full report has them all.
 const CHECKS_MAX: usize = 500;
+/// At most this many measurements of latency are plotted.
+const LATENCIES_MAX: usize = 6;
 /// At most this many warnings and settings are listed.
 const LINES_MAX: usize = 100;
 /// At most this many characters of a setting are shown.
@@ -74,23 +76,25 @@ fn checks(text: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "<h2>Checks</h2>\n<div class=\"scroll\"><table>\n<tr><th>check</th><th>value</th><th>bounds</th><th>limit</th><th>decided on</th><th></th></tr>"
+        "<h2>Checks</h2>\n<table class=\"checks\">\n<tr><th>check</th><th>value</th><th>bounds</th><th>limit</th><th>decided on</th><th></th></tr>"
     )?;
     for check in checks.iter().take(CHECKS_MAX) {
         let [name, value, bounds, limit] = cells(check).map(|cell| xml(&cell));
-        let bounds = format!(
-            "{bounds} <span class=\"soft\">{}%</span>",
-            percent(check.confidence)
-        );
-        let decided = check.decided_on.as_deref().unwrap_or_default();
+        let bounds = match check.lower_bound.or(check.upper_bound) {
+            None => String::new(),
+            Some(_) => format!(
+                "{bounds} <span class=\"soft\">{}%</span>",
+                percent(check.confidence)
+            ),
+        };
         writeln!(
             text,
             "<tr><td>{name}</td><td>{value}</td><td>{bounds}</td><td>{limit}</td><td>{}</td><td class=\"{1}\">{1}</td></tr>",
-            xml(&decided.replace('_', " ")),
+            xml(&deciding(check)),
             check.outcome
         )?;
     }
-    writeln!(text, "</table></div>")?;
+    writeln!(text, "</table>")?;
     if checks.len() > CHECKS_MAX {
         writeln!(
             text,
@@ -117,8 +121,15 @@ fn plots(text: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(curves) = &report.curves {
         figures.push_str(&of_curves(curves, report));
     }
-    if let Some(latency) = report.latency.iter().find(|latency| latency.samples > 0) {
-        figures.push_str(&figure("Latency", &of_latency(latency, report)));
+    let latencies = report.latency.iter().chain(&report.latency_further);
+    let checks = report.brief.checks.iter();
+    let checks = checks.filter(|check| check.metric.starts_with("latency_ms_p"));
+    // Each measurement has its check, in the same order.
+    for (latency, check) in latencies.zip(checks).take(LATENCIES_MAX) {
+        if latency.samples > 0 {
+            let title = capitalised(&display_name(&check.metric));
+            figures.push_str(&figure(&title, &of_latency(latency, check)));
+        }
     }
     if figures.is_empty() {
         return Ok(());
@@ -187,13 +198,8 @@ fn of_curves(curves: &CurvesSection, report: &Report) -> String {
 }
 
 /// Bars of the timed calls over a logarithmic axis, with p99 and the limit where it is near.
-fn of_latency(latency: &LatencySection, report: &Report) -> String {
-    let check = report
-        .brief
-        .checks
-        .iter()
-        .find(|check| check.metric.starts_with("latency_ms_p"));
-    let limit = check.and_then(|check| check.maximum);
+fn of_latency(latency: &LatencySection, check: &Check) -> String {
+    let limit = check.maximum;
     let from = (latency.minimum_ms / 1.2).max(1e-6);
     let largest = latency.maximum_ms.max(from * 1.5) * 1.2;
     // A limit far off would squeeze everything into a corner.
@@ -227,16 +233,10 @@ fn of_latency(latency: &LatencySection, report: &Report) -> String {
         );
         plot.bar((lower, upper), calls as f64, &about);
     }
-    if let Some(p99) = latency
-        .quantiles
-        .iter()
-        .find(|entry| entry.quantile == 0.99)
-    {
-        plot.mark(
-            p99.value_ms,
-            &format!("p99 {}", milliseconds(p99.value_ms)),
-            "value",
-        );
+    if let Some(value) = check.value {
+        let name = display_name(&check.metric);
+        let name = name.split(' ').nth(1).unwrap_or_default();
+        plot.mark(value, &format!("{name} {}", milliseconds(value)), "value");
     }
     if let Some(limit) = shown {
         plot.mark(limit, &format!("limit {limit} ms"), "limit");
@@ -271,8 +271,13 @@ fn details(text: &mut String, report: &Report) -> std::fmt::Result {
         rows.push(("dataset", xml(&dataset.uri)));
         let digest = dataset.digest.as_deref().unwrap_or("not read to the end");
         let about = format!(
-            "{} files, {}",
+            "{} {}, {}",
             count(dataset.files_total),
+            if dataset.files_total == 1 {
+                "file"
+            } else {
+                "files"
+            },
             bytes(dataset.bytes_total)
         );
         rows.push(("", format!("<code>{}</code>, {about}", xml(digest))));
@@ -334,23 +339,26 @@ fn details(text: &mut String, report: &Report) -> std::fmt::Result {
         let word = format!("{:?}", curves.output).to_lowercase();
         rows.push(("outputs", word));
     }
-    if let Some(latency) = &report.latency {
+    for latency in report.latency.iter().chain(&report.latency_further) {
         let all: Vec<String> = latency
             .quantiles
             .iter()
             .map(|entry| {
-                format!(
-                    "p{} {}",
-                    percent(entry.quantile),
-                    milliseconds(entry.value_ms)
-                )
+                let percentile = (entry.quantile * 1e5).round() / 1e3;
+                format!("p{percentile} {}", milliseconds(entry.value_ms))
             })
             .collect();
         rows.push((
             "latency",
-            format!("{} ({} calls)", all.join(", "), count(latency.samples)),
+            format!(
+                "{} ({} calls, {})",
+                all.join(", "),
+                count(latency.samples),
+                how(latency)
+            ),
         ));
     }
+    rows.extend(start(report).map(|start| ("start", start)));
     writeln!(text, "<h2>What was judged</h2>\n<table>")?;
     for (name, value) in rows {
         writeln!(
@@ -385,6 +393,27 @@ fn details(text: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     writeln!(text, "</table></details>")
+}
+
+/// Says how long the model took to answer for the first time, and what memory its process took.
+fn start(report: &Report) -> Option<String> {
+    let latency = report.latency.as_ref()?;
+    let (load, call) = latency.model_load_ms.zip(latency.first_call_ms)?;
+    let memory = report.environment.scorer_resident_bytes_max;
+    let memory = memory.map(|most| format!("; memory up to {}", bytes(most)));
+    Some(format!(
+        "{}: loading {}, first call {}{}",
+        milliseconds(load + call),
+        milliseconds(load),
+        milliseconds(call),
+        memory.unwrap_or_default()
+    ))
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 fn of_nulls(nulls: &NullsSection) -> String {

@@ -119,7 +119,8 @@ impl Plot {
             "<line class=\"{class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{}\"/><text class=\"note\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             HEIGHT - BOTTOM,
             x + shift,
-            TOP + 11.0,
+            // Two marks may stand close together: each kind has a line for its words.
+            TOP + if class == "limit" { 24.0 } else { 11.0 },
             xml(text)
         );
     }
