@@ -12,8 +12,9 @@ use crate::room::{self, Room, SERVE, SUCCEED, config_map, hook};
 
 const ACCOUNT: &str = "ci";
 
-/// Gives the account the printed rights for a command, in place of those that it had.
-fn grant(room: &Room, command: &str, objects: &[Value]) -> Result<()> {
+/// Gives the account the printed rights for a command with these flags of `rbac`, in place of those
+/// that it had.
+fn grant(room: &Room, command: &str, flags: &[&str], objects: &[Value]) -> Result<()> {
     let kubectl = || room.namespace.kubectl();
     kubectl()
         .args(["delete", "roles,rolebindings", "--all"])
@@ -27,6 +28,7 @@ fn grant(room: &Room, command: &str, objects: &[Value]) -> Result<()> {
         .arg(workspace::test_chart("objects"))
         .args(["--command", command, "--release=web"])
         .arg(format!("--service-account={ACCOUNT}"))
+        .args(flags)
         .arg("--values")
         .arg(&values)
         .expect(0)?;
@@ -106,12 +108,12 @@ fn e2e_an_account_with_exactly_the_printed_role_can_do_each_command_and_nothing_
     let wait = ["--wait", "--timeout=2m"];
     let atomic = ["--atomic", "--timeout=2m"];
     let first = objects("1");
-    grant(&room, "install", &first)?;
+    grant(&room, "install", &[], &first)?;
     let installed = run(&room, &account, "install", Some(&first), &wait, 0)?;
     installed.says(&["[gate] redis-cli"])?;
 
     let second = objects("2");
-    grant(&room, "upgrade", &second)?;
+    grant(&room, "upgrade", &[], &second)?;
     run(&room, &account, "upgrade", Some(&second), &atomic, 0)?;
     // The evidence of a failure is read, and the way back is gone, with the same rights.
     let mut third = objects("3");
@@ -119,15 +121,80 @@ fn e2e_an_account_with_exactly_the_printed_role_can_do_each_command_and_nothing_
     let failed = run(&room, &account, "upgrade", Some(&third), &atomic, 4)?;
     failed.says(&["ErrImagePull", "everything is as in revision 2 again"])?;
 
-    grant(&room, "rollback", &second)?;
+    grant(&room, "rollback", &[], &second)?;
     let back = ["1", "--wait", "--timeout=2m"];
     run(&room, &account, "rollback", None, &back, 0)?;
-    grant(&room, "test", &second)?;
+    grant(&room, "test", &[], &second)?;
     run(&room, &account, "test", None, &["--timeout=2m"], 0)?;
-    grant(&room, "uninstall", &second)?;
+    grant(&room, "uninstall", &[], &second)?;
     run(&room, &account, "uninstall", None, &["--wait"], 0)?;
     demand(
         room.namespace.get(&["deployment", "web"])?.is_none(),
         || "it is still there".to_owned(),
     )
+}
+
+/// Returns what must stay as it is where nothing is to be touched: versions of objects and records.
+fn versions(room: &Room) -> Result<Vec<String>> {
+    let kinds = "configmaps,deployments,jobs,secrets,leases";
+    let items = room.namespace.items(&[kinds])?;
+    let version = |item: &Value| {
+        let metadata = &item["metadata"];
+        // The server writes the status of what has a generation.
+        let version = metadata.get("generation");
+        let version = version.unwrap_or(&metadata["resourceVersion"]);
+        format!("{} {version}", metadata["name"])
+    };
+    Ok(items.iter().map(version).collect())
+}
+
+#[test]
+fn e2e_replacing_objects_whole_takes_the_rights_that_rbac_prints_for_it_and_no_less() -> Result<()>
+{
+    let Some(room) = room::open("replace-rights")? else {
+        return Ok(());
+    };
+    let account = kubeconfig(&room)?;
+    let objects = |value: &str| {
+        let mut once = room.job("once", &SUCCEED);
+        // Of a Job the template cannot be changed: it is deleted and created anew.
+        once["spec"]["template"]["metadata"]["labels"] = json!({"round": value});
+        vec![
+            config_map("first", value),
+            room.deployment("web", &SERVE),
+            once,
+        ]
+    };
+    room.deploy("install", "web", &objects("1"))?.expect(0)?;
+    let foreign = ["patch", "configmap", "first", "--type=merge"];
+    room.namespace
+        .kubectl()
+        .args(foreign)
+        .arg("--patch={\"data\":{\"foreign\":\"1\"}}")
+        .expect(0)?;
+
+    let second = objects("2");
+    let replace = ["--force-replace"];
+    grant(&room, "upgrade", &["--no-wait"], &second)?;
+    let before = versions(&room)?;
+    let program = room.namespace.deployer()?.env("KUBECONFIG", &account);
+    let refused = room
+        .with(program, "upgrade", "web", &second)?
+        .args(replace)
+        .expect(1)?;
+    refused.is_orderly()?.says(&[
+        "it lacks:",
+        "update configmaps in namespace",
+        "nothing was changed",
+        "deployer rbac CHART --command",
+    ])?;
+    demand(versions(&room)? == before, || {
+        format!("{before:?} became {:?}", versions(&room))
+    })?;
+
+    grant(&room, "upgrade", &["--no-wait", "--force-replace"], &second)?;
+    let replaced = run(&room, &account, "upgrade", Some(&second), &replace, 0)?;
+    replaced.says(&["Job `once` deleted and created anew"])?;
+    let map = room.object("configmap", "first")?;
+    demand(map["data"] == json!({"key": "2"}), || map.to_string())
 }
