@@ -187,20 +187,16 @@ fn judge(hook: &Hook, result: &HookResult, context: &HookContext<'_>) -> Option<
     }
 }
 
+/// A verdict says why by itself; how its container ended is then no news, unless it passed.
 fn reason(result: &HookResult) -> String {
-    let verdict = result
-        .verdict
-        .as_ref()
-        .map(|verdict| verdict.reasons().join("; "))
-        .filter(|text| !text.is_empty());
-    let plain = result
-        .reason
-        .clone()
-        .unwrap_or_else(|| "it ended badly".to_owned());
-    match verdict {
-        Some(verdict) => format!("{verdict} ({plain})"),
-        None => plain,
-    }
+    let verdict = result.verdict.as_ref();
+    let verdict = verdict.filter(|verdict| verdict.outcome() != GateOutcome::Pass);
+    let reasons = verdict.map(|verdict| verdict.reasons().join("; "));
+    let plain = || result.reason.clone();
+    reasons
+        .filter(|text| !text.is_empty())
+        .or_else(plain)
+        .unwrap_or_else(|| "it ended badly".to_owned())
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ pub(super) fn shortened(text: &str, characters_max: usize) -> String {
 }
 
 /// Breaks a text into lines of at most `columns`, between words where there are any; `indent` columns
-/// are left free before all lines but the first.
+/// are left free before all lines but the first. What stands in backticks is not broken where it fits
+/// into a line: a command can be copied.
 pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let columns = columns.max(indent + 8);
     let margin = " ".repeat(indent);
@@ -100,8 +101,7 @@ pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let begins = text.len() - text.trim_start().len();
     line.push_str(&text[..begins]);
     let mut is_empty = true;
-    for word in text[begins..].split(' ') {
-        let mut word = word;
+    for mut word in words(&text[begins..], columns - indent) {
         loop {
             let space = usize::from(!is_empty);
             if line.width() + space + word.width() <= columns {
@@ -123,6 +123,31 @@ pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+/// Splits a text at spaces, but not within backticks when that makes a word of at most `columns`.
+fn words(text: &str, columns: usize) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = word_end(text, columns);
+        rest = text.get(end + 1..);
+        Some(&text[..end])
+    })
+}
+
+fn word_end(text: &str, columns: usize) -> usize {
+    let space = text.find(' ').unwrap_or(text.len());
+    let is_inside = text[..space].matches('`').count() % 2 == 1;
+    let whole = || {
+        let close = space + text[space..].find('`')?;
+        let end = text[close..].find(' ').map_or(text.len(), |at| close + at);
+        (text[..end].width() <= columns).then_some(end)
+    };
+    match is_inside {
+        true => whole().unwrap_or(space),
+        false => space,
+    }
 }
 
 #[cfg(test)]
@@ -160,6 +185,26 @@ mod tests {
             ["abcdefghij", "  klmnop", "  qr"]
         );
         assert_eq!(wrap("", 10, 2), [""]);
+    }
+
+    #[test]
+    fn a_command_stays_on_one_line_where_it_fits() {
+        let hint = "hint: look with `deployer history web -n prod`, then";
+        assert_eq!(
+            wrap(hint, 40, 4),
+            [
+                "hint: look with",
+                "    `deployer history web -n prod`, then"
+            ]
+        );
+        assert_eq!(
+            wrap("see `a long command` now", 14, 2),
+            ["see `a long", "  command` now"]
+        );
+        assert_eq!(
+            wrap("an odd ` sign here", 12, 2),
+            ["an odd `", "  sign here"]
+        );
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl KubeCluster {
         let mut found = Vec::new();
         let mut lines = self.warnings_of(pod).await;
         if let Some(trouble) = pod_trouble(pod, Utc::now()) {
-            lines.insert(0, trouble.sentence(name));
+            lines.insert(0, trouble.words());
         }
         if !lines.is_empty() {
             found.push(Diagnosis {

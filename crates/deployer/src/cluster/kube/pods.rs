@@ -13,6 +13,7 @@ const CONFIGURATION_GRACE: Duration = Duration::from_secs(15);
 const UNSCHEDULABLE_GRACE: Duration = Duration::from_secs(60);
 /// Restarts after which a crash loop is taken for what it is: three crashes in a row.
 const CRASHES_RESTARTS: i64 = 2;
+const CRASH_LOOP: &str = "CrashLoopBackOff";
 
 /// What is wrong with a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +29,31 @@ pub(crate) struct PodTrouble {
 }
 
 impl PodTrouble {
-    /// Says it in one line.
+    /// Says it in one line, for a pod that was not named yet.
     pub(crate) fn sentence(&self, pod: &str) -> String {
-        let mut text = format!("pod `{pod}`");
-        if !self.container.is_empty() {
-            text.push_str(&format!(", container `{}`", self.container));
-        }
-        text.push_str(&format!(": {}", self.reason));
+        let separator = if self.container.is_empty() {
+            ": "
+        } else {
+            ", "
+        };
+        format!("pod `{pod}`{separator}{}", self.words())
+    }
+
+    /// Says it in one line, for a pod that was named.
+    pub(crate) fn words(&self) -> String {
+        let mut text = match self.container.as_str() {
+            "" => self.reason.clone(),
+            container => format!("container `{container}`: {}", self.reason),
+        };
         if !self.message.is_empty() {
             text.push_str(&format!(": {}", self.message));
         }
         text
+    }
+
+    /// Tells whether a container ends and is started again and again.
+    pub(crate) fn is_crash_loop(&self) -> bool {
+        self.reason == CRASH_LOOP
     }
 }
 
@@ -64,22 +79,32 @@ fn age_of(timestamp: &Value, now: DateTime<Utc>) -> Duration {
 }
 
 fn container_trouble(status: &Value, age: Duration) -> Option<PodTrouble> {
-    let waiting = &status["state"]["waiting"];
-    let reason = waiting["reason"].as_str()?;
-    let message = waiting["message"].as_str().unwrap_or_default();
     let restarts = status["restartCount"].as_i64().unwrap_or_default();
+    let ended = &status["state"]["terminated"];
+    let waiting = &status["state"]["waiting"];
+    // Between two starts the kubelet says most of the time that the container has ended.
+    let reason = match (waiting["reason"].as_str(), ended["exitCode"].as_i64()) {
+        (Some(reason), _) => reason,
+        (None, Some(code)) if code != 0 && restarts > 0 => CRASH_LOOP,
+        (None, Some(code)) if code != 0 => ended["reason"].as_str().unwrap_or("Error"),
+        _ => return None,
+    };
+    let message = waiting["message"].as_str().unwrap_or_default();
     let is_final = match reason {
         "InvalidImageName" | "ErrImageNeverPull" => true,
         "ErrImagePull" | "ImagePullBackOff" => age >= PULL_GRACE || pull_cannot_succeed(message),
         "CreateContainerConfigError" => age >= CONFIGURATION_GRACE,
         "CreateContainerError" | "RunContainerError" | "StartError" => age >= CONFIGURATION_GRACE,
-        "CrashLoopBackOff" => restarts >= CRASHES_RESTARTS,
+        CRASH_LOOP => restarts >= CRASHES_RESTARTS,
+        _ if ended.is_object() => false,
         _ => return None,
     };
-    let message = if reason == "CrashLoopBackOff" {
-        last_crash(status).unwrap_or_else(|| message.to_owned())
-    } else {
-        message.to_owned()
+    let message = match reason {
+        "ErrImagePull" | "ImagePullBackOff" => plain_pull_error(message),
+        _ if ended.is_object() => crash(ended, restarts).unwrap_or_default(),
+        CRASH_LOOP => crash(&status["lastState"]["terminated"], restarts)
+            .unwrap_or_else(|| message.to_owned()),
+        _ => message.to_owned(),
     };
     Some(PodTrouble {
         container: status["name"].as_str().unwrap_or_default().to_owned(),
@@ -87,6 +112,31 @@ fn container_trouble(status: &Value, age: Duration) -> Option<PodTrouble> {
         message,
         is_final,
     })
+}
+
+/// Leaves out what containerd says around the image and the problem, twice and thrice: on a narrow
+/// screen the problem comes last and is cut off.
+fn plain_pull_error(message: &str) -> String {
+    let (_, mut problem) = message.split_once(" desc = ").unwrap_or(("", message));
+    let mut image = "";
+    while let Some((doing, rest)) = problem.split_once(": ") {
+        let named = [
+            "failed to pull and unpack image ",
+            "failed to resolve reference ",
+        ]
+        .iter()
+        .find_map(|words| doing.strip_prefix(words));
+        match named {
+            Some(named) => image = named.trim_matches('"'),
+            None if doing == image => {}
+            None => break,
+        }
+        problem = rest;
+    }
+    match image {
+        "" => message.to_owned(),
+        image => format!("image `{image}`: {problem}"),
+    }
 }
 
 /// A registry that says "there is no such image" says the same in a minute.
@@ -103,12 +153,16 @@ fn pull_cannot_succeed(message: &str) -> bool {
     .any(|words| message.contains(words))
 }
 
-fn last_crash(status: &Value) -> Option<String> {
-    let ended = &status["lastState"]["terminated"];
+/// Says how a container ended, and how often it was started again.
+fn crash(ended: &Value, restarts: i64) -> Option<String> {
     let code = ended["exitCode"].as_i64()?;
-    let restarts = status["restartCount"].as_i64().unwrap_or_default();
     let reason = ended["reason"].as_str().unwrap_or("Error");
-    let mut text = format!("exited with code {code} ({reason}), restarted {restarts} times");
+    let again = match restarts {
+        0 => String::new(),
+        1 => ", restarted once".to_owned(),
+        times => format!(", restarted {times} times"),
+    };
+    let mut text = format!("exited with code {code} ({reason}){again}");
     if let Some(message) = ended["message"]
         .as_str()
         .map(str::trim)
@@ -245,6 +299,49 @@ mod tests {
             trouble.sentence("web"),
             "pod `web`, container `app`: CrashLoopBackOff: exited with code 3 (Error), restarted 2 times"
         );
+    }
+
+    #[test]
+    fn a_container_that_has_ended_and_waits_for_its_next_start_is_in_that_loop_too() {
+        let ended = |code: i64, restarts: i64| {
+            pod(json!({"name": "app", "restartCount": restarts,
+                "state": {"terminated": {"exitCode": code, "reason": "Error"}}}))
+        };
+        let said = |restarts| {
+            let trouble = pod_trouble(&ended(3, restarts), at(5)).expect("trouble");
+            (trouble.is_final, trouble.words())
+        };
+        assert_eq!(
+            said(0),
+            (
+                false,
+                "container `app`: Error: exited with code 3 (Error)".to_owned()
+            )
+        );
+        let again = "container `app`: CrashLoopBackOff: exited with code 3 (Error), restarted";
+        assert_eq!(said(1), (false, format!("{again} once")));
+        assert_eq!(said(2), (true, format!("{again} 2 times")));
+        assert_eq!(pod_trouble(&ended(0, 5), at(5)), None);
+    }
+
+    #[test]
+    fn why_an_image_cannot_be_pulled_is_said_once() {
+        let plain = |problem: &str| {
+            let message = format!(
+                "rpc error: code = NotFound desc = failed to pull and unpack image \"r.example.com/a:1\": failed to resolve reference \"r.example.com/a:1\": {problem}"
+            );
+            plain_pull_error(&message)
+        };
+        assert_eq!(
+            plain("r.example.com/a:1: not found"),
+            "image `r.example.com/a:1`: not found"
+        );
+        assert_eq!(
+            plain("failed to do request: Head \"https://r\": dial tcp: i/o timeout"),
+            "image `r.example.com/a:1`: failed to do request: Head \"https://r\": dial tcp: i/o timeout"
+        );
+        let other = "Back-off pulling image \"a:1\"";
+        assert_eq!(plain_pull_error(other), other);
     }
 
     #[test]

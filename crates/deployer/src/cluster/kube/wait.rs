@@ -208,9 +208,13 @@ impl KubeCluster {
             return Readiness::Failed(refusal);
         }
         let now = Utc::now();
+        // A Job counts its crashes itself, against its own limit.
+        let is_job = object["kind"] == "Job";
         let troubles = pods.iter().filter_map(|pod| {
             let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-            pod_trouble(pod, now).map(|trouble| (trouble.is_final, trouble.sentence(name)))
+            let trouble = pod_trouble(pod, now)?;
+            let is_final = trouble.is_final && !(is_job && trouble.is_crash_loop());
+            Some((is_final, trouble.sentence(name)))
         });
         match troubles.max_by_key(|(is_final, _)| *is_final) {
             Some((true, sentence)) => Readiness::Failed(sentence),

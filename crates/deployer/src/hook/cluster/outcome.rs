@@ -34,7 +34,7 @@ pub(super) fn outcome(object: &Value, pods: &[Value], now: DateTime<Utc>) -> Out
         // A Job counts its crashes itself, against its own limit.
         if let Some(trouble) = pod_trouble(pod, now)
             && trouble.is_final
-            && trouble.reason != "CrashLoopBackOff"
+            && !trouble.is_crash_loop()
         {
             return Outcome::CannotStart(trouble.sentence(name));
         }

@@ -93,7 +93,9 @@ fn gate(checks: usize) -> OperationFailure {
             event: HookEvent::PreUpgrade,
             hook: "fraud-model-validate".to_owned(),
             kind: "job".to_owned(),
-            reason: "auc 0.7631 is below the minimum 0.8500 (6,000 rows, 95% bounds 0.7519 and 0.7740) (BackoffLimitExceeded)".to_owned(),
+            reason:
+                "auc 0.7631 is below the minimum 0.8500 (6,000 rows, 95% bounds 0.7519 and 0.7740)"
+                    .to_owned(),
             verdict: verdict.map(Box::new),
         },
         Aftermath::Untouched {
@@ -139,8 +141,8 @@ pod fraud-model-6d9f7c8b5-x2lqp (container server):
   thread 'main' panicked: model.pt is no TorchScript archive
 
 state: everything is as in revision 2 again (recorded as revision 4)
-hint: logs and verdict are kept: `deployer history fraud-model --revision 3 -n
-    fraud`"
+hint: logs and verdict are kept:
+    `deployer history fraud-model --revision 3 -n fraud`"
     );
 }
 
@@ -152,7 +154,7 @@ fn a_refusal_by_the_gate_is_explained_on_one_screen() {
     `fraud-model-validate`
   caused by: pre-upgrade hooks failed: job fraud-model-validate failed: auc
     0.7631 is below the minimum 0.8500 (6,000 rows, 95% bounds 0.7519 and
-    0.7740) (BackoffLimitExceeded)
+    0.7740)
 
 VERDICT: FAIL
   auc 0.7631 (0.7519 to 0.7740) not >= 0.85 (n=6,000)
@@ -161,8 +163,8 @@ VERDICT: FAIL
   dataset: s3://ml-data/validation/ (sha256:0123456789ab)
 
 state: nothing was changed; revision 2 is still deployed
-hint: logs and verdict are kept: `deployer history fraud-model --revision 3 -n
-    fraud`"
+hint: logs and verdict are kept:
+    `deployer history fraud-model --revision 3 -n fraud`"
     );
     let many = seen(&gate(40), Some(80));
     assert!(many.contains("more checks"), "{many}");
