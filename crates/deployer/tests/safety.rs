@@ -7,7 +7,7 @@ use std::sync::Arc;
 use deployer::action::{
     self, ActionError, ChartSource, Deployer, RenderError, RenderRequest, RenderedChart,
 };
-use deployer::release::{Info, RecordTime, Release, Revision, Status};
+use deployer::release::{HookEvent, HookPhase, Info, RecordTime, Release, Revision, Status};
 use deployer::storage::ReleaseStore;
 use serde_json::json;
 use support::{ScriptedChart, World, install, name, namespace, uninstall, upgrade};
@@ -418,6 +418,69 @@ async fn an_uninstall_leaves_dependents_alone_when_told_to_even_after_it_was_kil
         }
     }
     panic!("the uninstall never came to its end");
+}
+
+/// A chart with a hook that fails on an event.
+fn failing_on(event: HookEvent) -> ScriptedChart {
+    ScriptedChart {
+        hook_on: Some((event, "fail")),
+        ..good()
+    }
+}
+
+/// Uninstalls, and returns how that failed.
+async fn uninstall_fails(process: &Deployer) -> Box<action::OperationFailure> {
+    match action::uninstall(process, &uninstall(false)).await {
+        Err(ActionError::Operation(failure)) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_uninstall_that_a_hook_forbids_leaves_the_release_deployed() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(failing_on(HookEvent::PreDelete), false))
+        .await
+        .unwrap();
+    let failure = uninstall_fails(&process).await;
+    let state = ["nothing was changed; revision 1 is still deployed"];
+    assert_eq!(failure.state(), state);
+    assert_eq!(world.broken_invariants().await, Vec::<String>::new());
+    let record = world.store.history(&name()).await.unwrap().remove(0);
+    let info = &record.release.info;
+    assert_eq!(info.description, "Install complete");
+    assert!(info.deleted.is_never(), "{info:?}");
+    assert_eq!(record.release.hooks[0].last_run.phase, HookPhase::Failed);
+
+    // It is a release like any other: an upgrade does not go on uninstalling it.
+    action::upgrade(&process, &upgrade(good(), false))
+        .await
+        .unwrap();
+    assert_eq!(world.live().len(), 1);
+    action::uninstall(&process, &uninstall(false))
+        .await
+        .unwrap();
+    assert!(world.statuses().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_uninstall_whose_last_hook_fails_can_be_carried_to_its_end() {
+    let world = World::new();
+    let process = world.healthy();
+    action::install(&process, &install(failing_on(HookEvent::PostDelete), false))
+        .await
+        .unwrap();
+    let failure = uninstall_fails(&process).await;
+    assert_eq!(failure.exit_code(), action::ExitCode::Failed);
+    assert!(failure.state()[0].contains("recorded as uninstalling"));
+    assert!(failure.next_steps()[0].contains("`deployer uninstall web -n prod`; `--no-hooks`"));
+    assert_eq!(world.statuses().await, [(1, Status::Uninstalling)]);
+    assert!(world.live().is_empty());
+    let mut without_hooks = uninstall(false);
+    without_hooks.run_hooks = false;
+    action::uninstall(&process, &without_hooks).await.unwrap();
+    assert!(world.statuses().await.is_empty());
 }
 
 #[tokio::test]

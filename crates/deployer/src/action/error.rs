@@ -87,6 +87,9 @@ pub enum ActionError {
     /// We may not do what has to be done.
     #[error("this account may not do all that is needed; it lacks:{}", told(.missing).iter().map(|line| format!("\n  {line}")).collect::<String>())]
     MissingRights { missing: Vec<Right> },
+    /// We may not hand out the rights that objects of the chart give.
+    #[error("this account may not hand out the rights that the chart gives:{}", refusals.iter().map(|refusal| format!("\n  {refusal}")).collect::<String>())]
+    MissingGrants { refusals: Vec<ClusterError> },
     /// What was approved is not what would be done now.
     #[error("the plan does not hold any more: {}", .moved.join("; "))]
     PlanMoved { moved: Vec<String> },
@@ -155,7 +158,7 @@ fn verb(cause: &Cause, after: &Aftermath) -> String {
             format!("{failed}, and has been uninstalled due to rollback-on-failure being set")
         }
         Aftermath::RollbackFailed { .. } => format!("{failed}, and rolling back failed too"),
-        Aftermath::Untouched { .. } | Aftermath::Left { .. } => failed,
+        Aftermath::Untouched { .. } | Aftermath::Left { .. } | Aftermath::Unfinished => failed,
     }
 }
 
@@ -230,6 +233,8 @@ pub enum Aftermath {
     Untouched { deployed: Option<Revision> },
     /// Objects were changed and stay so.
     Left { deployed: Option<Revision> },
+    /// An uninstall was begun and did not come to its end.
+    Unfinished,
     /// Everything is as in revision `to`, recorded as `revision`.
     RolledBack { to: Revision, revision: Revision },
     /// What a first install made was removed.
@@ -307,6 +312,10 @@ impl ActionError {
                 "nothing was changed".into(),
                 "`deployer rbac CHART --command COMMAND` prints the smallest Role that suffices; have it applied by somebody who may".into(),
             ],
+            Self::MissingGrants { .. } => vec![
+                "nothing was changed".into(),
+                "whoever hands out rights must have them, or may `escalate` the role and `bind` it; `deployer rbac CHART --command COMMAND` prints these too".into(),
+            ],
             Self::PlanMoved { .. } => vec![
                 "nothing was changed".into(),
                 "make a new plan with `deployer plan`, look at it, and use that".into(),
@@ -338,7 +347,7 @@ impl OperationFailure {
     pub fn exit_code(&self) -> ExitCode {
         match (&self.after, self.gate_outcome()) {
             (Aftermath::RollbackFailed { .. }, _) => ExitCode::RollbackFailed,
-            (Aftermath::Left { .. }, _) => ExitCode::Failed,
+            (Aftermath::Left { .. } | Aftermath::Unfinished, _) => ExitCode::Failed,
             (_, Some(GateOutcome::Fail)) => ExitCode::GateRefused,
             (_, Some(GateOutcome::Inconclusive | GateOutcome::Error)) => {
                 ExitCode::GateCouldNotJudge
@@ -379,6 +388,10 @@ impl OperationFailure {
                     self.revision
                 )]
             }
+            Aftermath::Unfinished => vec![
+                "what was deleted does not come back; the release is recorded as uninstalling"
+                    .into(),
+            ],
             Aftermath::RolledBack { to, revision } => {
                 vec![format!(
                     "everything is as in revision {to} again (recorded as revision {revision})"
@@ -403,6 +416,10 @@ impl OperationFailure {
         let mut hints = match &self.after {
             Aftermath::Left { .. } => vec![format!(
                 "go back with `deployer rollback {} -n {}`, or upgrade again",
+                self.release, self.namespace
+            )],
+            Aftermath::Unfinished => vec![format!(
+                "when the cause is mended, carry it to its end with `deployer uninstall {} -n {}`; `--no-hooks` leaves the hooks out",
                 self.release, self.namespace
             )],
             Aftermath::RollbackFailed { .. } => vec![format!(

@@ -1,11 +1,14 @@
 //! Asks, before anything is touched, whether we may do what the plan says; all that is missing is
 //! told at once.
 
-use super::{ActionError, Deployer};
-use crate::cluster::{ClusterError, ObjectId};
-use crate::plan::rights::{RecordStorage, Right, Rights, RightsInput, defined_kinds, rights};
+use super::attempt::events_of;
+use super::{ActionError, Deployer, Operation};
+use crate::cluster::{ApplyOptions, ApplyStrategy, ClusterError, DryRun, ObjectId};
+use crate::plan::rights::{
+    RBAC_GROUP, RecordStorage, Right, Rights, RightsInput, defined_kinds, rights,
+};
 use crate::plan::{ManifestObject, ObjectAction, Plan, read_manifest};
-use crate::release::{ApplyMethod, Release};
+use crate::release::{ApplyMethod, Hook, Release};
 
 /// Demands the rights for every step of a plan.
 ///
@@ -17,19 +20,11 @@ pub(super) async fn demand_rights(
     plan: &Plan,
     replaces: bool,
 ) -> Result<(), ActionError> {
-    let hooks = if deployer.hooks.needs_cluster_objects() {
-        hooks(release)
-    } else {
-        Vec::new()
+    let run = |hook: &Hook| {
+        let mut steps = plan.pre_hooks.iter().chain(&plan.post_hooks);
+        steps.any(|step| step.kind == hook.kind && step.name == hook.name)
     };
-    let run = plan.pre_hooks.iter().chain(&plan.post_hooks);
-    let hooks: Vec<ManifestObject> = run
-        .filter_map(|step| {
-            let is_it =
-                |hook: &&ManifestObject| hook.id.kind == step.kind && hook.id.name == step.name;
-            hooks.iter().find(is_it).cloned()
-        })
-        .collect();
+    let hooks = objects_of(deployer, release.hooks.iter().filter(|hook| run(hook)));
     let ids: Vec<ObjectId> = plan
         .object_steps()
         .map(|step| step.object.clone())
@@ -77,6 +72,71 @@ pub(super) async fn demand_rights(
         let place = names.is_namespaced.then(home);
         needed.add(&place, step.object.group(), &names.plural, verbs, None);
     }
+    refuse(deployer, needed).await?;
+    try_grants(deployer, plan, by_server).await
+}
+
+/// Lets the server try what hands out rights. Who may do that depends on the rights that are handed out,
+/// and a review of the account's own does not tell.
+async fn try_grants(deployer: &Deployer, plan: &Plan, by_server: bool) -> Result<(), ActionError> {
+    let mut refusals = Vec::new();
+    for step in &plan.applies {
+        let changes = !matches!(step.action, ObjectAction::Unchanged | ObjectAction::Keep);
+        let Some(desired) = &step.desired else {
+            continue;
+        };
+        if step.object.group() != RBAC_GROUP || !changes {
+            continue;
+        }
+        let options = ApplyOptions {
+            strategy: if by_server {
+                ApplyStrategy::ServerSide
+            } else {
+                let original = step.original.clone().map(Box::new);
+                ApplyStrategy::ClientSide { original }
+            },
+            force_conflicts: true,
+            dry_run: DryRun::Server,
+        };
+        // What else is wrong with it is told when it is applied: a binding to a role that comes with it,
+        // say, cannot be tried before.
+        if let Err(refusal @ ClusterError::Forbidden { .. }) =
+            deployer.cluster.apply(desired, &options).await
+        {
+            refusals.push(refusal);
+        }
+    }
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(ActionError::MissingGrants { refusals })
+    }
+}
+
+/// Demands the rights to run hooks where nothing else is done, as by `test`.
+///
+/// # Errors
+/// [`ActionError::MissingRights`] names them all.
+pub(super) async fn demand_hook_rights(
+    deployer: &Deployer,
+    release: &Release,
+    operation: Operation,
+    hooks: &[Hook],
+) -> Result<(), ActionError> {
+    let hooks = objects_of(deployer, hooks);
+    let ids: Vec<ObjectId> = hooks.iter().map(|hook| hook.id.clone()).collect();
+    let kinds = deployer.cluster.kind_names(&ids).await;
+    let needed = rights(&RightsInput {
+        operation,
+        namespace: &release.namespace,
+        objects: &[],
+        hooks: &hooks,
+        storage: RecordStorage::Elsewhere,
+        waits: false,
+        replaces: false,
+        creates_namespace: false,
+        kinds: &kinds,
+    });
     refuse(deployer, needed).await
 }
 
@@ -86,14 +146,16 @@ pub(super) async fn explain_forbidden(
     deployer: &Deployer,
     release: &Release,
     error: ActionError,
-    plan_operation: super::Operation,
+    operation: Operation,
     replaces: bool,
 ) -> ActionError {
     if !matches!(error, ActionError::Cluster(ClusterError::Forbidden { .. })) {
         return error;
     }
     let objects = read_manifest(&release.manifest).unwrap_or_default();
-    let hooks = hooks(release);
+    let (before, after) = events_of(operation);
+    let is_run = |hook: &&Hook| hook.events.contains(&before) || hook.events.contains(&after);
+    let hooks = objects_of(deployer, release.hooks.iter().filter(is_run));
     let ids: Vec<ObjectId> = objects
         .iter()
         .chain(&hooks)
@@ -102,7 +164,7 @@ pub(super) async fn explain_forbidden(
     let mut kinds = defined_kinds(objects.iter().map(|object| &object.value));
     kinds.extend(deployer.cluster.kind_names(&ids).await);
     let needed = rights(&RightsInput {
-        operation: plan_operation,
+        operation,
         namespace: &release.namespace,
         objects: &objects,
         hooks: &hooks,
@@ -115,10 +177,17 @@ pub(super) async fn explain_forbidden(
     refuse(deployer, needed).await.err().unwrap_or(error)
 }
 
-fn hooks(release: &Release) -> Vec<ManifestObject> {
-    let texts = release.hooks.iter().map(|hook| &hook.manifest);
-    texts
-        .flat_map(|text| read_manifest(text).unwrap_or_default())
+/// Returns the objects of hooks that the cluster runs.
+fn objects_of<'a>(
+    deployer: &Deployer,
+    hooks: impl IntoIterator<Item = &'a Hook>,
+) -> Vec<ManifestObject> {
+    if !deployer.hooks.needs_cluster_objects() {
+        return Vec::new();
+    }
+    hooks
+        .into_iter()
+        .flat_map(|hook| read_manifest(&hook.manifest).unwrap_or_default())
         .collect()
 }
 

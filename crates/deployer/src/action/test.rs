@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::lease::{LeaseGuard, with_lease};
+use super::preflight::demand_hook_rights;
 use super::retry::{repeated, update};
 use super::{ActionError, Aftermath, Cause, Deployer, Operation, OperationFailure};
 use crate::hook::{EventReport, HookFailure, remove_hooks, run_event};
@@ -78,6 +79,7 @@ async fn test_leased(
     let mut release = last.release.clone();
     let (mut chosen, others): (Vec<Hook>, Vec<Hook>) =
         release.hooks.drain(..).partition(|hook| options.runs(hook));
+    demand_hook_rights(deployer, &last.release, Operation::Test, &chosen).await?;
     let (timeout, cancel) = (options.timeout, &deployer.cancel);
     let context = deployer.hook_context(&last.release, HookEvent::Test, timeout, cancel);
     let report = run_event(&*deployer.hooks, &mut chosen, &context).await;

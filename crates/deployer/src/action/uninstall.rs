@@ -6,8 +6,9 @@ use super::apply::deleted;
 use super::attempt::{Attempt, AttemptSettings, counted, supersede};
 use super::lease::{LeaseGuard, with_lease};
 use super::planning::{PlanRequest, plan};
+use super::preflight::{demand_rights, explain_forbidden};
 use super::retry::repeated;
-use super::undo::{clear_hooks, remove_objects};
+use super::undo::{clear_hooks, deployed, remove_objects};
 use super::{
     ActionError, Aftermath, Cause, Deployer, DryRunMode, Operation, UninstallOptions, Uninstalled,
     VerdictDemand,
@@ -73,11 +74,18 @@ pub(super) async fn uninstall_leased(
             Vec::new(),
         )));
     }
-    let plan = plan_removal(deployer, &last.release, &history, options.run_hooks).await?;
+    let plan = match plan_removal(deployer, &last.release, &history, options.run_hooks).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let operation = Operation::Uninstall;
+            return Err(explain_forbidden(deployer, &last.release, error, operation, false).await);
+        }
+    };
+    demand_rights(deployer, &last.release, &plan, false).await?;
     let mut attempt = begin(deployer, lease, options, last.clone()).await?;
     let outcome = carry_out(&mut attempt, &plan, options).await;
     if let Err(cause) = outcome {
-        return Err(failed(attempt, cause).await);
+        return Err(failed(attempt, cause, &history).await);
     }
     clear_hooks(deployer, &last.release).await;
     finish(&mut attempt, &history, options).await?;
@@ -123,7 +131,7 @@ async fn plan_removal(
     plan(deployer, &request).await
 }
 
-/// Marks the last revision as being uninstalled; what its evidence says of its making stays.
+/// Notes down that the last revision is to be uninstalled; what its evidence says of its making stays.
 async fn begin<'a>(
     deployer: &'a Deployer,
     lease: &'a LeaseGuard,
@@ -162,9 +170,9 @@ async fn begin<'a>(
         // What is deleted does not come back: an uninstall that began is carried to its end.
         verdict: VerdictDemand::None,
         provenance: None,
-        cancel: CancellationToken::new(),
+        cancel: deployer.cancel.clone(),
     };
-    let mut attempt = Attempt::resume(
+    let attempt = Attempt::resume(
         deployer,
         lease,
         Operation::Uninstall,
@@ -173,12 +181,6 @@ async fn begin<'a>(
         settings,
     );
     attempt.save_evidence().await?;
-    attempt
-        .record(
-            Status::Uninstalling,
-            "Deletion in progress (or silently failed)",
-        )
-        .await?;
     Ok(attempt)
 }
 
@@ -188,6 +190,18 @@ async fn carry_out(
     options: &UninstallOptions,
 ) -> Result<(), Cause> {
     attempt.run_hooks(HookEvent::PreDelete).await?;
+    if attempt.settings.cancel.is_cancelled() {
+        return Err(Cause::Cancelled);
+    }
+    // Until here nothing was changed, and the revision counts as what it was. From here on the
+    // uninstall goes to its end: what is deleted does not come back.
+    attempt.settings.cancel = CancellationToken::new();
+    attempt
+        .record(
+            Status::Uninstalling,
+            "Deletion in progress (or silently failed)",
+        )
+        .await?;
     attempt.reach(Milestone::Changing).await?;
     let objects = deleted(&plan.removals).len();
     attempt.deployer.stage_of(
@@ -215,26 +229,37 @@ async fn carry_out(
     attempt.run_hooks(HookEvent::PostDelete).await
 }
 
-async fn failed(mut attempt: Attempt<'_>, cause: Cause) -> ActionError {
+/// Keeps why an uninstall failed. One whose pre-delete hooks failed has changed nothing: the revision
+/// stays what it was.
+async fn failed(mut attempt: Attempt<'_>, cause: Cause, history: &[Stored]) -> ActionError {
     if let Cause::Storage(error) = cause {
         return error.into();
     }
+    let info = attempt.record.release.info.clone();
+    let is_begun = info.status == Status::Uninstalling;
     let text = super::error::chain(&cause);
     attempt.evidence.failure = Some(text.clone());
     attempt.evidence.note(
         attempt.deployer.clock.now(),
         format!("uninstall failed: {text}"),
     );
-    if let Err(error) = attempt.save_evidence().await {
+    let written = match attempt.save_evidence().await {
+        // With how the hooks ended.
+        Ok(()) => attempt.record(info.status, info.description).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
         attempt.also.push(format!(
             "writing down the failure failed: {}",
             super::error::chain(&error)
         ));
     }
-    let after = if attempt.has_changed() {
-        Aftermath::Left { deployed: None }
+    let after = if is_begun {
+        Aftermath::Unfinished
     } else {
-        Aftermath::Untouched { deployed: None }
+        Aftermath::Untouched {
+            deployed: deployed(history),
+        }
     };
     attempt.into_failure(cause, after)
 }

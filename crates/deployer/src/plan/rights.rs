@@ -118,7 +118,8 @@ const WORKLOADS: [&str; 7] = [
     "Job",
     "Pod",
 ];
-const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+/// The group of roles and their bindings.
+pub(crate) const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Returns what must be allowed.
 pub fn rights(input: &RightsInput<'_>) -> Rights {

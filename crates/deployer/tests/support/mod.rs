@@ -159,6 +159,8 @@ pub(crate) struct ScriptedChart {
     pub(crate) rollback_hook: Option<&'static str>,
     /// A hook on everything that comes after a change, and around an uninstall.
     pub(crate) after_hook: bool,
+    /// A hook on one event, with how it ends.
+    pub(crate) hook_on: Option<(HookEvent, &'static str)>,
 }
 
 impl ScriptedChart {
@@ -200,6 +202,9 @@ impl ChartSource for ScriptedChart {
         }
         if let Some(outcome) = self.rollback_hook {
             hooks.push(hook("undo", &[HookEvent::PreRollback], outcome));
+        }
+        if let Some((event, outcome)) = &self.hook_on {
+            hooks.push(hook("only", std::slice::from_ref(event), outcome));
         }
         if self.after_hook {
             hooks.push(hook(
