@@ -129,6 +129,8 @@ fn e2e_a_terminal_shows_a_block_that_is_drawn_anew_and_leaves_the_result() -> Re
     let mut web = room.deployment("web", &SERVE);
     web["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] =
         json!({"tcpSocket": {"port": 6379}, "initialDelaySeconds": 2, "periodSeconds": 1});
+    web["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{"name": "API_TOKEN", "value": "hunter2-before"}]);
     let objects = [
         config_map("first", "1"),
         web,
@@ -161,7 +163,20 @@ fn e2e_a_terminal_shows_a_block_that_is_drawn_anew_and_leaves_the_result() -> Re
 
     let mut web = room.deployment("web", &SERVE);
     web["spec"]["template"]["spec"]["containers"][0]["image"] = json!(room.missing_image());
+    web["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{"name": "API_TOKEN", "value": "hunter2-after"}]);
     let failing = [web];
+    let plan = room.deploy("plan", "web", &failing)?;
+    let (screen, raw) = in_terminal(&room, &plan, 60)?;
+    let text = screen.text();
+    // The heading has the long name of the test's namespace.
+    let steps = text.lines().filter(|line| line.starts_with(' '));
+    let width = steps.map(|line| line.chars().count()).max();
+    demand(width.is_some_and(|width| width <= 60), || text.clone())?;
+    demand(text.contains("\n               changed (masked)"), || {
+        text.clone()
+    })?;
+    demand(!raw.contains("hunter2"), || "a secret is shown".to_owned())?;
     let upgrade = room
         .deploy("upgrade", "web", &failing)?
         .args(["--atomic", "--timeout=2m"]);

@@ -41,6 +41,7 @@ impl Change<'_> {
             run_hooks: self.options.run_hooks,
             take_ownership: self.options.take_ownership,
             recreate: self.options.force_replace,
+            force_conflicts: self.options.force_conflicts,
             wait: self.wait() != WaitStrategy::HookOnly,
             show_secrets: self.options.show_secrets,
             marks: self.options.dry_run != DryRunMode::Off || self.options.expected.is_some(),

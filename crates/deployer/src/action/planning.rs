@@ -29,6 +29,8 @@ pub(super) struct PlanRequest<'a> {
     pub(super) take_ownership: bool,
     /// Whether what cannot be changed is deleted and created anew.
     pub(super) recreate: bool,
+    /// Whether fields of other managers are taken over.
+    pub(super) force_conflicts: bool,
     pub(super) wait: bool,
     /// Whether secrets come out readable in what the plan shows.
     pub(super) show_secrets: bool,
@@ -56,6 +58,7 @@ impl<'a> PlanRequest<'a> {
             events: Some(events_of(self.operation)),
             take_ownership: self.take_ownership,
             recreate: self.recreate,
+            force_conflicts: self.force_conflicts,
             wait: self.wait,
             method: release.applied_by(),
             compare: CompareOptions {

@@ -50,6 +50,8 @@ pub(super) async fn restore(
             run_hooks: request.run_hooks,
             take_ownership: true,
             recreate: request.recreate,
+            // Undoing leaves alone what it may not change, and says so then.
+            force_conflicts: true,
             wait: request.wait != WaitStrategy::HookOnly,
             show_secrets: false,
             marks: false,

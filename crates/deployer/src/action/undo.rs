@@ -208,6 +208,7 @@ async fn remove_what_was_made(
         run_hooks: false,
         take_ownership: false,
         recreate: false,
+        force_conflicts: false,
         wait: true,
         show_secrets: false,
         marks: false,

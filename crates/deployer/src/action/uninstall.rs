@@ -124,6 +124,7 @@ async fn plan_removal(
         run_hooks,
         take_ownership: false,
         recreate: false,
+        force_conflicts: false,
         wait: true,
         show_secrets: false,
         marks: false,

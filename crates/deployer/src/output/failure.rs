@@ -17,6 +17,8 @@ use crate::release::{EvidenceLog, GateVerdict, HookPhase};
 const SCREEN_LINES: usize = 24;
 /// The width by which lines are counted where there is no terminal to measure.
 const SCREEN_COLUMNS: usize = 80;
+/// What stands before the later lines of a text.
+const MARGIN: &str = "    ";
 /// Lines that the causes of a failure take at most.
 const CAUSE_LINES: usize = 6;
 /// Lines that evidence gets however much else there is to say.
@@ -24,23 +26,21 @@ const EVIDENCE_LINES_MIN: usize = 5;
 
 /// Prints an error, its causes and its hints.
 pub fn report_error(printer: &Printer, error: &(dyn Error + 'static), hints: &[String]) {
-    printer.say(&format!(
-        "{} {error}",
-        printer.paint_error(Style::Bad, "error:")
-    ));
-    for line in causes(error).iter().flat_map(|cause| cause_lines(cause)) {
-        printer.say(&line);
-    }
+    let screen = Screen::of(printer, false);
+    let mut lines = screen.begun_by("error:", Style::Bad, &error.to_string(), "");
+    let causes = causes(error);
+    let causes = causes.iter().flat_map(|cause| cause_lines(cause));
+    lines.extend(causes.flat_map(|line| screen.folded(&line, 4)));
     let hints = with_server_hints(error, hints);
     if !hints.is_empty() {
-        printer.say("");
+        lines.push(String::new());
     }
     for hint in &hints {
-        printer.say(&format!(
-            "{} {}",
-            printer.paint_error(Style::Hint, "hint:"),
-            at_place(hint, printer.place_flags())
-        ));
+        let hint = at_place(hint, printer.place_flags());
+        lines.extend(screen.begun_by("hint:", Style::Hint, &hint, ""));
+    }
+    for line in lines {
+        printer.say(&line);
     }
 }
 
@@ -66,13 +66,7 @@ pub fn report_action(printer: &Printer, error: &ActionError, logs_were_shown: bo
         report_error(printer, error, &error.hints());
         return;
     };
-    let screen = Screen {
-        columns: printer.redraws().then(|| printer.error_size().0),
-        colour: printer.paints_errors(),
-        logs_were_shown,
-        place_flags: printer.place_flags().to_owned(),
-    };
-    for line in screen.lines(failure) {
+    for line in Screen::of(printer, logs_were_shown).lines(failure) {
         printer.say(&line);
     }
 }
@@ -89,9 +83,18 @@ struct Screen {
 }
 
 impl Screen {
+    fn of(printer: &Printer, logs_were_shown: bool) -> Self {
+        Self {
+            columns: printer.redraws().then(|| printer.error_size().0),
+            colour: printer.paints_errors(),
+            logs_were_shown,
+            place_flags: printer.place_flags().to_owned(),
+        }
+    }
+
     /// Lays out a failed operation on one screen: what, why, evidence, state, next steps.
     fn lines(&self, failure: &OperationFailure) -> Vec<String> {
-        let mut head = self.broken("error:", Style::Bad, &failure.to_string(), 4);
+        let mut head = self.begun_by("error:", Style::Bad, &failure.to_string(), MARGIN);
         let causes = causes(failure);
         let mut why: Vec<String> = causes
             .iter()
@@ -103,11 +106,11 @@ impl Screen {
         let mut tail: Vec<String> = failure
             .state()
             .iter()
-            .flat_map(|state| self.broken("state:", Style::Bold, state, 4))
+            .flat_map(|state| self.begun_by("state:", Style::Bold, state, MARGIN))
             .collect();
         for hint in with_server_hints(failure, &failure.next_steps()) {
             let hint = at_place(&hint, &self.place_flags);
-            tail.extend(self.broken("hint:", Style::Hint, &hint, 4));
+            tail.extend(self.begun_by("hint:", Style::Hint, &hint, MARGIN));
         }
         let taken = self.rows(&head) + self.rows(&tail) + 2;
         let left = SCREEN_LINES.saturating_sub(taken).max(EVIDENCE_LINES_MIN);
@@ -225,14 +228,14 @@ impl Screen {
         lines
     }
 
-    /// A paragraph that begins with a painted word.
-    fn broken(&self, word: &str, style: Style, text: &str, indent: usize) -> Vec<String> {
+    /// A text that begins with a painted word; its later lines begin with `margin`.
+    fn begun_by(&self, word: &str, style: Style, text: &str, margin: &str) -> Vec<String> {
         let mut lines: Vec<String> = text
             .lines()
             .enumerate()
             .flat_map(|(index, line)| match index {
-                0 => self.folded(&format!("{word} {line}"), indent),
-                _ => self.folded(&format!("    {line}"), indent),
+                0 => self.folded(&format!("{word} {line}"), 4),
+                _ => self.folded(&format!("{margin}{line}"), 4),
             })
             .collect();
         if let Some(first) = lines.first_mut() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::contract::Format;
-use super::line::shortened;
+use super::line::{shortened, wrap};
 use super::printer::{PrintError, Printer, Style};
 use crate::action::Operation;
 use crate::plan::{HookStep, ObjectAction, SavedPlan, SavedStep};
@@ -40,22 +40,23 @@ pub(super) fn plan_text(printer: &Printer, plan: &SavedPlan) -> String {
             plan.revision, last.revision, last.status
         ),
     };
-    let mut lines = vec![
-        printer.paint(
-            Style::Bold,
-            &format!(
-                "PLAN: {} `{}` in namespace `{}`",
-                plan.operation, plan.release, plan.namespace
-            ),
+    let mut lines = vec![printer.paint(
+        Style::Bold,
+        &format!(
+            "PLAN: {} `{}` in namespace `{}`",
+            plan.operation, plan.release, plan.namespace
         ),
-        format!("  {revision}; chart {}", plan.chart),
-        format!("  {}", plan.target),
-    ];
-    lines.extend(
-        plan.pre_hooks
-            .iter()
-            .map(|saved| hook(printer, &saved.hook)),
-    );
+    )];
+    let columns = columns(printer);
+    lines.extend(wrap(
+        &format!("  {revision}; chart {}", plan.chart),
+        columns,
+        4,
+    ));
+    lines.push(format!("  {}", plan.target));
+    for saved in &plan.pre_hooks {
+        lines.extend(hook(printer, &saved.hook));
+    }
     let applies = |step: &&SavedStep| !is_removal(step.action);
     for saved in plan.steps.iter().filter(applies) {
         step(printer, saved, &mut lines);
@@ -73,16 +74,17 @@ pub(super) fn plan_text(printer: &Printer, plan: &SavedPlan) -> String {
             objects(plan.awaited)
         ));
     }
-    lines.extend(
-        plan.post_hooks
-            .iter()
-            .map(|saved| hook(printer, &saved.hook)),
-    );
-    lines.push(summary(plan));
+    for saved in &plan.post_hooks {
+        lines.extend(hook(printer, &saved.hook));
+    }
+    lines.extend(wrap(&summary(plan), columns, 4));
     for warning in &plan.warnings {
-        lines.push(format!(
-            "{} {warning}",
-            printer.paint(Style::Warning, "warning:")
+        lines.extend(begun_by(
+            printer,
+            Style::Warning,
+            "warning:",
+            &format!(" {warning}"),
+            4,
         ));
     }
     lines.join("\n") + "\n"
@@ -103,11 +105,31 @@ fn objects(count: usize) -> String {
     format!("{count} object{}", if count == 1 { "" } else { "s" })
 }
 
-fn hook(printer: &Printer, hook: &HookStep) -> String {
-    let word = printer.paint(Style::Hint, "hook     ");
-    format!(
-        "  {word}  {} {} `{}` (weight {})",
+fn columns(printer: &Printer) -> usize {
+    printer.columns().unwrap_or(usize::MAX)
+}
+
+/// Breaks what begins with a painted word for the terminal's width.
+fn begun_by(printer: &Printer, style: Style, word: &str, text: &str, indent: usize) -> Vec<String> {
+    let mut lines = wrap(&format!("{word}{text}"), columns(printer), indent);
+    if let Some(first) = lines.first_mut() {
+        let rest = first.split_off(word.len().min(first.len()));
+        *first = format!("{}{rest}", printer.paint(style, first));
+    }
+    lines
+}
+
+fn hook(printer: &Printer, hook: &HookStep) -> Vec<String> {
+    let text = format!(
+        "  {} {} `{}` (weight {})",
         hook.event, hook.kind, hook.name, hook.weight
+    );
+    begun_by(
+        printer,
+        Style::Hint,
+        "  hook     ",
+        &text,
+        FIELD_INDENT.len(),
     )
 }
 
@@ -122,9 +144,19 @@ fn step(printer: &Printer, step: &SavedStep, lines: &mut Vec<String>) {
     let word = printer.paint(style, &format!("{:<9}", step.action.as_str()));
     let undo = match step.undo.as_str() {
         "nothing" => String::new(),
-        undo => printer.paint(Style::Dim, &format!("  (undo: {undo})")),
+        undo => format!("(undo: {undo})"),
     };
-    lines.push(format!("  {word}  {}{undo}", step.object));
+    let object = step.object.to_string();
+    let dim = printer.paint(Style::Dim, &undo);
+    if FIELD_INDENT.len() + object.chars().count() + 2 + undo.len() <= columns(printer)
+        || undo.is_empty()
+    {
+        let line = format!("  {word}  {object}  {dim}");
+        lines.push(line.trim_end().to_owned());
+    } else {
+        lines.push(format!("  {word}  {object}"));
+        lines.push(format!("{FIELD_INDENT}{dim}"));
+    }
     for field in step.differences.iter().take(FIELDS_SHOWN) {
         lines.extend(field_lines(printer, field, FIELD_INDENT));
     }
@@ -169,15 +201,20 @@ pub(super) fn field_lines(printer: &Printer, field: &Value, indent: &str) -> Vec
         }
         text
     };
-    let columns = printer.columns().unwrap_or(usize::MAX);
+    let columns = columns(printer);
     let text = wide(VALUE_WIDTH);
-    if indent.len() + text.chars().count() <= columns || field["masked"] == true {
+    if indent.len() + text.chars().count() <= columns {
         let owner = owner.unwrap_or_default();
         let plain = text.strip_suffix(owner.as_str()).unwrap_or(&text);
         return vec![format!("{indent}{plain}{}", dim(&owner))];
     }
     let width = columns.max(COLUMNS_MIN) - indent.len().min(COLUMNS_MIN / 2) - 4;
-    let mut lines = vec![format!("{indent}{path}")];
+    let mut lines: Vec<String> = path_lines(path, columns.saturating_sub(indent.len()))
+        .map(|piece| format!("{indent}{piece}"))
+        .collect();
+    if field["masked"] == true {
+        lines.push(format!("{indent}  {}", change_text(field, width)));
+    }
     for (name, sign) in [("before", '-'), ("after", '+')] {
         if !field[name].is_null() {
             lines.push(format!(
@@ -188,6 +225,27 @@ pub(super) fn field_lines(printer: &Printer, field: &Value, indent: &str) -> Vec
     }
     lines.extend(owner.map(|owner| format!("{indent}  {}", dim(&owner))));
     lines
+}
+
+/// Breaks a path before its fields, into lines of at most `columns` where that can be done.
+fn path_lines(path: &str, columns: usize) -> impl Iterator<Item = &str> {
+    let mut rest = path;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let fits = rest.chars().count() <= columns;
+        let places = rest.match_indices(['.', '[']).map(|(at, _)| at);
+        let mut places = places.filter(|at| *at > 0).peekable();
+        let first = places.peek().copied();
+        let at = places.take_while(|at| *at <= columns).last().or(first);
+        let (line, after) = match (fits, at) {
+            (false, Some(at)) => rest.split_at(at),
+            _ => (rest, ""),
+        };
+        rest = after;
+        Some(line)
+    })
 }
 
 fn change_text(field: &Value, width: usize) -> String {
@@ -237,6 +295,13 @@ mod tests {
             field_lines(&printer, &field, "  "),
             ["  spec.replicas: 1 -> 2  (set by kubectl, 2026-01-01T00:00:00Z)"]
         );
+        let path = "spec.containers[name=main].env[name=TOKEN].value";
+        assert_eq!(
+            path_lines(path, 28).collect::<Vec<_>>(),
+            ["spec.containers[name=main]", ".env[name=TOKEN].value"]
+        );
+        assert_eq!(path_lines(path, 3).count(), 6);
+        assert_eq!(path_lines(path, 80).collect::<Vec<_>>(), [path]);
         let hidden = json!({"path": "data.a", "change": "changed", "masked": true});
         assert_eq!(
             field_lines(&printer, &hidden, ""),

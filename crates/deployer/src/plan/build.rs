@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::compare::{
-    CompareOptions, Comparison, FieldOwner, ScaleTarget, compare, is_applied_by_us, scale_targets,
+    CompareOptions, Comparison, FieldChange, FieldOwner, ScaleTarget, compare, is_applied_by_us,
+    scale_targets,
 };
 use super::immutable::{may_be_recreated, refused_change};
 use super::order::{removal_wave, wave};
@@ -49,6 +50,8 @@ pub struct PlanInput<'a> {
     /// Whether objects are deleted and created anew where they differ in what cannot be changed
     /// (`--force-replace`).
     pub recreate: bool,
+    /// Whether fields of other managers are taken over (`--force-conflicts`).
+    pub force_conflicts: bool,
     /// Whether readiness is awaited.
     pub wait: bool,
     /// By whom objects are merged.
@@ -90,6 +93,7 @@ pub fn build(mut input: PlanInput<'_>) -> Result<Plan, PlanError> {
                 plan.warnings.push(refusal);
             }
         }
+        plan.warnings.extend(contested(input, &step));
         match wanted.get(&key) {
             Some(index) => {
                 plan.warnings.push(format!(
@@ -236,6 +240,28 @@ fn apply_step(
         comparison,
         live: live.and_then(|live| mark(input, live)),
     }
+}
+
+/// Says which fields the server will not let be applied, since others set them to something else.
+fn contested(input: &PlanInput<'_>, step: &ObjectStep) -> Option<String> {
+    let is_applied = matches!(step.action, ObjectAction::Patch | ObjectAction::Adopt);
+    if input.method != ApplyMethod::ServerSide || input.force_conflicts || !is_applied {
+        return None;
+    }
+    let mut fields = step.comparison.iter().flat_map(|found| &found.differences);
+    let mut by_others = fields.by_ref().filter_map(|field| {
+        let owner = field.owner.as_ref().filter(|owner| !owner.is_ours())?;
+        (field.change == FieldChange::Changed).then_some((&field.path, &owner.manager))
+    });
+    let (path, manager) = by_others.next()?;
+    let more = match by_others.count() {
+        0 => String::new(),
+        count => format!(" (and {count} more)"),
+    };
+    Some(format!(
+        "{}: `{path}`{more} is set by `{manager}`, and the server will refuse to change it; take it over with `--force-conflicts`, or leave it out of the chart",
+        step.object
+    ))
 }
 
 fn mark(input: &PlanInput<'_>, live: &Value) -> Option<Mark> {

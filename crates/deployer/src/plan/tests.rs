@@ -16,6 +16,7 @@ struct Scene {
     live: HashMap<ObjectId, Arc<Value>>,
     method: ApplyMethod,
     recreate: bool,
+    force_conflicts: bool,
 }
 
 fn names() -> (ReleaseName, Namespace) {
@@ -55,6 +56,7 @@ impl Scene {
                 .collect(),
             method: ApplyMethod::ServerSide,
             recreate: false,
+            force_conflicts: false,
         }
     }
 
@@ -72,6 +74,7 @@ impl Scene {
             events: None,
             take_ownership: false,
             recreate: self.recreate,
+            force_conflicts: self.force_conflicts,
             wait: false,
             method: self.method,
             compare: CompareOptions::default(),
@@ -196,6 +199,26 @@ fn a_change_that_the_server_will_refuse_is_warned_of() {
         warnings[0].contains("`spec.selector.matchLabels.app` cannot be changed in place"),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn a_field_that_another_manager_set_is_warned_of_unless_it_is_taken_over() {
+    let mut live = left(&config("hand"));
+    let edit = json!({"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:colour": {}}}});
+    live["metadata"]["managedFields"]
+        .as_array_mut()
+        .expect("a list")
+        .push(edit);
+    let mut scene = Scene::of(&[config("red")], &[config("blue")], &[live]);
+    let warnings = scene.plan().warnings;
+    for word in ["`data.colour`", "`kubectl-edit`", "--force-conflicts"] {
+        assert!(warnings[0].contains(word), "{word}: {warnings:?}");
+    }
+    scene.force_conflicts = true;
+    assert!(scene.plan().warnings.is_empty());
+    // A merge made here takes every field.
+    (scene.force_conflicts, scene.method) = (false, ApplyMethod::ClientSide);
+    assert!(scene.plan().warnings.is_empty());
 }
 
 #[test]

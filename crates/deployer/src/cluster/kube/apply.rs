@@ -98,7 +98,7 @@ impl KubeCluster {
             .await
             .map_err(|error| self.explain(error, id, "patch"))?;
         Ok(Applied {
-            change: change_between(before.as_deref(), &after),
+            change: change_between(before.as_deref(), &after, options.dry_run),
             object: Arc::new(after),
             yielded: left.map(|_| REPLICAS).into_iter().collect(),
         })
@@ -128,7 +128,7 @@ impl KubeCluster {
             match self.rest.put(&address, &whole).await {
                 Ok(after) => {
                     return Ok(Applied {
-                        change: change_between(Some(&live), &after),
+                        change: change_between(Some(&live), &after, options.dry_run),
                         object: Arc::new(after),
                         yielded: Vec::new(),
                     });
@@ -243,7 +243,7 @@ impl KubeCluster {
             match self.rest.patch(&address, PatchKind::Merge, &patch).await {
                 Ok(after) => {
                     return Ok(Applied {
-                        change: change_between(Some(&live), &after),
+                        change: change_between(Some(&live), &after, options.dry_run),
                         object: Arc::new(after),
                         yielded,
                     });
@@ -265,17 +265,17 @@ fn dry_run_query(dry_run: DryRun) -> &'static str {
     }
 }
 
-fn change_between(before: Option<&Value>, after: &Value) -> AppliedChange {
-    match before {
-        None => AppliedChange::Created,
-        Some(before)
-            if before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"] =>
-        {
-            AppliedChange::Unchanged
-        }
-        // A dry run answers with a version of its own; then only the content tells.
-        Some(before) if content(before) == content(after) => AppliedChange::Unchanged,
-        Some(_) => AppliedChange::Changed,
+fn change_between(before: Option<&Value>, after: &Value, dry_run: DryRun) -> AppliedChange {
+    let Some(before) = before else {
+        return AppliedChange::Created;
+    };
+    let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+    // A dry run writes nothing, and answers with the version that it found: only the content tells.
+    let is_same_version = dry_run == DryRun::Off && version(before) == version(after);
+    if is_same_version || content(before) == content(after) {
+        AppliedChange::Unchanged
+    } else {
+        AppliedChange::Changed
     }
 }
 
@@ -287,4 +287,36 @@ fn content(object: &Value) -> Value {
         }
     }
     content
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dry_run_changes_is_told_by_the_content() {
+        let object = |version: &str, value: &str| json!({"metadata": {"resourceVersion": version, "generation": 1}, "data": {"a": value}});
+        let before = object("7", "1");
+        let change = |after: &Value, dry_run| change_between(Some(&before), after, dry_run);
+        assert_eq!(
+            change(&object("7", "2"), DryRun::Server),
+            AppliedChange::Changed
+        );
+        assert_eq!(
+            change(&object("7", "1"), DryRun::Server),
+            AppliedChange::Unchanged
+        );
+        assert_eq!(
+            change(&object("8", "2"), DryRun::Off),
+            AppliedChange::Changed
+        );
+        assert_eq!(
+            change(&object("7", "1"), DryRun::Off),
+            AppliedChange::Unchanged
+        );
+        assert_eq!(
+            change_between(None, &before, DryRun::Off),
+            AppliedChange::Created
+        );
+    }
 }
