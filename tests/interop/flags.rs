@@ -157,11 +157,12 @@ fn e2e_labels_and_descriptions_are_helms() -> Result<()> {
             ]
             .concat(),
             upgrade(&["--labels=stage=prod,owner2=me", "--description=the second"]),
-            upgrade(&["--labels=team=null"]),
+            upgrade(&["--labels=team=null", "--description="]),
             vec!["rollback", "app", "1"],
         ],
     )?;
-    same("system-label", &[fails(GREEN, &["--labels=owner=me"])])
+    same("system-label", &[fails(GREEN, &["--labels=owner=me"])])?;
+    same("no-label", &[fails(GREEN, &["--labels=te am=me"])])
 }
 
 #[test]

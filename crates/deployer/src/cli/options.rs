@@ -48,7 +48,12 @@ pub(crate) fn change_options(flags: &ChangeFlags<'_>) -> Result<ChangeOptions, C
             ServerSideChoice::True => ServerSide::On,
             ServerSideChoice::False => ServerSide::Off,
         },
-        description: flags.record.description.clone(),
+        // An empty one is none, as for Helm.
+        description: flags
+            .record
+            .description
+            .clone()
+            .filter(|text| !text.is_empty()),
         labels: flags.record.labels.iter().cloned().collect(),
         history_max: flags.history_max,
         recover: flags.recover,

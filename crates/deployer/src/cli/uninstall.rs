@@ -138,7 +138,7 @@ impl UninstallCommand {
                 Cascade::Foreground => Propagation::Foreground,
                 Cascade::Orphan => Propagation::Orphan,
             },
-            description: self.description.clone(),
+            description: self.description.clone().filter(|text| !text.is_empty()),
         }
     }
 }

@@ -79,7 +79,7 @@ impl Namespace {
     }
 }
 
-fn is_dns_label(label: &str) -> bool {
+pub(super) fn is_dns_label(label: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = label.as_bytes();
     match (bytes.first(), bytes.last()) {
