@@ -147,21 +147,29 @@ impl<const MODELS: usize> RowAccumulator<MODELS> {
             clustered == 0 || clustered == self.positives.len(),
             "all rows have a cluster, or none"
         );
+        let rows = self.ordered();
+        let Ok(scan) = stream::scan(entries(&rows).map(Ok::<_, Infallible>));
+        OrderedRows {
+            rows,
+            totals: scan.totals,
+        }
+    }
+
+    fn ordered(self) -> Self {
+        // Those of [`crate::paired::PairedScores`] are.
+        if (1..self.positives.len()).all(|row| self.compare(row - 1, row).is_le()) {
+            return self;
+        }
         let mut order = self.scores[0].ascending();
         let first = |row: &u32| self.scores[0].get(*row as usize);
         for tied in order.chunk_by_mut(|left, right| first(left) == first(right)) {
             tied.sort_unstable_by(|&left, &right| self.compare(left as usize, right as usize));
         }
-        let rows = Self {
+        Self {
             scores: self.scores.map(|column| column.in_order(&order)),
             positives: in_order(self.positives, &order),
             weights: in_order(self.weights, &order),
             clusters: in_order(self.clusters, &order),
-        };
-        let Ok(scan) = stream::scan(entries(&rows).map(Ok::<_, Infallible>));
-        OrderedRows {
-            rows,
-            totals: scan.totals,
         }
     }
 
