@@ -153,3 +153,34 @@ fn e2e_a_rollback_whose_hook_fails_is_recorded_as_failed_and_nothing_stays_pendi
     }
     Ok(())
 }
+
+#[test]
+fn e2e_a_definition_that_is_a_hook_is_served_before_the_next_hook_needs_it() -> Result<()> {
+    let Some(room) = room::open("definition")? else {
+        return Ok(());
+    };
+    let group = format!("{}.example.com", room.namespace.name());
+    let name = format!("things.{group}");
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": name},
+        "spec": {"group": group, "scope": "Namespaced", "names": {"kind": "Thing", "plural": "things"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]},
+    });
+    let thing =
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Thing", "metadata": {"name": "one"}});
+    let objects = [
+        config_map("first", "1"),
+        hook(definition, "pre-install"),
+        hook(thing, "post-install"),
+    ];
+    let outcome = room.deploy("install", "web", &objects)?.run()?;
+    let made = room.namespace.get(&[&name, "one"]);
+    room.namespace
+        .kubectl()
+        .args(["delete", "customresourcedefinition", &name, "--wait=false"])
+        .expect(0)?;
+    demand(outcome.code() == Some(0), || outcome.describe())?;
+    demand(made?.is_some(), || "the thing is not there".to_owned())
+}

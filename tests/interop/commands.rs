@@ -89,6 +89,9 @@ fn e2e_each_reads_the_others_releases_as_its_own() -> Result<()> {
                 &["get", "hooks", "app"],
                 &["get", "values", "app"],
                 &["get", "values", "app", "--all", "--output=yaml"],
+                &["list", "--superseded", "--no-headers"],
+                &["list", "--time-format=2006-01-02 15:04:05"],
+                &["list", "--selector=status in (deployed,failed),!absent"],
             ] {
                 let ours = site.does_as(Tool::Deployer, command)?;
                 let theirs = site.does_as(reader, command)?;

@@ -24,7 +24,8 @@ pub mod yaml;
 
 pub use error::Error;
 pub use functions::{
-    FunctionSet, UrlParts, check_date, check_time, check_url, expression, regex_matches,
+    FunctionSet, UrlParts, check_date, check_time, check_url, expression, format_time,
+    regex_matches,
 };
 pub use json::json_error;
 pub use quote::{is_printable, quoted};

@@ -132,29 +132,40 @@ pub async fn get(
         .ok_or_else(|| not_found(deployer, name))
 }
 
-/// Returns the last revision of every release in scope whose state passes `wanted`.
+/// Which revisions are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// The last of every release.
+    Last,
+    /// All of them: where superseded ones are asked for, which are never the last.
+    All,
+}
+
+/// Returns the revisions in scope whose state passes `wanted`.
 ///
 /// # Errors
 /// When the records cannot be read.
 pub async fn list(
     deployer: &Deployer,
     scope: ListScope,
+    listed: Listed,
     wanted: impl Fn(Status) -> bool,
 ) -> Result<Vec<Stored>, ActionError> {
-    let mut last: Vec<Stored> = Vec::new();
+    let mut found: Vec<Stored> = Vec::new();
     for stored in deployer.store.list(scope).await? {
         let same = |other: &Stored| {
-            other.release.name == stored.release.name
+            listed == Listed::Last
+                && other.release.name == stored.release.name
                 && other.release.namespace == stored.release.namespace
         };
-        match last.iter_mut().find(|other| same(other)) {
+        match found.iter_mut().find(|other| same(other)) {
             Some(other) if other.release.version < stored.release.version => *other = stored,
             Some(_) => {}
-            None => last.push(stored),
+            None => found.push(stored),
         }
     }
-    last.retain(|stored| wanted(stored.release.info.status));
-    Ok(last)
+    found.retain(|stored| wanted(stored.release.info.status));
+    Ok(found)
 }
 
 fn not_found(deployer: &Deployer, name: &ReleaseName) -> ActionError {

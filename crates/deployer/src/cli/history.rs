@@ -25,6 +25,9 @@ pub(crate) struct HistoryCommand {
     /// Most revisions to show, the newest
     #[arg(long, default_value_t = 256, value_name = "COUNT")]
     max: usize,
+    /// Show a column with the revisions that were rolled back to
+    #[arg(long)]
+    show_rollback_revision: bool,
     /// Show what was kept with one revision: logs, verdict, journal
     #[arg(long, value_name = "REVISION")]
     revision: Option<Revision>,
@@ -41,7 +44,7 @@ impl HistoryCommand {
         let format = self.output.output.format();
         let Some(revision) = self.revision else {
             let rows = history_rows(&reports, self.max);
-            print_history(&session.printer, format, &rows)?;
+            print_history(&session.printer, format, &rows, self.show_rollback_revision)?;
             return Ok(());
         };
         let report = reports.iter().find(|report| report.revision() == revision);

@@ -7,7 +7,7 @@ use super::arguments::HookArgs;
 use super::error::CliError;
 use super::global::{OutputArgs, OutputFormat};
 use super::session::{Session, Work};
-use crate::action::list;
+use crate::action::{Listed, list};
 use crate::output::{list_rows, print_list};
 use crate::release::Status;
 use crate::storage::{ListScope, Stored};
@@ -48,7 +48,10 @@ pub(crate) struct ListCommand {
     /// Regular expression that names must match
     #[arg(short, long, value_name = "REGEX")]
     filter: Option<String>,
-    /// Labels that the records must have, as key=value,key2!=value2
+    /// Layout of the times, as Go has it: `2006-01-02 15:04:05`
+    #[arg(long, value_name = "LAYOUT")]
+    time_format: Option<String>,
+    /// Labels that the records must have, as key=value,key2!=value2,key3 in (a,b)
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// Names only
@@ -91,7 +94,12 @@ impl ListCommand {
         } else {
             ListScope::Namespace
         };
-        let mut records = list(&deployer, scope, |status| self.wants(status)).await?;
+        let listed = if self.wants_superseded_alone() {
+            Listed::All
+        } else {
+            Listed::Last
+        };
+        let mut records = list(&deployer, scope, listed, |status| self.wants(status)).await?;
         records.retain(|stored| {
             filter
                 .as_ref()
@@ -119,7 +127,7 @@ impl ListCommand {
         print_list(
             &session.printer,
             format.format(),
-            &list_rows(&records),
+            &list_rows(&records, self.time_format.as_deref()),
             !self.no_headers,
         )?;
         Ok(())
@@ -144,13 +152,34 @@ impl ListCommand {
         flags.iter().any(|(flag, is_so)| *flag && *is_so)
     }
 
+    /// By definition a superseded revision is not the last: asked for alone, all revisions are looked
+    /// at. Source: `pkg/action/list.go` of Helm.
+    fn wants_superseded_alone(&self) -> bool {
+        let others = [
+            self.all,
+            self.deployed,
+            self.failed,
+            self.pending,
+            self.uninstalled,
+            self.uninstalling,
+        ];
+        self.superseded && !others.contains(&true)
+    }
+
     fn sort(&self, records: &mut [Stored]) {
         if self.date {
             records.sort_by_key(|stored| stored.release.info.last_deployed.utc());
         } else {
             records.sort_by(|a, b| {
-                (&a.release.name, &a.release.namespace)
-                    .cmp(&(&b.release.name, &b.release.namespace))
+                let key = |stored: &Stored| {
+                    let release = &stored.release;
+                    (
+                        release.name.clone(),
+                        release.namespace.clone(),
+                        release.version,
+                    )
+                };
+                key(a).cmp(&key(b))
             });
         }
         if self.reverse {
@@ -160,45 +189,84 @@ impl ListCommand {
 }
 
 /// One term of a label selector.
+///
+/// Source: `labels.Parse` of apimachinery.
 #[derive(Debug, PartialEq, Eq)]
 struct Requirement {
     label: String,
-    value: String,
-    is_equal: bool,
+    /// The values that it may have; any where none is named.
+    values: Vec<String>,
+    /// Whether it is demanded or forbidden.
+    is_wanted: bool,
 }
 
 impl Requirement {
     fn holds(&self, stored: &Stored) -> bool {
-        (stored.labels.get(&self.label) == Some(&self.value)) == self.is_equal
+        let found = stored.labels.get(&self.label);
+        let matches = found.is_some_and(|value| {
+            self.values.is_empty() || self.values.iter().any(|one| one == value)
+        });
+        matches == self.is_wanted
     }
 }
 
 fn parse_selector(text: &str) -> Result<Vec<Requirement>, CliError> {
-    text.split(',')
-        .filter(|term| !term.trim().is_empty())
+    terms(text)
+        .into_iter()
         .map(|term| {
-            let parts = term
-                .split_once("!=")
-                .map(|(label, value)| (label, value, false))
-                .or_else(|| {
-                    term.split_once("==")
-                        .map(|(label, value)| (label, value, true))
-                })
-                .or_else(|| {
-                    term.split_once('=')
-                        .map(|(label, value)| (label, value, true))
-                });
-            let (label, value, is_equal) = parts.ok_or_else(|| {
-                CliError::usage(format!("`{term}` is not a term of a label selector"))
-                    .with_hint("write `key=value`, `key==value` or `key!=value`")
-            })?;
-            Ok(Requirement {
-                label: label.trim().to_owned(),
-                value: value.trim().to_owned(),
-                is_equal,
+            parse_term(term).ok_or_else(|| {
+                CliError::usage(format!("`{term}` is not a term of a label selector")).with_hint(
+                    "write `key=value`, `key!=value`, `key in (a,b)`, `key notin (a,b)`, `key` or `!key`",
+                )
             })
         })
         .collect()
+}
+
+/// Splits at commas outside of parentheses.
+fn terms(text: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let parts = text.split(|sign| {
+        match sign {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        sign == ',' && depth == 0
+    });
+    parts
+        .map(str::trim)
+        .filter(|term| !term.is_empty())
+        .collect()
+}
+
+fn parse_term(term: &str) -> Option<Requirement> {
+    let one = |value: &str| vec![value.trim().to_owned()];
+    let listed = |values: &str| -> Option<Vec<String>> {
+        let values = values.trim().strip_prefix('(')?.strip_suffix(')')?;
+        Some(values.split(',').map(|one| one.trim().to_owned()).collect())
+    };
+    let (label, values, is_wanted) = if let Some((label, value)) = term.split_once("!=") {
+        (label, one(value), false)
+    } else if let Some((label, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
+        (label, one(value), true)
+    } else if let Some((label, values)) = term.split_once(" notin ") {
+        (label, listed(values)?, false)
+    } else if let Some((label, values)) = term.split_once(" in ") {
+        (label, listed(values)?, true)
+    } else {
+        match term.strip_prefix('!') {
+            Some(label) => (label, Vec::new(), false),
+            None => (term, Vec::new(), true),
+        }
+    };
+    let label = label.trim();
+    let is_one = !label.is_empty() && !label.contains([' ', '(', ')']);
+    is_one.then(|| Requirement {
+        label: label.to_owned(),
+        values,
+        is_wanted,
+    })
 }
 
 #[cfg(test)]
@@ -206,13 +274,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selectors_have_three_signs() {
-        let terms = parse_selector("a=1, b==2,c!=3").expect("a selector");
-        let signs: Vec<_> = terms
+    fn selectors_are_read_as_kubernetes_reads_them() {
+        let terms =
+            parse_selector("a=1, b==2,c!=3,d in (x, y),e notin (z),f,!g").expect("a selector");
+        let read: Vec<_> = terms
             .iter()
-            .map(|term| (term.label.as_str(), term.is_equal))
+            .map(|term| (term.label.as_str(), term.values.join(" "), term.is_wanted))
             .collect();
-        assert_eq!(signs, [("a", true), ("b", true), ("c", false)]);
-        assert!(parse_selector("a").is_err());
+        let wanted = [
+            ("a", "1", true),
+            ("b", "2", true),
+            ("c", "3", false),
+            ("d", "x y", true),
+            ("e", "z", false),
+            ("f", "", true),
+            ("g", "", false),
+        ];
+        assert_eq!(
+            read,
+            wanted.map(|(label, values, is)| (label, values.to_owned(), is))
+        );
+        for wrong in ["a b", "a in x", "a in (x", "=1"] {
+            assert!(parse_selector(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -22,6 +22,9 @@ pub(crate) struct StatusCommand {
     /// Revision to show; the last where unset
     #[arg(long, value_name = "REVISION")]
     revision: Option<Revision>,
+    /// Show the description, which is always shown (accepted for Helm's sake)
+    #[arg(long, hide = true)]
+    show_desc: bool,
     #[command(flatten)]
     output: OutputArgs,
 }

@@ -33,6 +33,9 @@ pub(crate) struct TestCommand {
     /// Time for any single test, as in 5m0s
     #[arg(long, default_value = "5m0s", value_parser = parse_timeout, value_name = "DURATION")]
     timeout: Duration,
+    /// Leave out the notes, which are never shown (accepted for Helm's sake)
+    #[arg(long, hide = true)]
+    hide_notes: bool,
     #[command(flatten)]
     hooks: HookArgs,
     #[command(flatten)]

@@ -20,7 +20,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::cluster::kube::{CREATION_MARK, KubeCluster};
 use crate::cluster::{
     ApplyOptions, ApplyStrategy, Cluster as _, ClusterError, DeleteOptions, DryRun, ObjectId,
-    object_id,
+    WaitOptions, WaitStrategy, object_id,
 };
 use crate::plan::read_yaml;
 use crate::progress::ProgressEvent;
@@ -183,6 +183,20 @@ impl HookRunner for ClusterHooks {
             started_at,
             completed_at: started_at,
         };
+        if id.kind == "CustomResourceDefinition" {
+            // A hook or an object of its kind may be next.
+            let options = WaitOptions {
+                timeout: context.timeout,
+                wait_for_jobs: false,
+                strategy: WaitStrategy::Watcher,
+            };
+            let ids = std::slice::from_ref(&id);
+            let served = self.cluster.wait_ready(ids, &options, context.progress);
+            let waiting = format!("waiting until {id} is served");
+            served
+                .await
+                .map_err(|error| failed_to_start(hook, &waiting, error))?;
+        }
         if is_workload(hook) {
             let ending = follow::follow(&self.cluster, hook, &created, context).await?;
             if ending.must_stop

@@ -109,34 +109,31 @@ pub fn print_history(
     printer: &Printer,
     format: Format,
     rows: &[HistoryRow],
+    rollbacks: bool,
 ) -> Result<(), PrintError> {
     if format != Format::Table {
         return printer.value(format, &rows);
     }
-    let mut table = Table::with_heading(&[
-        "REVISION",
-        "UPDATED",
-        "STATUS",
-        "CHART",
-        "APP VERSION",
-        "VERDICT",
-        "AUC",
-        "P99",
-        "DESCRIPTION",
-    ]);
+    let mut headings = vec!["REVISION", "UPDATED", "STATUS", "CHART", "APP VERSION"];
+    headings.extend(rollbacks.then_some("ROLLBACK"));
+    headings.extend(["VERDICT", "AUC", "P99", "DESCRIPTION"]);
+    let mut table = Table::with_heading(&headings);
     for row in rows {
         let [verdict, area, latency] = verdict_cells(row.verdict.as_ref());
-        table.row(vec![
+        let mut cells = vec![
             (row.revision.to_string(), None),
             (row.updated.utc().map_or("-".to_owned(), ansi_c), None),
             (row.status.clone(), status_style(&row.status)),
             (row.chart.clone(), None),
             (row.app_version.clone(), None),
-            verdict,
-            area,
-            latency,
-            (shortened(&row.description), None),
-        ]);
+        ];
+        if rollbacks {
+            let to = row.rollback_revision.as_ref();
+            cells.push((to.map(Value::to_string).unwrap_or_default(), None));
+        }
+        let description = (shortened(&row.description), None);
+        cells.extend([verdict, area, latency, description]);
+        table.row(cells);
     }
     let left_out = table.narrow(printer, &["APP VERSION", "UPDATED", "CHART"]);
     printer.data(&table.render(printer))?;

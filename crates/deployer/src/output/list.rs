@@ -1,5 +1,6 @@
 //! `list`: a row for each release, in Helm's columns and field names.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ pub struct ListRow {
     pub namespace: String,
     /// The revision, as text as Helm has it.
     pub revision: String,
-    /// When it was last deployed, as Go prints a time.
+    /// When it was last deployed, as Go prints a time unless a layout was asked for.
     pub updated: String,
     /// The state.
     pub status: String,
@@ -34,8 +35,14 @@ pub struct ListRow {
     pub verdict: Option<Value>,
 }
 
-/// Returns a row for each record.
-pub fn list_rows(records: &[Stored]) -> Vec<ListRow> {
+/// Returns a row for each record; `layout` is one of Go's for the time, if not Go's own way.
+pub fn list_rows(records: &[Stored], layout: Option<&str>) -> Vec<ListRow> {
+    let written = |moment: DateTime<Utc>| match layout {
+        Some(layout) => {
+            template::format_time(layout, moment.timestamp(), moment.timestamp_subsec_nanos())
+        }
+        None => go_time(moment),
+    };
     records
         .iter()
         .map(|stored| {
@@ -49,7 +56,7 @@ pub fn list_rows(records: &[Stored]) -> Vec<ListRow> {
                     .info
                     .last_deployed
                     .utc()
-                    .map_or("-".to_owned(), go_time),
+                    .map_or("-".to_owned(), written),
                 status: release.info.status.to_string(),
                 chart: chart_label(release),
                 app_version: release.app_version().to_owned(),

@@ -64,6 +64,12 @@ pub fn check_date(text: &str) -> Result<(), String> {
     parse::parse("2006-01-02", text, &Zone::Utc).map(drop)
 }
 
+/// Writes a moment, given as seconds since 1970 and nanoseconds, in UTC by one of Go's layouts.
+pub fn format_time(layout: &str, seconds: i64, nanoseconds: u32) -> String {
+    let moment = Moment::unix(seconds).plus(i64::from(nanoseconds));
+    moment.within(Zone::Utc).format(layout)
+}
+
 /// The time of the templates' clock.
 fn now(context: &Context<'_>) -> Moment {
     let ahead = context.runtime.templates.options().clock_ahead;

@@ -14,6 +14,9 @@ use crate::registry::load_repositories;
 #[derive(Debug, Args)]
 #[command(visible_alias = "ls")]
 pub(crate) struct ListCommand {
+    /// No heading
+    #[arg(long)]
+    no_headers: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -39,7 +42,10 @@ impl ListCommand {
         match self.output.output.format() {
             Format::Table if rows.is_empty() => Err(no_repositories("no repositories to show")),
             Format::Table => {
-                let mut table = Table::with_heading(&["NAME", "URL"]);
+                let mut table = match self.no_headers {
+                    true => Table::default(),
+                    false => Table::with_heading(&["NAME", "URL"]),
+                };
                 rows.iter()
                     .for_each(|row| table.plain_row(&[row.name, row.url]));
                 Ok(session.printer.data(&table.render(&session.printer))?)

@@ -21,6 +21,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Changes come in bursts; looking this much later sees them together.
 const SETTLE: Duration = Duration::from_millis(30);
 
+const DEFINITION: &str = "CustomResourceDefinition";
+/// How long the kinds of an established definition may take to be served.
+const SERVED_MAX: Duration = Duration::from_secs(20);
+/// Time between two looks for them.
+const SERVED_AGAIN: Duration = Duration::from_millis(100);
+
 /// Pods whose images are looked for in events, so that what is waited for can be told.
 const PULLS_MAX: usize = 4;
 
@@ -33,7 +39,41 @@ struct Awaited {
 }
 
 impl KubeCluster {
+    /// Waits until all are ready, and the kinds of definitions among them are served.
     pub(super) async fn wait_until_ready(
+        &self,
+        ids: &[ObjectId],
+        options: &WaitOptions,
+        progress: &dyn ProgressSink,
+    ) -> Result<(), ClusterError> {
+        self.wait_until_all_ready(ids, options, progress).await?;
+        for id in ids.iter().filter(|id| id.kind == DEFINITION) {
+            self.wait_until_served(id, options.timeout).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the API lists what a definition defines: a moment after it is established.
+    async fn wait_until_served(
+        &self,
+        id: &ObjectId,
+        timeout: Duration,
+    ) -> Result<(), ClusterError> {
+        use crate::cluster::Cluster as _;
+        let Some(definition) = self.get(id).await? else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + timeout.min(SERVED_MAX);
+        for (api_version, kind) in served_kinds(&definition) {
+            while self.kind(&api_version, &kind).await.is_err() && Instant::now() < deadline {
+                tokio::time::sleep(SERVED_AGAIN).await;
+            }
+        }
+        // What is still not served then is told by what needs it.
+        Ok(())
+    }
+
+    async fn wait_until_all_ready(
         &self,
         ids: &[ObjectId],
         options: &WaitOptions,
@@ -268,6 +308,18 @@ impl KubeCluster {
         mirror.show(&self.rest, query.clone());
         creation_refusal(&mirror.objects(&query), since)
     }
+}
+
+/// Returns versions and kind of what a definition defines.
+fn served_kinds(definition: &Value) -> Vec<(String, String)> {
+    let spec = &definition["spec"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    versions
+        .filter(|version| version["served"] == true)
+        .map(|version| (format!("{group}/{}", text(&version["name"])), kind.clone()))
+        .collect()
 }
 
 /// Kinds that no controller touches: as ready as they are written.
