@@ -103,6 +103,8 @@ fn e2e_an_account_with_exactly_the_printed_role_can_do_each_command_and_nothing_
             web,
             hook(room.job("gate", &SUCCEED), events),
             hook(test, "test"),
+            // Runs once, and its Job goes with the release.
+            hook(room.job("seed", &SUCCEED), "post-install"),
         ]
     };
     let wait = ["--wait", "--timeout=2m"];
@@ -127,7 +129,8 @@ fn e2e_an_account_with_exactly_the_printed_role_can_do_each_command_and_nothing_
     grant(&room, "test", &[], &second)?;
     run(&room, &account, "test", None, &["--timeout=2m"], 0)?;
     grant(&room, "uninstall", &[], &second)?;
-    run(&room, &account, "uninstall", None, &["--wait"], 0)?;
+    let gone = run(&room, &account, "uninstall", None, &["--wait"], 0)?;
+    demand(!gone.stderr.contains("was not deleted"), || gone.describe())?;
     demand(
         room.namespace.get(&["deployment", "web"])?.is_none(),
         || "it is still there".to_owned(),
@@ -197,4 +200,49 @@ fn e2e_replacing_objects_whole_takes_the_rights_that_rbac_prints_for_it_and_no_l
     replaced.says(&["Job `once` deleted and created anew"])?;
     let map = room.object("configmap", "first")?;
     demand(map["data"] == json!({"key": "2"}), || map.to_string())
+}
+
+#[test]
+fn e2e_rights_that_may_not_be_handed_out_stop_a_change_before_it_begins() -> Result<()> {
+    let Some(room) = room::open("grants")? else {
+        return Ok(());
+    };
+    let account = kubeconfig(&room)?;
+    let group = "rbac.authorization.k8s.io";
+    let reader = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "reader"},
+        "rules": [{"apiGroups": [""], "resources": ["endpoints"], "verbs": ["get"]}]});
+    let objects = [config_map("first", "1"), reader];
+    // All but the right to hand out what it has not got itself.
+    let verbs = ["create", "delete", "get", "list", "patch", "update"];
+    let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "weak"},
+    "rules": [
+        {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": verbs},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs},
+        {"apiGroups": [group], "resources": ["roles"], "verbs": verbs},
+    ]});
+    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "weak"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "weak"},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": room.namespace.name()}]});
+    let both = json!({"apiVersion": "v1", "kind": "List", "items": [role, binding]});
+    room.namespace
+        .kubectl()
+        .args(["apply", "--filename=-"])
+        .input(both.to_string())
+        .expect(0)?;
+    let program = room.namespace.deployer()?.env("KUBECONFIG", &account);
+    room.with(program, "install", "web", &objects)?
+        .expect(1)?
+        .is_orderly()?
+        .says(&[
+            "may not hand out the rights",
+            "Role `reader`",
+            "nothing was changed",
+            "`escalate`",
+        ])?;
+    let left = room.namespace.get(&["configmap", "first"])?;
+    demand(left.is_none(), || "it was changed".to_owned())?;
+
+    grant(&room, "install", &["--no-wait"], &objects)?;
+    run(&room, &account, "install", Some(&objects), &[], 0)?;
+    Ok(())
 }

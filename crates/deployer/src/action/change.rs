@@ -4,7 +4,7 @@ use super::apply::{StepOptions, execute};
 use super::attempt::{Attempt, AttemptSettings, events_of};
 use super::deadline::Deadline;
 use super::lease::LeaseGuard;
-use super::planning::{PlanRequest, fresh_salt, plan, plan_offline};
+use super::planning::{PlanRequest, fresh_salt, plan, plan_offline, secrets_of};
 use super::preflight::{demand_rights, explain_forbidden};
 use super::retry::repeated;
 use super::touched::Traces;
@@ -13,7 +13,6 @@ use super::{ActionError, ChangeOptions, Deployer, DryRunMode, Operation, Outcome
 use crate::cluster::{DryRun, Propagation, WaitStrategy};
 use crate::hook::unmet_needs;
 use crate::plan::Plan;
-use crate::plan::sensitive::SensitiveValues;
 use crate::progress::ProgressEvent;
 use crate::release::{
     ApplyMethod, RecordSize, RecordTime, RecoverySettings, Release, ReleaseName, Status,
@@ -76,7 +75,7 @@ pub(super) async fn bring_about(
     change: Change<'_>,
 ) -> Result<Outcome, ActionError> {
     let deadline = Deadline::watch(&deployer.cancel, change.options.deadline);
-    hide(deployer, &change.release);
+    hide(deployer, &change.release, &change.history);
     let plan = match plan(deployer, &change.request()).await {
         Ok(plan) => plan,
         Err(error) => {
@@ -138,9 +137,9 @@ pub(super) async fn bring_about(
 }
 
 /// Names what must not be shown from here on, in whatever is printed.
-pub(super) fn hide(deployer: &Deployer, release: &Release) {
+pub(super) fn hide(deployer: &Deployer, release: &Release, history: &[Stored]) {
     deployer.tell(ProgressEvent::Sensitive {
-        values: SensitiveValues::of_release(release),
+        values: secrets_of(release, history),
     });
 }
 
@@ -152,7 +151,7 @@ pub(super) async fn preview(
     is_tried: bool,
 ) -> Result<Outcome, ActionError> {
     if !change.options.show_secrets {
-        hide(deployer, &change.release);
+        hide(deployer, &change.release, &change.history);
     }
     let plan = if change.options.dry_run.asks_target() {
         plan(deployer, &change.request()).await?

@@ -63,7 +63,7 @@ impl<'a> PlanRequest<'a> {
             method: release.applied_by(),
             compare: CompareOptions {
                 show_secrets: self.show_secrets,
-                sensitive: SensitiveValues::of_release(release),
+                sensitive: secrets_of(release, self.history),
                 ..CompareOptions::default()
             },
             marks: self.marks,
@@ -79,8 +79,23 @@ impl<'a> PlanRequest<'a> {
             &deployer.cluster.describe(),
             deployer.clock.now(),
             salt,
+            secrets_of(self.release, self.history),
         )
     }
+}
+
+/// Returns what must not be shown: the secrets of a revision, and those that are live or recorded of
+/// the revisions before it, which it may replace.
+pub(super) fn secrets_of(release: &Release, history: &[Stored]) -> SensitiveValues {
+    let mut found = SensitiveValues::of_release(release);
+    let standing = standing(history);
+    let last = history.last().map(|stored| &stored.release);
+    let is_other =
+        |last: &&Release| standing.map(|standing| standing.version) != Some(last.version);
+    for earlier in standing.into_iter().chain(last.filter(is_other)) {
+        found.extend(&SensitiveValues::of_release(earlier));
+    }
+    found
 }
 
 /// Makes a salt for the seal of a plan: no two runs have the same.

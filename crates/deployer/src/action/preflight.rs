@@ -38,6 +38,8 @@ pub(super) async fn demand_rights(
         namespace: &plan.namespace,
         objects: &[],
         hooks: &hooks,
+        // What cannot be cleared away is told, and does no harm.
+        remains: &[],
         // The lease is held and the records were read: what is written is tried at once.
         storage: RecordStorage::Elsewhere,
         waits: false,
@@ -131,6 +133,7 @@ pub(super) async fn demand_hook_rights(
         namespace: &release.namespace,
         objects: &[],
         hooks: &hooks,
+        remains: &[],
         storage: RecordStorage::Elsewhere,
         waits: false,
         replaces: false,
@@ -168,6 +171,7 @@ pub(super) async fn explain_forbidden(
         namespace: &release.namespace,
         objects: &objects,
         hooks: &hooks,
+        remains: &[],
         storage: RecordStorage::Elsewhere,
         waits: false,
         replaces,

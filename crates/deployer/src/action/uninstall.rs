@@ -116,7 +116,7 @@ async fn plan_removal(
     history: &[Stored],
     run_hooks: bool,
 ) -> Result<Plan, ActionError> {
-    super::change::hide(deployer, release);
+    super::change::hide(deployer, release, history);
     let request = PlanRequest {
         operation: Operation::Uninstall,
         release,

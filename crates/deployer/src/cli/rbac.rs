@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::global::DriverChoice;
 use super::session::Session;
 use crate::action::{ChartSource as _, Operation, RenderRequest, ValuesReuse};
-use crate::hook::ordered_hooks;
+use crate::hook::{is_workload, ordered_hooks};
 use crate::plan::rights::{RecordStorage, RightsInput, defined_kinds, rights};
 use crate::plan::{ManifestObject, PlanError, read_manifest, write_yaml};
 use crate::release::{HookEvent, Namespace, ReleaseName, Revision};
@@ -19,7 +19,7 @@ use crate::release::{HookEvent, Namespace, ReleaseName, Revision};
 ///
 /// Renders the chart as the command would and prints Roles (a ClusterRole where objects have no
 /// namespace) with their bindings: for the release's records and lease, the chart's kinds, its
-/// hooks, and, where readiness is awaited, the pods, logs and events that explain a failure. No
+/// hooks and what they leave behind, and, where readiness is awaited, the pods, logs and events that explain a failure. No
 /// cluster is asked. An upgrade that removes kinds which the chart no longer has needs `delete`
 /// on those too: print the Role for both charts.
 #[derive(Debug, Args)]
@@ -107,11 +107,18 @@ impl RbacCommand {
                 hooks.extend(read(&rendered.hooks[index].manifest)?);
             }
         }
+        let mut remains = Vec::new();
+        if operation != Operation::Test {
+            for hook in rendered.hooks.iter().filter(|hook| is_workload(hook)) {
+                remains.extend(read(&hook.manifest)?);
+            }
+        }
         let found = rights(&RightsInput {
             operation,
             namespace: &namespace,
             objects: &objects,
             hooks: &hooks,
+            remains: &remains,
             storage: match session.global.driver {
                 DriverChoice::Secret => RecordStorage::Secrets,
                 DriverChoice::ConfigMap => RecordStorage::ConfigMaps,

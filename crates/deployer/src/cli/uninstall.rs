@@ -14,6 +14,7 @@ use crate::action::{DryRunMode, UninstallOptions, uninstall};
 use crate::cluster::Propagation;
 use crate::output::{Format, print_plan};
 use crate::plan::SavedPlan;
+use crate::plan::sensitive::SensitiveValues;
 use crate::release::ReleaseName;
 
 /// Remove releases and their objects
@@ -103,6 +104,7 @@ impl UninstallCommand {
                             &target.cluster.describe(),
                             Utc::now(),
                             "",
+                            SensitiveValues::of_release(&done.release),
                         );
                         print_plan(&session.printer, Format::Table, &plan)?;
                     }

@@ -35,6 +35,8 @@ pub struct RightsInput<'a> {
     pub objects: &'a [ManifestObject],
     /// The objects of its hooks.
     pub hooks: &'a [ManifestObject],
+    /// Jobs and Pods of hooks that do not run but whose remains are cleared away.
+    pub remains: &'a [ManifestObject],
     /// Where records are kept.
     pub storage: RecordStorage,
     /// Whether readiness is awaited, as with `--wait` and `--atomic`.
@@ -168,6 +170,11 @@ pub fn rights(input: &RightsInput<'_>) -> Rights {
         let verbs = &["create", "delete", "get", "list", "watch"];
         rights.add(&place.0, hook.id.group(), &place.1, verbs, None);
         looks_at_pods |= WORKLOADS.contains(&hook.id.kind.as_str());
+    }
+    for hook in input.remains {
+        let place = place(input, &hook.id, &mut rights);
+        let verbs = &["delete", "get"];
+        rights.add(&place.0, hook.id.group(), &place.1, verbs, None);
     }
     if looks_at_pods {
         rights.add(&home, "", "pods", &["get", "list", "watch"], None);
@@ -450,6 +457,7 @@ mod tests {
             namespace: &namespace,
             objects: &objects,
             hooks: &[],
+            remains: &[],
             storage: RecordStorage::Secrets,
             waits,
             replaces,

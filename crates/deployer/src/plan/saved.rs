@@ -146,8 +146,8 @@ struct Seal {
 }
 
 impl SavedPlan {
-    /// Makes the form of a plan that can be shown and kept. `salt` is random, or that of the plan to
-    /// compare with.
+    /// Makes the form of a plan that can be shown and kept, without what is `sensitive`. `salt` is random,
+    /// or that of the plan to compare with.
     pub fn of(
         plan: &Plan,
         release: &Release,
@@ -155,8 +155,8 @@ impl SavedPlan {
         target: &str,
         made_at: DateTime<Utc>,
         salt: &str,
+        sensitive: SensitiveValues,
     ) -> Self {
-        let sensitive = SensitiveValues::of_release(release);
         let options = CompareOptions {
             sensitive,
             ..CompareOptions::default()

@@ -7,6 +7,8 @@ use super::harness::{Place, Run};
 /// Planted in the values; nothing may print it, in plain or in base64.
 const PLANTED: &str = "hunter2-planted";
 const PLANTED_NEXT: &str = "swordfish-planted";
+/// Given to a revision before: neither the chart nor the change knows it.
+const PLANTED_BEFORE: &str = "was-Given-Once-77";
 
 const CHART: &str = "apiVersion: v2\nname: app\nversion: 1.0.0\n";
 
@@ -96,7 +98,7 @@ fn installed() -> Place {
 
 fn hides_secrets(run: &Run) {
     use base64::Engine as _;
-    for secret in [PLANTED, PLANTED_NEXT] {
+    for secret in [PLANTED, PLANTED_BEFORE, PLANTED_NEXT] {
         let encoded = base64::engine::general_purpose::STANDARD.encode(secret);
         for text in [secret, encoded.as_str()] {
             let all = format!("{}{}", run.stdout, run.stderr);
@@ -386,6 +388,43 @@ fn values_that_look_secret_are_warned_of_refused_or_allowed() {
     hides_secrets(&warned);
     let allowed = with(&["--sensitive-values=allow"]);
     assert!(!allowed.stderr.contains("looks secret"), "{allowed:#?}");
+}
+
+#[test]
+fn the_secret_that_a_change_replaces_is_printed_no_more_than_the_new_one() {
+    let place = installed();
+    let upgrade = |secret: &str, arguments: &[&str]| {
+        let set = format!("db.password={secret}");
+        place.run(&[arguments, &["web", "app", "--hooks", "skip", "--set", &set]].concat())
+    };
+    let before = upgrade(PLANTED_BEFORE, &["upgrade"]);
+    assert_eq!(before.code, 0, "{before:#?}");
+    for arguments in [
+        &["plan"][..],
+        &["plan", "-o", "json"],
+        &["plan", "--save", "saved.plan"],
+        &["upgrade", "--dry-run=server", "-o", "json"],
+        &["upgrade", "--dry-run=client"],
+    ] {
+        let run = upgrade(PLANTED_NEXT, arguments);
+        assert_eq!(run.code, 0, "{run:#?}");
+        hides_secrets(&run);
+    }
+    let set = format!("db.password={PLANTED_NEXT}");
+    for form in ["diff", "json"] {
+        let diff = [
+            "diff", "upgrade", "web", "app", "-C", "-1", "-o", form, "--set", &set,
+        ];
+        let run = place.run(&diff);
+        assert_eq!(run.code, 0, "{run:#?}");
+        hides_secrets(&run);
+    }
+    let saved = std::fs::read_to_string(place.path("saved.plan")).expect("a plan");
+    for secret in [PLANTED, PLANTED_BEFORE, PLANTED_NEXT] {
+        assert!(!saved.contains(secret), "{saved}");
+    }
+    let back = place.run(&["diff", "rollback", "web", "1"]);
+    hides_secrets(&back);
 }
 
 #[test]
