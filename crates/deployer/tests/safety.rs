@@ -371,6 +371,29 @@ async fn the_commands_that_a_failure_names_reach_the_release() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_failed_first_install_is_told_to_be_removed_and_not_to_be_rolled_back() {
+    let world = World::new();
+    let process = world.healthy();
+    let never_ready = ScriptedChart {
+        never_ready: true,
+        ..good()
+    };
+    let mut options = install(never_ready, false);
+    options.change.wait = deployer::cluster::WaitStrategy::Watcher;
+    let failed = action::install(&process, &options).await.unwrap_err();
+    let hints = failed.hints().join("\n");
+    assert!(
+        hints.contains("`deployer uninstall web -n prod`"),
+        "{hints}"
+    );
+    assert!(!hints.contains("rollback"), "{hints}");
+    action::uninstall(&process, &uninstall(false))
+        .await
+        .unwrap();
+    assert!(world.live().is_empty());
+}
+
 #[tokio::test]
 async fn a_rollback_to_an_uninstalled_revision_is_not_marked_as_deleted() {
     let world = World::new();

@@ -414,6 +414,10 @@ impl OperationFailure {
     /// Returns what can be done now, each a command or a fact.
     pub fn next_steps(&self) -> Vec<String> {
         let mut hints = match &self.after {
+            Aftermath::Left { deployed: None } => vec![format!(
+                "mend the cause and upgrade again, or remove it with `deployer uninstall {} -n {}`",
+                self.release, self.namespace
+            )],
             Aftermath::Left { .. } => vec![format!(
                 "go back with `deployer rollback {} -n {}`, or upgrade again",
                 self.release, self.namespace

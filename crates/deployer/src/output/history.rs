@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::contract::{Format, SCHEMA_VERSION};
+use super::line::wrap;
 use super::list::{chart_label, status_style};
 use super::moment::ansi_c;
 use super::printer::{PrintError, Printer, Style};
@@ -142,7 +143,9 @@ pub fn print_history(
             "(not shown on this narrow terminal: {})",
             left_out.join(", ")
         );
-        printer.say(&printer.paint_error(Style::Dim, &text));
+        for line in wrap(&text, printer.columns().unwrap_or(usize::MAX), 1) {
+            printer.say(&printer.paint_error(Style::Dim, &line));
+        }
     }
     Ok(())
 }

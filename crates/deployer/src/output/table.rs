@@ -6,8 +6,10 @@
 use super::printer::Printer;
 use super::printer::Style;
 
-/// Characters of the last column that are shown on the narrowest terminal.
-const LAST_COLUMN_MIN: usize = 20;
+/// Characters of the last column for which others are left out.
+const LAST_COLUMN_WANTED: usize = 20;
+/// Characters of it that are shown on the narrowest terminal.
+const LAST_COLUMN_MIN: usize = 12;
 
 /// Rows of cells; a cell may have a colour that takes no width.
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ impl Table {
         for name in expendable {
             let widths = self.widths();
             let inner: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
-            if inner + LAST_COLUMN_MIN <= columns {
+            if inner + LAST_COLUMN_WANTED <= columns {
                 break;
             }
             let heading = self.rows.first();
@@ -202,7 +204,7 @@ mod tests {
              2         failed    auc 0.7631 is below the…\n"
         );
         let narrow = table.for_terminal(&printer, 10);
-        assert!(narrow.contains("auc 0.7631 is below…\n"), "{narrow}");
+        assert!(narrow.contains("auc 0.7631…\n"), "{narrow}");
     }
 
     #[test]
