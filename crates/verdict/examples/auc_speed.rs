@@ -11,7 +11,7 @@ use verdict::metric::{Binning, Metric, OutputKind, evaluate_all};
 use verdict::paired::{PairedAccumulator, compare};
 use verdict::random::Stream;
 use verdict::score::{ScoreAccumulator, ScoreSlice};
-use verdict::summary::{KeyWidth, RunHeader, RunReader, RunWriter, Summary, merge};
+use verdict::summary::{KeyWidth, RunHeader, RunReader, RunWriter, merge};
 
 const BATCH: usize = 8192;
 
@@ -150,9 +150,7 @@ fn summary(scores: &[f32], labels: &[bool]) {
                 .extend(ScoreSlice::Single(scores), labels)
                 .expect("no NaN was drawn");
             let mut writer = RunWriter::new(Vec::new(), header).expect("memory");
-            for entry in Summary::from(&gathered.finish()).entries() {
-                writer.push(entry).expect("ascending");
-            }
+            writer.push_scores(&gathered.finish()).expect("ascending");
             writer.finish().expect("memory").0
         })
         .collect();

@@ -4,10 +4,11 @@
 //! inputs are drawn here as they are there.
 
 use verdict::auc::auc;
+use verdict::bootstrap::{Row, RowAccumulator};
 use verdict::metric::multiclass::MulticlassAccumulator;
 use verdict::metric::{
-    Binning, Groups, Metric, MetricError, OutputKind, OutputSetting, WeightedAccumulator,
-    decide_output, evaluate, evaluate_all,
+    Binning, Groups, Metric, MetricError, OutputKind, OutputSetting, decide_output, evaluate,
+    evaluate_all,
 };
 use verdict::paired::{PairedAccumulator, compare};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
@@ -182,10 +183,14 @@ fn binary_metrics_agree_with_scikit_learn() {
             assert_eq!(found, evaluate(metric, &scores, output.kind));
             assert_agrees(found, *expected, TOLERANCE, name(metric.name()));
         }
-        let mut weighted = WeightedAccumulator::default();
-        weighted
-            .extend(&case.scores, &case.labels, &case.weights)
-            .expect("weights");
+        let rows = case.scores.iter().zip(&case.labels).zip(&case.weights);
+        let mut weighted = RowAccumulator::default();
+        weighted.extend(rows.map(|((&score, &positive), &weight)| Row {
+            scores: [score],
+            positive,
+            weight,
+            cluster: None,
+        }));
         let weighted = weighted.finish();
         for (metric, expected) in [
             Metric::Auc,

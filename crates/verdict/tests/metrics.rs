@@ -1,10 +1,10 @@
 //! What must hold of every metric, whatever the numbers are.
 
 use proptest::prelude::*;
+use verdict::bootstrap::{Row, RowAccumulator};
 use verdict::metric::{
-    Binning, Groups, MassList, Metric, MetricError, OutputKind, OutputSetting, Totals, WeightError,
-    WeightedAccumulator, calibration, confusion, decide_output, evaluate, precision_recall_curve,
-    roc_curve,
+    Binning, Groups, Mass, Metric, MetricError, OutputKind, OutputSetting, Totals, calibration,
+    confusion, decide_output, evaluate, precision_recall_curve, roc_curve,
 };
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
@@ -190,15 +190,10 @@ fn bins_of_equal_width_hold_their_upper_border() {
     assert_eq!(masses, [2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
 }
 
-#[test]
-fn what_is_no_weight_is_refused() {
-    let mut gathered = WeightedAccumulator::default();
-    for weight in [-1.0, f64::NAN, f64::INFINITY] {
-        let found = gathered.extend(&[0.5], &[true], &[weight]);
-        assert!(matches!(found, Err(WeightError::Weight { index: 0, .. })));
-    }
-    let found = gathered.extend(&[f64::NAN], &[true], &[1.0]);
-    assert_eq!(found, Err(WeightError::Score { index: 0 }));
+fn masses(groups: &impl Groups) -> Vec<Mass> {
+    let mut masses = Vec::new();
+    groups.for_each_mass(|mass| masses.push(mass));
+    masses
 }
 
 #[test]
@@ -284,10 +279,15 @@ proptest! {
         rows in rows(),
         weights in prop::collection::vec(0u8..4, 80),
     ) {
-        let (scores, labels): (Vec<f64>, Vec<bool>) = rows.iter().copied().unzip();
         let gather = |weights: &[f64]| {
-            let mut gathered = WeightedAccumulator::default();
-            gathered.extend(&scores, &labels, weights).expect("weights");
+            let rows = rows.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+            let mut gathered = RowAccumulator::default();
+            gathered.extend(rows.map(|(&(score, positive), &weight)| Row {
+                scores: [score],
+                positive,
+                weight,
+                cluster: None,
+            }));
             gathered.finish()
         };
         let repeated: Vec<_> = rows.iter().zip(&weights)
@@ -298,8 +298,7 @@ proptest! {
             (gather(&vec![1.0; rows.len()]), ranked(&rows)),
             (gather(&weights), ranked(&repeated)),
         ] {
-            let counted = MassList::of(&plain);
-            prop_assert_eq!(weighted.groups(), counted.groups());
+            prop_assert_eq!(masses(&weighted), masses(&plain));
             for metric in ALL.iter().filter(|m| !matches!(m, Metric::CalibrationError { .. })) {
                 let pair = (
                     evaluate(metric, &weighted, OutputKind::Logits),

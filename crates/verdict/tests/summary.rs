@@ -2,14 +2,13 @@
 
 use proptest::prelude::*;
 use verdict::auc::auc;
-use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
-use verdict::metric::{Binning, Groups, Metric, OutputKind, WeightedAccumulator, evaluate_all};
+use verdict::bootstrap::{Row, RowAccumulator};
+use verdict::metric::{Binning, Groups, Metric, OutputKind, evaluate_all};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 use verdict::summary::shards::{ShardError, check_shards};
 use verdict::summary::stream::{evaluate_stream, scan};
 use verdict::summary::{
-    Entry, KeyWidth, RunError, RunHeader, RunReader, RunTotals, RunWriter, Summary,
-    SummaryAccumulator, merge,
+    Entry, KeyWidth, RunError, RunHeader, RunReader, RunTotals, RunWriter, merge,
 };
 
 const METRICS: [Metric; 8] = [
@@ -43,6 +42,14 @@ fn ranked(rows: &[(f64, bool)]) -> RankedScores {
         .extend(ScoreSlice::Double(&scores), &labels)
         .expect("no NaN");
     gathered.finish()
+}
+
+fn entries(scores: &RankedScores) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    scores.for_each_tie_group(|group| {
+        entries.extend(Entry::new(group.score, group.positives, group.negatives));
+    });
+    entries
 }
 
 fn encode(entries: &[Entry], header: RunHeader) -> Result<Vec<u8>, RunError> {
@@ -79,17 +86,16 @@ proptest! {
         let whole = ranked(&all);
         let shards: Vec<Vec<u8>> = (0..5).map(|shard| {
             let mine: Vec<_> = rows.iter().filter(|row| row.2 == shard).map(|row| (row.0, row.1)).collect();
-            encode(Summary::from(&ranked(&mine)).entries(), header(KeyWidth::Double, false)).expect("encodes")
+            encode(&entries(&ranked(&mine)), header(KeyWidth::Double, false)).expect("encodes")
         }).collect();
         let open = || merge(shards.iter().map(|bytes| RunReader::new(bytes.as_slice()).expect("a run")));
-        let merged = Summary::collect(open()).expect("reads");
-        prop_assert_eq!(&merged, &Summary::from(&whole));
+        let merged: Vec<Entry> = open().collect::<Result<_, _>>().expect("reads");
+        prop_assert_eq!(&merged, &entries(&whole));
         let mut writer = RunWriter::new(Vec::new(), header(KeyWidth::Double, false)).expect("writes");
         writer.push_scores(&whole).expect("ascending");
         let written = writer.finish().expect("writes").0;
-        prop_assert_eq!(&decode(&written).expect("reads"), merged.entries());
+        prop_assert_eq!(&decode(&written).expect("reads"), &merged);
         let expected = evaluate_all(&METRICS, &whole, OutputKind::Logits);
-        prop_assert_eq!(&evaluate_all(&METRICS, &merged, OutputKind::Logits), &expected);
         let totals = scan(open()).expect("reads");
         prop_assert_eq!(totals.totals, whole.totals());
         let streamed = evaluate_stream(open(), &totals, &METRICS, OutputKind::Logits).expect("reads");
@@ -101,6 +107,7 @@ proptest! {
     fn weighted_shards_merge_to_the_bits_of_one_machine(
         rows in prop::collection::vec((-4i32..4, any::<bool>(), 1u32..5, 0usize..3), 2..80),
     ) {
+        prop_assume!(rows.iter().any(|row| row.1) && rows.iter().any(|row| !row.1));
         let entry = |row: &(i32, bool, u32, usize)| {
             let weight = f64::from(row.2) / 3.0;
             Entry::weighted(f64::from(row.0), weight, u64::from(row.1), u64::from(!row.1)).expect("valid")
@@ -112,17 +119,21 @@ proptest! {
             let bytes = encode(&entries, header(KeyWidth::Single, true)).expect("encodes");
             decode(&bytes).expect("reads").into_iter().map(Ok::<_, RunError>)
         });
-        let merged = Summary::collect(merge(shards)).expect("reads");
-        let mut gathered = WeightedAccumulator::default();
-        for row in &rows {
-            gathered.extend(&[f64::from(row.0)], &[row.1], &[f64::from(row.2) / 3.0]).expect("valid");
-        }
+        let merged: Vec<Entry> = merge(shards).collect::<Result<_, _>>().expect("reads");
+        let mut gathered = RowAccumulator::default();
+        gathered.extend(rows.iter().map(|row| Row {
+            scores: [f64::from(row.0)],
+            positive: row.1,
+            weight: f64::from(row.2) / 3.0,
+            cluster: None,
+        }));
         let whole = gathered.finish();
-        prop_assert_eq!(&merged.masses(), &whole);
-        prop_assert_eq!(
-            evaluate_all(&METRICS, &merged, OutputKind::Logits),
-            evaluate_all(&METRICS, &whole, OutputKind::Logits)
-        );
+        prop_assert_eq!(&merged, &whole.entries().collect::<Vec<_>>());
+        let open = || merged.iter().copied().map(Ok::<_, RunError>);
+        let totals = scan(open()).expect("reads");
+        prop_assert_eq!(totals.totals, whole.totals());
+        let streamed = evaluate_stream(open(), &totals, &METRICS, OutputKind::Logits).expect("reads");
+        prop_assert_eq!(streamed.values, evaluate_all(&METRICS, &whole, OutputKind::Logits));
     }
 
     #[test]
@@ -215,60 +226,21 @@ fn the_first_published_version_still_reads() {
 }
 
 #[test]
-fn outputs_in_half_precision_take_constant_memory_and_a_million_rows_four_megabytes() {
+fn a_million_rows_take_four_megabytes() {
     let mut state = 1u32;
     let mut next = move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         state >> 8
     };
-    let mut gathered = SummaryAccumulator::default();
-    let mut plain = ScoreAccumulator::new();
-    for _ in 0..300 {
-        // Ten bits of fraction, as half precision has.
-        let scores: Vec<f64> = (0..10_000)
-            .map(|_| f64::from(next() & 0x3ff) / 1024.0 + 1.0)
-            .collect();
-        let labels: Vec<bool> = (0..10_000).map(|_| next() % 10 == 0).collect();
-        gathered
-            .extend(ScoreSlice::Widened(&scores), &labels)
-            .expect("no NaN");
-        plain
-            .extend(ScoreSlice::Widened(&scores), &labels)
-            .expect("no NaN");
-        assert!(gathered.bytes() < 10 << 20, "{}", gathered.bytes());
-    }
-    let summary = gathered.take();
-    assert_eq!(summary.entries().len(), 1024);
-    assert_eq!(summary.area(), auc(&plain.finish()).map(|area| area.value));
-    assert_eq!(gathered.take(), Summary::default());
-
     let mut wide = ScoreAccumulator::new();
     let scores: Vec<f32> = (0..1_000_000).map(|_| next() as f32 / 1000.0).collect();
     let labels: Vec<bool> = (0..1_000_000).map(|_| next() % 10 == 0).collect();
     wide.extend(ScoreSlice::Single(&scores), &labels)
         .expect("no NaN");
-    let summary = Summary::from(&wide.finish());
-    let bytes = encode(summary.entries(), header(KeyWidth::Single, false)).expect("encodes");
+    let mut writer = RunWriter::new(Vec::new(), header(KeyWidth::Single, false)).expect("writes");
+    writer.push_scores(&wide.finish()).expect("ascending");
+    let (bytes, _) = writer.finish().expect("writes");
     assert!(bytes.len() < 4_500_000, "{}", bytes.len());
-}
-
-#[test]
-fn a_bootstrap_of_a_summary_is_that_of_the_rows() {
-    let rows: Vec<_> = (0..300)
-        .map(|row| (f64::from(row * 7919 % 101), row % 3 == 0 || row % 101 > 80))
-        .collect();
-    let scores = ranked(&rows);
-    let resampling = Resampling {
-        replicates: 50,
-        ..Resampling::default()
-    };
-    let questions = [Question {
-        metric: Metric::AveragePrecision,
-        outputs: [OutputKind::Logits; 2],
-    }];
-    let of_rows = bootstrap(&Sample::of_scores(&scores), &questions, &resampling);
-    let of_summary = bootstrap(&Summary::from(&scores).sample(), &questions, &resampling);
-    assert_eq!(of_rows, of_summary);
 }
 
 #[test]

@@ -109,12 +109,17 @@ impl<const MODELS: usize> Default for RowAccumulator<MODELS> {
 
 impl<const MODELS: usize> Extend<Row<MODELS>> for RowAccumulator<MODELS> {
     /// # Panics
-    /// When a score is NaN: those are refused by name where rows are gathered. Beyond 2^32 rows.
+    /// When a score is NaN, or a weight not finite and above 0: those are refused by name where
+    /// rows are gathered. Beyond 2^32 rows.
     fn extend<I: IntoIterator<Item = Row<MODELS>>>(&mut self, rows: I) {
         for row in rows {
             assert!(
                 row.scores.iter().all(|score| !score.is_nan()),
                 "scores are ordered"
+            );
+            assert!(
+                row.weight > 0.0 && row.weight.is_finite(),
+                "weights are finite and above 0"
             );
             assert!(
                 self.positives.len() < u32::MAX as usize,

@@ -7,7 +7,6 @@ use super::{Question, Resampling};
 use crate::metric::{Groups, Mass, RankedRows, Totals};
 use crate::paired::PairedScores;
 use crate::score::TieGroup;
-use crate::summary::Entry;
 
 /// What is resampled: the rows of one model, or the same rows under two.
 #[derive(Clone, Debug)]
@@ -50,46 +49,6 @@ impl Sample {
         scores.for_each_tie_group(|_| distinct += 1);
         let rows = (scores.positives(), scores.negatives());
         Self::joined(rows, distinct, |visit| scores.for_each_tie_group(visit))
-    }
-
-    /// Takes the rows of a summary, as [`Self::of_scores`] takes those in memory; weighted
-    /// ones are never joined.
-    #[must_use]
-    pub fn of_entries(entries: &[Entry]) -> Self {
-        if entries.iter().all(|entry| entry.weight() == 1.0) {
-            let rows = entries.iter().fold((0, 0), |rows, entry| {
-                (rows.0 + entry.positives, rows.1 + entry.negatives)
-            });
-            return Self::joined(rows, entries.len(), |visit| {
-                for entry in entries {
-                    visit(TieGroup {
-                        score: entry.score(),
-                        positives: entry.positives,
-                        negatives: entry.negatives,
-                    });
-                }
-            });
-        }
-        let mut view = View {
-            scores: Vec::new(),
-            group_of_unit: Vec::with_capacity(entries.len()),
-        };
-        for entry in entries {
-            if view.scores.last() != Some(&entry.score()) {
-                view.scores.push(entry.score());
-            }
-            view.group_of_unit.push(view.scores.len() as u32 - 1);
-        }
-        let units = entries.iter().map(|entry| Unit {
-            positives: entry.positives,
-            negatives: entry.negatives,
-            weight: entry.weight(),
-            cluster: None,
-        });
-        Self(Drawn::Units(Units {
-            units: units.collect(),
-            views: vec![view],
-        }))
     }
 
     /// Joins neighbours where there are more groups than are drawn one by one. A joined group

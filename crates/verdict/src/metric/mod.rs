@@ -24,7 +24,7 @@ pub use confusion::{Confusion, ConfusionFold, confusion};
 pub use curve::{Curve, CurvePoint, precision_recall_curve, roc_curve};
 pub use error::MetricError;
 pub use fold::{Metric, MetricFold, Preference, evaluate, evaluate_all};
-pub use mass::{Groups, Mass, MassList, RankedRows, Totals, WeightError, WeightedAccumulator};
+pub use mass::{Groups, Mass, RankedRows, Totals};
 pub(crate) use output::expit;
 pub use output::{OutputDecision, OutputKind, OutputSetting, decide_output};
 pub use probability::{BrierFold, LogLossFold};

@@ -8,19 +8,15 @@
 //!   on any `Write` and `Read`, so that spilling to disk and moving through object storage
 //!   stay with the caller.
 //! - [`merge`]: any number of runs into one, in memory that does not grow with the rows.
-//! - [`SummaryAccumulator`] and [`Summary`]: a run held in memory. Outputs in half precision
-//!   have at most 65,536 distinct values, so that theirs has a constant size.
 //! - [`stream`]: metrics of a merged run that is never in memory.
 //! - [`shards`]: whether a set of runs is complete and belongs together.
 
-mod accumulator;
 mod codec;
 mod entry;
 mod merging;
 pub mod shards;
 pub mod stream;
 
-pub use accumulator::{Summary, SummaryAccumulator};
 pub use codec::{KeyWidth, RunError, RunHeader, RunReader, RunTotals, RunWriter, checksum};
 pub use entry::Entry;
 pub use merging::{Merge, merge};
