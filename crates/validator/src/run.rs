@@ -110,7 +110,7 @@ async fn judge_with(
         return finish(settings, scorer, sample, progress, findings).await;
     }
     let checks = champion::judgeable(settings, opened.champion.is_some());
-    let scored = score(settings, opened, Share::WHOLE, progress, findings).await?;
+    let scored = score(settings, opened, None, progress, findings).await?;
     let Complete {
         scorer,
         gathered,
@@ -317,7 +317,7 @@ struct Scored {
 async fn score(
     settings: &Settings,
     opened: Opened,
-    share: Share,
+    share: Option<Share>,
     progress: &Arc<Progress>,
     findings: &mut Findings,
 ) -> Result<Scored, GateError> {
@@ -329,7 +329,10 @@ async fn score(
         dataset,
     } = opened;
     let unused = dataset.columns().unused.clone();
-    let mut batches = dataset.into_share(share);
+    let mut batches = match share {
+        Some(share) => dataset.into_share(share),
+        None => dataset.into_batches(),
+    };
     let told = Arc::clone(progress);
     let plan = GatherPlan {
         with_champion: champion.is_some(),

@@ -103,6 +103,14 @@ impl Gate {
         }
     }
 
+    /// Runs it and demands an exit code alone, for runs that write to places of their own.
+    #[track_caller]
+    fn ends_somewhere(mut self, code: i32) {
+        let output = self.command.output().expect("the program starts");
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{talk}");
+    }
+
     /// Runs it and demands an error whose text, on stderr and in the brief, has these parts.
     #[track_caller]
     fn ends_refused(self, code: i32, parts: &[&str]) -> Finished {

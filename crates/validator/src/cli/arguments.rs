@@ -7,6 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use verdict::report::ConfigurationSource;
 
+use crate::gate::Document;
 use crate::judge::Expected;
 use crate::output::Destinations;
 use crate::settings::{Given, Request};
@@ -237,8 +238,12 @@ pub(super) enum Command {
         #[arg(long, default_value_t = Expected::default().exceeding, value_name = "SHARE")]
         exceeding: f64,
     },
-    /// Print the JSON Schema of gate files
-    Schema,
+    /// Print the JSON Schema of gate files, or of what the gate writes
+    Schema {
+        /// Whose
+        #[arg(value_enum, default_value_t = DocumentName::Gate, value_name = "DOCUMENT")]
+        document: DocumentName,
+    },
     /// Score one shard of the dataset and write an exact summary; `validator merge` judges all
     Shard {
         /// Which shard, from 0
@@ -290,6 +295,27 @@ pub(super) enum Command {
         #[arg(long)]
         any_outcome: bool,
     },
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DocumentName {
+    /// A gate file.
+    Gate,
+    /// The full report.
+    Report,
+    /// The brief verdict, as in a termination message.
+    Brief,
+}
+
+impl From<DocumentName> for Document {
+    fn from(name: DocumentName) -> Self {
+        match name {
+            DocumentName::Gate => Self::GateFile,
+            DocumentName::Report => Self::Report,
+            DocumentName::Brief => Self::Brief,
+        }
+    }
 }
 
 /// How the result is printed.

@@ -86,9 +86,9 @@ pub(super) fn with_places(request: &Request, gate: Option<&GateFile>) -> Request
     request
 }
 
-/// Prints the schema of gate files.
-pub(super) fn print_schema(printer: &Printer) -> ExitCode {
-    let text = serde_json::to_string_pretty(&gate::schema()).unwrap_or_default();
+/// Prints a schema.
+pub(super) fn print_schema(printer: &Printer, document: gate::Document) -> ExitCode {
+    let text = serde_json::to_string_pretty(&gate::schema(document)).unwrap_or_default();
     print(printer, &(text + "\n"))
 }
 

@@ -70,7 +70,9 @@ pub fn start(arguments: Vec<OsString>) -> ExitCode {
                 };
                 print_plan(&asked, file.as_deref(), expected)
             }
-            Some(Command::Schema) => print_schema(&printer(&asked)),
+            Some(Command::Schema { document }) => {
+                print_schema(&printer(&asked), (*document).into())
+            }
             Some(Command::Sign { report, key }) => sign(&asked, report, key),
             Some(Command::Verify {
                 file,

@@ -152,20 +152,25 @@ impl Dataset {
     /// Starts reading; must be called within a tokio runtime.
     #[must_use]
     pub fn into_batches(self) -> RowBatches {
-        self.into_share(Share::WHOLE)
+        RowBatches::start(self.plan(Share::WHOLE))
     }
 
-    /// Starts reading the row groups of one shard; must be called within a tokio runtime.
+    /// Starts reading the row groups of one shard, which may be the only one, and notes which they
+    /// are ([`RowBatches::take_reads`]); must be called within a tokio runtime.
     #[must_use]
     pub fn into_share(self, share: Share) -> RowBatches {
-        RowBatches::start(Plan {
+        RowBatches::start_noting(self.plan(share))
+    }
+
+    fn plan(self, share: Share) -> Plan {
+        Plan {
             share,
             source: self.source,
             files: self.files,
             selection: self.selection,
             columns: self.columns,
             first: self.first,
-        })
+        }
     }
 }
 

@@ -135,7 +135,7 @@ pub struct RowBatches {
     items: mpsc::Receiver<Item>,
     row_group: Option<(usize, mpsc::Receiver<Message>)>,
     current: Option<CurrentFile>,
-    /// What was read of each file, where only a share is.
+    /// What was read of each file, for a shard.
     reads: Option<Vec<FileRead>>,
     label: String,
     vector_column: String,
@@ -218,10 +218,17 @@ impl Tally {
 impl RowBatches {
     pub(super) fn start(plan: Plan) -> Self {
         let (sender, items) = mpsc::channel(ROW_GROUPS_AHEAD);
-        let mut batches = Self::receiving(items, &plan.selection.label, &plan.columns);
-        batches.reads = (plan.share != Share::WHOLE).then(Vec::new);
+        let batches = Self::receiving(items, &plan.selection.label, &plan.columns);
         tokio::spawn(coordinate(plan, sender));
         batches
+    }
+
+    /// The same, noting what is read of each file.
+    pub(super) fn start_noting(plan: Plan) -> Self {
+        Self {
+            reads: Some(Vec::new()),
+            ..Self::start(plan)
+        }
     }
 
     fn receiving(items: mpsc::Receiver<Item>, label: &str, columns: &Columns) -> Self {
@@ -304,7 +311,7 @@ impl RowBatches {
         self.tally.evidence()
     }
 
-    /// Returns what was read of each file that touches the share; empty where all is read.
+    /// Returns what was read of each file that touches the share; empty for batches of no shard.
     pub fn take_reads(&mut self) -> Vec<FileRead> {
         self.reads.take().unwrap_or_default()
     }

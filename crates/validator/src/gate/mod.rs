@@ -15,7 +15,7 @@ pub use config_file::FileError as GateFileError;
 pub use digest::digest;
 pub use file::GateFile;
 pub use scalar::{Count, Number};
-pub use schema::schema;
+pub use schema::{Document, schema};
 
 const FILE: config_file::Kind = config_file::Kind {
     name: "gate file",

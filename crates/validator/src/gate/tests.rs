@@ -165,15 +165,23 @@ fn a_bomb_of_aliases_is_refused() {
 }
 
 #[test]
-fn the_published_schema_is_current() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/gate.schema.json");
-    let current = serde_json::to_string_pretty(&schema()).expect("JSON") + "\n";
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(&path, &current).expect("written");
+fn the_published_schemas_are_current() {
+    for (document, name) in [
+        (Document::GateFile, "gate"),
+        (Document::Report, "report"),
+        (Document::Brief, "brief"),
+    ] {
+        let file = format!("docs/{name}.schema.json");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let path = path.join(&file);
+        let current = serde_json::to_string_pretty(&schema(document)).expect("JSON") + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &current).expect("written");
+        }
+        let published = std::fs::read_to_string(&path).expect("a published schema");
+        assert!(
+            published == current,
+            "{file} is not current; write `validator schema {name}` to it"
+        );
     }
-    let published = std::fs::read_to_string(&path).expect("docs/gate.schema.json");
-    assert!(
-        published == current,
-        "docs/gate.schema.json is not current; write `validator schema` to it"
-    );
 }

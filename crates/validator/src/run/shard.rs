@@ -75,7 +75,7 @@ async fn score_with(
     .await?;
     let listing_digest = manifest::listing(&opened.dataset);
     let files_total = opened.dataset.files_total() as u64;
-    let scored = score(settings, opened, share, progress, findings).await?;
+    let scored = score(settings, opened, Some(share), progress, findings).await?;
     let (mut runs, mut sampled, mut infinite, mut width) = (Vec::new(), Vec::new(), 0, 0);
     if let Some(evaluation) = scored.evaluation {
         let Evaluation {

@@ -112,6 +112,64 @@ fn every_form_shows_champion_deciding_numbers_throughput_and_start() {
     );
 }
 
+/// Demands that a text is what the published schema of that name says.
+fn follows(name: &str, text: &str) {
+    let path = format!(
+        "{}/../../docs/{name}.schema.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let schema = std::fs::read_to_string(path).expect("a published schema");
+    let schema = serde_json::from_str(&schema).expect("JSON");
+    let schema = jsonschema::draft202012::new(&schema).expect("a schema");
+    let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let errors: Vec<String> = schema
+        .iter_errors(&value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    // And the schema is one that refuses something.
+    let mut other = value;
+    other["schema_version"] = "one".into();
+    assert!(!schema.is_valid(&other));
+}
+
+#[test]
+fn reports_of_every_end_follow_the_published_schemas() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("report.json").display().to_string();
+    let brief = folder.path().join("brief.json").display().to_string();
+    let quick = "latency: [{max_ms: 10000, time_budget_s: 1}]\n";
+    let with_champion = format!(
+        "champion: {{model: {}}}\ndataset: {{nulls: drop}}\nchecks: [{{metric: auc, non_inferiority_margin: 0.5}}, {{metric: auc, min: 0.5, slice: {{by: length_mm, edges: [30]}}}}]\n{quick}",
+        model("champion.pt")
+    );
+    let classes = "model: {classes: 4, inputs: [{columns: [amount_0, amount_1, amount_2]}, {columns: [history]}, {columns: [shop], dtype: int64, flat: true}]}\nchecks: [{metric: auc_ovr, min: 0.5}]\nlatency: []\n";
+    for (name, dataset, gate, code) in [
+        ("better.pt", "validation", with_champion.as_str(), 0),
+        ("degraded.pt", "validation", quick, 1),
+        ("classes/logits.pt", "classes/validation", classes, 0),
+        ("champion.pt", "nowhere", quick, 2),
+        ("champion.pt", "validation", "latency: [{max_ms: -1}]\n", 2),
+    ] {
+        Gate::of(model(name), data(dataset))
+            .gate_file(gate)
+            .env("VALIDATOR_REPORT", &report)
+            .env("VALIDATOR_TERMINATION_MESSAGE", &brief)
+            .arg("--color=never")
+            .ends_somewhere(code);
+        follows(
+            "report",
+            &std::fs::read_to_string(&report).expect("a report"),
+        );
+        follows("brief", &std::fs::read_to_string(&brief).expect("a brief"));
+    }
+    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../verdict/tests/fixtures");
+    for (name, file) in [("report", "report-v1.json"), ("brief", "brief-v1.json")] {
+        let text = std::fs::read_to_string(format!("{published}/{file}")).expect("a fixture");
+        follows(name, &text);
+    }
+}
+
 #[test]
 fn a_run_without_gate_file_has_the_plain_table() {
     let finished = Gate::of(model("champion.pt"), data("validation"))

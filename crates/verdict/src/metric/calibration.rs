@@ -7,6 +7,7 @@ use crate::sum::Sum;
 
 /// How probabilities are put into bins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Binning {
     /// Bins `(i/b, (i+1)/b]`; 0 belongs to the first.
@@ -19,6 +20,7 @@ pub enum Binning {
 
 /// What fell into a bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CalibrationBin {
     /// The mass of all rows in the bin.
     pub mass: f64,
@@ -34,6 +36,7 @@ pub struct CalibrationBin {
 
 /// Predicted against observed frequency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Calibration {
     /// How the bins were made.
     pub binning: Binning,

@@ -7,6 +7,7 @@ use super::{Groups, Mass, MetricError};
 
 /// A vertex of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CurvePoint {
     /// The false-positive rate (ROC) or the recall (precision-recall).
     pub x: f64,
@@ -19,6 +20,7 @@ pub struct CurvePoint {
 
 /// A curve and how far the straight lines between its points may be from the whole one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Curve {
     /// The points, from the highest threshold to the lowest.
     pub points: Vec<CurvePoint>,

@@ -6,6 +6,7 @@ use super::{MetricError, Totals};
 
 /// What raw outputs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OutputKind {
     /// Log-odds: the model has no final sigmoid.
@@ -16,6 +17,7 @@ pub enum OutputKind {
 
 /// What a person says of the raw outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OutputSetting {
     /// Declared log-odds.

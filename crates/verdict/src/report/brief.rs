@@ -15,6 +15,7 @@ pub const TERMINATION_MESSAGE_BYTES_MAX: usize = 4096;
 
 /// How a check, or the whole verdict, came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The limit is met.
@@ -48,6 +49,7 @@ impl std::fmt::Display for Outcome {
 
 /// One limit and what was measured against it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// The metric's name, such as `auc` or `latency_ms_p99`.
     pub metric: String,
@@ -88,6 +90,7 @@ pub struct Check {
 
 /// Which model was judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelSummary {
     /// Where the model was read from.
     pub uri: Option<String>,
@@ -97,6 +100,7 @@ pub struct ModelSummary {
 
 /// Which dataset the model was judged on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DatasetSummary {
     /// Where the dataset was read from.
     pub uri: Option<String>,
@@ -119,6 +123,7 @@ pub struct DatasetSummary {
 
 /// What was asked of the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GateSummary {
     /// `sha256:` and the digest over all settings that can change the verdict.
     pub digest: String,
@@ -126,6 +131,7 @@ pub struct GateSummary {
 
 /// Where a verdict comes from that no model was run for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reused {
     /// Where the verdict was kept.
     pub from: String,
@@ -140,6 +146,7 @@ pub struct Reused {
 
 /// The verdict as it goes into the termination message and into the full report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Brief {
     /// Always [`BRIEF_KIND`].
     pub kind: String,

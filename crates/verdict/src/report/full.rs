@@ -14,6 +14,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// Everything that a run found, for people and programs that want more than the verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Always [`REPORT_KIND`].
     pub kind: String,
@@ -59,6 +60,7 @@ pub struct Report {
 
 /// The scores of all rows as curves, each thinned to a bounded number of points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CurvesSection {
     /// What the raw outputs were taken for.
     pub output: OutputKind,
@@ -74,6 +76,7 @@ pub struct CurvesSection {
 
 /// Where a setting came from; the first in this order wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConfigurationSource {
     /// A command-line flag.
@@ -88,6 +91,7 @@ pub enum ConfigurationSource {
 
 /// One effective setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigurationEntry {
     /// The value that was used.
     pub value: serde_json::Value,
@@ -97,6 +101,7 @@ pub struct ConfigurationEntry {
 
 /// What followed from scores and labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MetricsSection {
     /// How many rows were scored.
     pub rows: u64,
@@ -116,6 +121,7 @@ pub struct MetricsSection {
 
 /// What followed from the scores of several classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MulticlassSection {
     /// How many rows were scored.
     pub rows: u64,
@@ -149,6 +155,7 @@ pub struct MulticlassSection {
 
 /// The area under the ROC curve of the raw outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AucSection {
     /// The exact value; ties count one half.
     pub value: f64,
@@ -172,6 +179,7 @@ pub struct AucSection {
 
 /// One quantile of the timed calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LatencyQuantile {
     /// The quantile, such as 0.99.
     pub quantile: f64,
@@ -185,6 +193,7 @@ pub struct LatencyQuantile {
 
 /// What the timed calls showed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LatencySection {
     /// How the calls were issued: `closed` means one after the other.
     pub scenario: String,
@@ -246,6 +255,7 @@ pub struct LatencySection {
 
 /// Processor throttling of the own control group over the timed calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Throttling {
     /// Whether the control group tells; false outside Linux containers.
     pub known: bool,
@@ -257,6 +267,7 @@ pub struct Throttling {
 
 /// One file of the dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DatasetFile {
     /// The name relative to the dataset.
     pub name: String,
@@ -273,6 +284,7 @@ pub struct DatasetFile {
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DatasetSection {
     /// Where it was read from.
     pub uri: String,
@@ -306,6 +318,7 @@ pub struct DatasetSection {
 
 /// What was left out for nulls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NullsSection {
     /// Rows that were left out; a share of these and the rows that were scored.
     pub rows_dropped: u64,
@@ -315,6 +328,7 @@ pub struct NullsSection {
 
 /// A column that held nulls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NullColumn {
     /// Its name.
     pub name: String,
@@ -324,6 +338,7 @@ pub struct NullColumn {
 
 /// What was scored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelSection {
     /// Where it was read from.
     pub uri: String,
@@ -347,6 +362,7 @@ pub struct ModelSection {
 
 /// Where the run took place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Environment {
     /// The version of the validator.
     pub validator_version: String,
@@ -372,6 +388,7 @@ pub struct Environment {
 
 /// As whom S3 was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct S3Identity {
     /// Where requests went.
     pub endpoint: String,
@@ -403,6 +420,7 @@ impl std::fmt::Display for S3Identity {
 
 /// How long each part took, in seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timings {
     /// Fetching and loading the model while the dataset is listed and opened.
     pub load_s: Option<f64>,
@@ -418,6 +436,7 @@ pub struct Timings {
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorSection {
     /// `usage`, `data`, `model` or `infrastructure`.
     pub class: String,
