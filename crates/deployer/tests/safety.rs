@@ -487,6 +487,39 @@ async fn an_uninstall_that_a_hook_forbids_leaves_the_release_deployed() {
     assert!(world.statuses().await.is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_hooks_of_an_uninstall_that_was_killed_before_it_deleted_anything_are_stopped() {
+    use deployer::cluster::{Fault, FaultPlan};
+    let mut stopped = 0;
+    for at in 1..40 {
+        let world = World::new();
+        let chart = ScriptedChart {
+            hook_on: Some((HookEvent::PreDelete, "pass")),
+            ..good()
+        };
+        action::install(&world.healthy(), &install(chart, false))
+            .await
+            .unwrap();
+        let plan = FaultPlan::new(at, Fault::DiesAfter);
+        let process = world.process("dies", &plan);
+        let ended = action::uninstall(&process, &uninstall(false)).await;
+        let has_hook = !world.hook_objects.lock().unwrap().is_empty();
+        let is_deployed = world.statuses().await == [(1, Status::Deployed)];
+        let recovered = action::recover(&world.healthy(), Some(&name()), false).await;
+        if has_hook && is_deployed {
+            recovered.unwrap();
+            assert!(world.hook_objects.lock().unwrap().is_empty(), "{at}");
+            assert_eq!(world.statuses().await, [(1, Status::Deployed)]);
+            assert_eq!(world.live().len(), 1);
+            stopped += 1;
+        }
+        if ended.is_ok() && !plan.is_dead() {
+            break;
+        }
+    }
+    assert!(stopped > 0);
+}
+
 #[tokio::test]
 async fn an_uninstall_whose_last_hook_fails_can_be_carried_to_its_end() {
     let world = World::new();

@@ -49,6 +49,8 @@ enum Remedy {
     Supersede,
     /// Revisions before the last are pending, as Helm's rollback leaves them: they failed.
     FailEarlier,
+    /// An uninstall ended while its first hooks ran: they are stopped, and the revision stays.
+    StopHooks,
 }
 
 /// Says what was done about a release.
@@ -162,7 +164,11 @@ async fn settle_or(
         if remedy == Remedy::Nothing {
             return Ok(history);
         }
-        if !matches!(remedy, Remedy::Refuse | Remedy::FailEarlier) {
+        if remedy == Remedy::StopHooks {
+            deployer.tell(ProgressEvent::Note {
+                text: format!("an uninstall of release `{name}` ended before it deleted anything"),
+            });
+        } else if !matches!(remedy, Remedy::Refuse | Remedy::FailEarlier) {
             deployer.tell(ProgressEvent::Note {
                 text: format!(
                     "recovering release `{name}`: revision {} was left {}",
@@ -223,6 +229,12 @@ fn remedy(
         .filter(|stored| stored.release.info.status == Status::Deployed);
     if !is_at_work && deployed.count() > 1 {
         return Remedy::Supersede;
+    }
+    let is_left = operation == Some("uninstall")
+        && milestone == Some(Milestone::Begun)
+        && evidence.is_some_and(|evidence| evidence.finished_at.is_none());
+    if is_left && !matches!(status, Status::Uninstalling | Status::Uninstalled) {
+        return Remedy::StopHooks;
     }
     match status {
         status if status.is_pending() => match (milestone, foreign) {
@@ -289,6 +301,7 @@ async fn apply(
             Ok(())
         }
         Remedy::FailEarlier => fail_earlier(deployer, lease, history).await,
+        Remedy::StopHooks => Box::pin(stop_hooks(deployer, lease, last, evidence)).await,
         Remedy::Purge => Ok(purge(deployer, lease, history).await?),
         Remedy::Uninstall => {
             let options = uninstall_options(&last, &evidence);
@@ -360,6 +373,20 @@ async fn fail_earlier(
         lease.ensure().await?;
         update(deployer, stored, &release).await?;
     }
+    Ok(())
+}
+
+/// Stops what an uninstall left running that ended before it deleted anything; the revision stays.
+async fn stop_hooks(
+    deployer: &Deployer,
+    lease: &LeaseGuard,
+    last: Stored,
+    evidence: Evidence,
+) -> Result<(), ActionError> {
+    let release = last.release.clone();
+    let mut attempt = resume(deployer, lease, last, evidence);
+    note_interrupted(&mut attempt).await?;
+    clear_hooks(deployer, &release).await;
     Ok(())
 }
 

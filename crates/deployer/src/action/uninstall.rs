@@ -239,11 +239,12 @@ async fn failed(mut attempt: Attempt<'_>, cause: Cause, history: &[Stored]) -> A
     let info = attempt.record.release.info.clone();
     let is_begun = info.status == Status::Uninstalling;
     let text = super::error::chain(&cause);
+    let now = attempt.deployer.clock.now();
     attempt.evidence.failure = Some(text.clone());
-    attempt.evidence.note(
-        attempt.deployer.clock.now(),
-        format!("uninstall failed: {text}"),
-    );
+    attempt.evidence.finished_at = Some(now);
+    attempt
+        .evidence
+        .note(now, format!("uninstall failed: {text}"));
     let written = match attempt.save_evidence().await {
         // With how the hooks ended.
         Ok(()) => attempt.record(info.status, info.description).await,
