@@ -168,64 +168,84 @@ impl Screen {
         }
     }
 
-    /// Shares the rows among the pieces of evidence: each is named, then the last words of containers
-    /// come first, the newest events next, conditions last.
+    /// Shares the rows among the pieces of evidence, the most telling first: each that is named says
+    /// something, then the last words of containers come first, the newest events next, conditions last.
     fn items(&self, items: &[Item<'_>], rows: usize) -> Vec<String> {
         let mut by_weight: Vec<usize> = (0..items.len()).collect();
         by_weight.sort_by_key(|index| items[*index].kind);
-        let mut left = rows;
-        let mut shown: Vec<Option<(Vec<String>, Vec<String>)>> = vec![None; items.len()];
+        // The row of the count, where something is left out.
+        let mut left = rows.saturating_sub(1);
+        let mut shown: Vec<Option<Piece>> = vec![None; items.len()];
         let mut left_out = 0;
         for index in &by_weight {
-            let mut title = self.folded(&items[*index].title(), 4);
-            self.shorten(&mut title, 2);
-            let taken = self.rows(&title);
-            if taken + 1 > left {
+            let item = &items[*index];
+            let mut piece = self.piece(item);
+            let first = self.last_line(item, 0).unwrap_or_default();
+            let taken = self.rows(&piece.title);
+            if taken + self.rows(&first) > left {
                 left_out += 1;
                 continue;
             }
             left -= taken;
-            let style = |line: &String| painted(self.colour, Style::Bold, line);
-            shown[*index] = Some((title.iter().map(style).collect(), Vec::new()));
+            self.fill(item, &mut piece, item.kind.lines_first(), &mut left);
+            shown[*index] = Some(piece);
         }
-        // The row of the count, where something is left out.
-        let mut left = left.saturating_sub(usize::from(left_out > 0));
-        // The last words get what the others leave.
-        let mut taken_lines = vec![0; items.len()];
+        left += usize::from(left_out == 0);
         for is_rest in [false, true] {
             for index in &by_weight {
-                let Some((_, body)) = &mut shown[*index] else {
-                    continue;
-                };
-                let item = &items[*index];
-                let most = item.kind.lines_max(is_rest);
-                for line in item.body.iter().rev().skip(taken_lines[*index]) {
-                    let mut piece = self.folded(&format!("  {line}"), 4);
-                    self.shorten(&mut piece, 2);
-                    let taken = self.rows(&piece);
-                    if taken_lines[*index] >= most || taken > left {
-                        break;
-                    }
-                    taken_lines[*index] += 1;
-                    left -= taken;
-                    body.splice(0..0, piece);
+                if let Some(piece) = &mut shown[*index] {
+                    let item = &items[*index];
+                    self.fill(item, piece, item.kind.lines_max(is_rest), &mut left);
                 }
             }
         }
         let mut lines: Vec<String> = Vec::new();
         for (item, piece) in items.iter().zip(shown) {
             // A name alone explains nothing.
-            if let Some((title, body)) = piece
-                && (item.summary.is_some() || !body.is_empty())
+            if let Some(piece) = piece
+                && (item.summary.is_some() || !piece.body.is_empty())
             {
-                lines.extend(title);
-                lines.extend(body);
+                lines.extend(piece.title);
+                lines.extend(piece.body);
             }
         }
         if left_out > 0 {
             lines.push(format!("… and {left_out} more"));
         }
         lines
+    }
+
+    fn piece(&self, item: &Item<'_>) -> Piece {
+        let mut title = self.folded(&item.title(), 4);
+        self.shorten(&mut title, 2);
+        let style = |line: &String| painted(self.colour, Style::Bold, line);
+        Piece {
+            title: title.iter().map(style).collect(),
+            ..Piece::default()
+        }
+    }
+
+    /// Returns the last line of an item but `taken`, folded.
+    fn last_line(&self, item: &Item<'_>, taken: usize) -> Option<Vec<String>> {
+        let line = item.body.iter().rev().nth(taken)?;
+        let mut rows = self.folded(&format!("  {line}"), 4);
+        self.shorten(&mut rows, 2);
+        Some(rows)
+    }
+
+    /// Adds lines of an item, the last ones first, up to so many and as far as there are rows.
+    fn fill(&self, item: &Item<'_>, piece: &mut Piece, lines_max: usize, left: &mut usize) {
+        while piece.lines < lines_max
+            && let Some(rows) = self.last_line(item, piece.lines)
+        {
+            let taken = self.rows(&rows);
+            if taken > *left {
+                break;
+            }
+            *left -= taken;
+            piece.lines += 1;
+            piece.body.splice(0..0, rows);
+        }
     }
 
     /// A text that begins with a painted word; its later lines begin with `margin`.
@@ -287,7 +307,24 @@ enum ItemKind {
     Object,
 }
 
+/// What is shown of an item.
+#[derive(Debug, Clone, Default)]
+struct Piece {
+    title: Vec<String>,
+    body: Vec<String>,
+    /// How many lines of the item the body holds, each folded.
+    lines: usize,
+}
+
 impl ItemKind {
+    /// Lines that one piece gets before another is named.
+    fn lines_first(self) -> usize {
+        match self {
+            Self::Log => 3,
+            Self::Pod | Self::Object => 1,
+        }
+    }
+
     /// Lines that one piece gets at most, of what there is at first and of what is left then.
     fn lines_max(self, is_rest: bool) -> usize {
         match (self, is_rest) {

@@ -121,7 +121,7 @@ impl KubeCluster {
                 ended["exitCode"].as_i64().unwrap_or_default()
             ),
             None if lines.is_empty() => return None,
-            None => format!("last {} lines", lines.len()),
+            None => "still runs".to_owned(),
         };
         Some(Diagnosis {
             source: format!("pod {name} (container {container})"),

@@ -220,6 +220,23 @@ fn what_a_hook_said_is_repeated_only_where_it_was_not_shown() {
 }
 
 #[test]
+fn of_many_pods_those_that_are_named_say_something() {
+    let logs = (0..9).map(|index| {
+        let source = format!("pod web-{index} (container main)");
+        log(&source, "still runs\nfirst\nsecond\nlast words\n")
+    });
+    let after = Aftermath::Left { deployed: None };
+    let text = seen(&failure(Cause::Cancelled, after, logs.collect()), Some(60));
+    let named = text.matches("(container main): still runs").count();
+    assert!(named > 1, "{text}");
+    assert_eq!(text.matches("  last words").count(), named, "{text}");
+    assert!(
+        text.contains(&format!("… and {} more", 9 - named)),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_cause_that_the_line_before_ends_with_is_not_repeated() {
     assert!(already_said("no value", "no value"));
     assert!(already_said("failed parsing: no value", "no value"));
