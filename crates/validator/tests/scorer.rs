@@ -243,6 +243,10 @@ fn a_dictionary_needs_the_name_of_its_entry() {
         what.contains("`logits`") && what.contains("`features`"),
         "{what}"
     );
+    assert!(
+        what.contains("name the entry by `model.output_key`"),
+        "{what}"
+    );
     let mut options = options("outputs/dictionary.pt");
     options.selection = OutputSelection {
         key: Some("logits".into()),

@@ -132,7 +132,7 @@ impl ScorerError {
                 "name the feature columns, or use the data set that belongs to this model".into(),
             ),
             Self::UnsupportedOutput { .. } => Some(
-                "a model for this gate returns one number for each row, shape [n] or [n, 1], or two, shape [n, 2]".into(),
+                "a model for this gate returns one number for each row, shape [n] or [n, 1], or two, shape [n, 2]; a gate file's `model.output_key`, `output_index` and `positive_class` pick an entry, an element or a column of more".into(),
             ),
             Self::OutOfMemory { .. } => Some(
                 "raise the container's memory limit, or the scorer's own memory limit".into(),

@@ -78,7 +78,7 @@ fn entry(
         None if entries.len() == 1 => 0,
         None => {
             return Err(unsupported(format!(
-                "it is a dictionary of {}; name the entry",
+                "it is a dictionary of {}; name the entry by `model.output_key`",
                 names()
             )));
         }
