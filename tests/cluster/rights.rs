@@ -128,6 +128,16 @@ fn e2e_an_account_with_exactly_the_printed_role_can_do_each_command_and_nothing_
     run(&room, &account, "rollback", None, &back, 0)?;
     grant(&room, "test", &[], &second)?;
     run(&room, &account, "test", None, &["--timeout=2m"], 0)?;
+    let before = versions(&room)?;
+    let refused = room
+        .namespace
+        .deployer()?
+        .env("KUBECONFIG", &account)
+        .args(["uninstall", "web"])
+        .expect(1)?;
+    let lacks = ["it lacks:", "deployments.apps", "nothing was changed"];
+    refused.is_orderly()?.says(&lacks)?;
+    demand(versions(&room)? == before, || refused.describe())?;
     grant(&room, "uninstall", &[], &second)?;
     let gone = run(&room, &account, "uninstall", None, &["--wait"], 0)?;
     demand(!gone.stderr.contains("was not deleted"), || gone.describe())?;
