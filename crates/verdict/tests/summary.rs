@@ -170,6 +170,22 @@ proptest! {
     }
 }
 
+/// Rows that could have weights and happen to weigh 1 each are counts, and a merge of their
+/// shards takes them for counts too.
+#[test]
+fn weights_of_one_give_the_exact_area_of_counts() {
+    let rows = [(-4.0, false), (-4.0, true), (0.0, false), (0.0, false)];
+    let mut gathered = RowAccumulator::default();
+    gathered.extend(rows.map(|(score, positive)| Row {
+        scores: [score],
+        positive,
+        weight: 1.0,
+        cluster: None,
+    }));
+    let areas = evaluate_all(&[Metric::Auc], &gathered.finish(), OutputKind::Logits);
+    assert_eq!(areas, [auc(&ranked(&rows)).map(|area| area.value)]);
+}
+
 #[test]
 fn what_cannot_be_written_is_refused() {
     let entry = |score: f64| Entry::new(score, 1, 1).expect("a number");

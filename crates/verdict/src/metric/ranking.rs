@@ -4,6 +4,8 @@
 //! one walk suffices and memory stays constant.
 
 use super::{Mass, MetricError, Totals};
+use crate::auc::AucFold;
+use crate::score::TieGroup;
 use crate::sum::Sum;
 
 /// The mass at or above the group at hand.
@@ -44,49 +46,73 @@ pub(super) fn require_both(totals: &Totals, metric: &'static str) -> Result<(), 
     }
 }
 
-/// The area under the ROC curve of masses, in floating point; see [`crate::auc`] for the
-/// exact one of counts.
+/// The area under the ROC curve: exact where masses are row counts ([`crate::auc`]), in
+/// floating point otherwise.
 #[derive(Clone, Debug)]
-pub struct AreaFold {
-    totals: Totals,
-    wins: Sum,
-    below: Sum,
+pub struct AreaFold(Area);
+
+#[derive(Clone, Debug)]
+enum Area {
+    Counts(Result<AucFold, MetricError>),
+    Masses {
+        totals: Totals,
+        wins: Sum,
+        below: Sum,
+    },
 }
 
 impl AreaFold {
     /// Starts before the lowest group.
     #[must_use]
     pub fn new(totals: Totals) -> Self {
-        Self {
-            totals,
-            wins: Sum::default(),
-            below: Sum::default(),
-        }
+        Self(if totals.counts {
+            Area::Counts(AucFold::new(totals.positive as u64, totals.negative as u64))
+        } else {
+            Area::Masses {
+                totals,
+                wins: Sum::default(),
+                below: Sum::default(),
+            }
+        })
     }
 
     /// Takes the next group.
     pub fn push(&mut self, mass: Mass) {
-        self.wins
-            .add(mass.positive * (self.below.total() + mass.negative / 2.0));
-        self.below.add(mass.negative);
+        match &mut self.0 {
+            Area::Counts(Ok(fold)) => fold.push(TieGroup {
+                score: mass.score,
+                positives: mass.positive as u64,
+                negatives: mass.negative as u64,
+            }),
+            Area::Counts(Err(_)) => {}
+            Area::Masses { wins, below, .. } => {
+                wins.add(mass.positive * (below.total() + mass.negative / 2.0));
+                below.add(mass.negative);
+            }
+        }
     }
 
     /// Returns the area.
     ///
     /// # Errors
-    /// [`MetricError::Empty`] and [`MetricError::SingleClass`].
+    /// [`MetricError::Empty`] and [`MetricError::SingleClass`]; of row counts
+    /// [`MetricError::TooManyRows`] too.
     pub fn finish(&self) -> Result<f64, MetricError> {
-        let totals = &self.totals;
-        match (totals.positive > 0.0, totals.negative > 0.0) {
-            (false, false) => Err(MetricError::Empty),
-            (true, true) => {
-                let area = self.wins.total() / totals.positive / totals.negative;
-                Ok(area.clamp(0.0, 1.0))
+        match &self.0 {
+            Area::Counts(fold) => fold.clone().map(|fold| fold.finish().value),
+            Area::Masses { totals, wins, .. } => {
+                match (totals.positive > 0.0, totals.negative > 0.0) {
+                    (false, false) => Err(MetricError::Empty),
+                    (true, true) => {
+                        let area = wins.total() / totals.positive / totals.negative;
+                        Ok(area.clamp(0.0, 1.0))
+                    }
+                    _ => Err(MetricError::SingleClass {
+                        positives: totals.positive.round() as u64,
+                        negatives: totals.negative.round() as u64,
+                    }),
+                }
             }
-            _ => Err(MetricError::SingleClass {
-                positives: totals.positive.round() as u64,
-                negatives: totals.negative.round() as u64,
-            }),
         }
     }
 }

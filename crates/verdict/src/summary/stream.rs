@@ -5,7 +5,7 @@
 
 use super::Entry;
 use crate::auc::{Auc, AucFold};
-use crate::metric::{Mass, Metric, MetricError, OutputKind, Totals};
+use crate::metric::{Mass, Metric, MetricError, MetricFold, OutputKind, Totals};
 use crate::score::TieGroup;
 use crate::sum::Sum;
 
@@ -135,15 +135,6 @@ pub fn evaluate_stream<E>(
         folds.iter_mut().for_each(|fold| fold.push(mass));
     }
     let area = area.map(|fold| fold.finish());
-    let values = metrics
-        .iter()
-        .zip(folds)
-        .map(|(metric, fold)| match (&area, metric) {
-            // The exact area of counts, as for rows in memory.
-            (Ok(area), Metric::Auc) if scan.totals.counts => Ok(area.value),
-            (Err(error), Metric::Auc) => Err(*error),
-            _ => fold.finish(),
-        })
-        .collect();
+    let values = folds.iter().map(MetricFold::finish).collect();
     Ok(StreamedMetrics { area, values })
 }
