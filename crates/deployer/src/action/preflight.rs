@@ -5,10 +5,10 @@ use super::attempt::events_of;
 use super::{ActionError, Deployer, Operation};
 use crate::cluster::{ApplyOptions, ApplyStrategy, ClusterError, DryRun, ObjectId};
 use crate::plan::rights::{
-    RBAC_GROUP, RecordStorage, Right, Rights, RightsInput, defined_kinds, rights,
+    KindTable, RBAC_GROUP, RecordStorage, Right, Rights, RightsInput, defined_kinds, rights,
 };
 use crate::plan::{ManifestObject, ObjectAction, Plan, read_manifest};
-use crate::release::{ApplyMethod, Hook, Release};
+use crate::release::{ApplyMethod, Hook, Namespace, Release};
 
 /// Demands the rights for every step of a plan.
 ///
@@ -33,21 +33,8 @@ pub(super) async fn demand_rights(
     let desired = plan.applies.iter().filter_map(|step| step.desired.as_ref());
     let mut kinds = defined_kinds(desired);
     kinds.extend(deployer.cluster.kind_names(&ids).await);
-    let mut needed = rights(&RightsInput {
-        operation: plan.operation,
-        namespace: &plan.namespace,
-        objects: &[],
-        hooks: &hooks,
-        // What cannot be cleared away is told, and does no harm.
-        remains: &[],
-        // The lease is held and the records were read: what is written is tried at once.
-        storage: RecordStorage::Elsewhere,
-        waits: false,
-        // Told by the steps below.
-        replaces: false,
-        creates_namespace: false,
-        kinds: &kinds,
-    });
+    // The rights for the objects are told by the steps below.
+    let mut needed = rights(&of_hooks(plan.operation, &plan.namespace, &hooks, &kinds));
     let by_server = release.applied_by() == ApplyMethod::ServerSide;
     for step in plan.object_steps() {
         let verbs: &[&'static str] = match step.action {
@@ -128,18 +115,7 @@ pub(super) async fn demand_hook_rights(
     let hooks = objects_of(deployer, hooks);
     let ids: Vec<ObjectId> = hooks.iter().map(|hook| hook.id.clone()).collect();
     let kinds = deployer.cluster.kind_names(&ids).await;
-    let needed = rights(&RightsInput {
-        operation,
-        namespace: &release.namespace,
-        objects: &[],
-        hooks: &hooks,
-        remains: &[],
-        storage: RecordStorage::Elsewhere,
-        waits: false,
-        replaces: false,
-        creates_namespace: false,
-        kinds: &kinds,
-    });
+    let needed = rights(&of_hooks(operation, &release.namespace, &hooks, &kinds));
     refuse(deployer, needed).await
 }
 
@@ -167,18 +143,34 @@ pub(super) async fn explain_forbidden(
     let mut kinds = defined_kinds(objects.iter().map(|object| &object.value));
     kinds.extend(deployer.cluster.kind_names(&ids).await);
     let needed = rights(&RightsInput {
-        operation,
-        namespace: &release.namespace,
         objects: &objects,
-        hooks: &hooks,
-        remains: &[],
-        storage: RecordStorage::Elsewhere,
-        waits: false,
         replaces,
-        creates_namespace: false,
-        kinds: &kinds,
+        ..of_hooks(operation, &release.namespace, &hooks, &kinds)
     });
     refuse(deployer, needed).await.err().unwrap_or(error)
+}
+
+/// Returns what the rights to run hooks depend on, when nothing else is done.
+fn of_hooks<'a>(
+    operation: Operation,
+    namespace: &'a Namespace,
+    hooks: &'a [ManifestObject],
+    kinds: &'a KindTable,
+) -> RightsInput<'a> {
+    RightsInput {
+        operation,
+        namespace,
+        objects: &[],
+        hooks,
+        // What cannot be cleared away is told, and does no harm.
+        remains: &[],
+        // The lease is held and the records were read: what is written is tried at once.
+        storage: RecordStorage::Elsewhere,
+        waits: false,
+        replaces: false,
+        creates_namespace: false,
+        kinds,
+    }
 }
 
 /// Returns the objects of hooks that the cluster runs.

@@ -112,8 +112,7 @@ fn parse_place(name: &str, text: &str) -> Result<Place, CliError> {
 
 async fn look(session: &Session, place: Place) -> Result<Found, CliError> {
     let target = target_of(session, &place).await?;
-    let mut records = target.store.list(ListScope::Namespace).await?;
-    records.sort_by_key(|stored| (stored.release.name.clone(), stored.release.version));
+    let records = target.store.list(ListScope::Namespace).await?;
     let mut releases: Vec<(Release, Option<String>)> = Vec::new();
     for history in records.chunk_by(|one, other| one.release.name == other.release.name) {
         let Some(release) = deployed(history) else {

@@ -170,16 +170,13 @@ impl ListCommand {
         if self.date {
             records.sort_by_key(|stored| stored.release.info.last_deployed.utc());
         } else {
-            records.sort_by(|a, b| {
-                let key = |stored: &Stored| {
-                    let release = &stored.release;
-                    (
-                        release.name.clone(),
-                        release.namespace.clone(),
-                        release.version,
-                    )
-                };
-                key(a).cmp(&key(b))
+            records.sort_by(|left, right| {
+                let (left, right) = (&left.release, &right.release);
+                (&left.name, &left.namespace, left.version).cmp(&(
+                    &right.name,
+                    &right.namespace,
+                    right.version,
+                ))
             });
         }
         if self.reverse {

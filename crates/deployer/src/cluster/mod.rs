@@ -14,6 +14,7 @@ mod target;
 pub use directory::DirectoryCluster;
 pub use fault::{Fault, FaultPlan, FaultyCluster};
 pub use memory::{MemoryCluster, NEVER_READY_ANNOTATION};
+pub(crate) use object::CRD_KIND;
 pub use object::{ObjectId, merge_key, object_id};
 pub use served::get_served;
 pub use target::{

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The kind of what defines other kinds.
+pub(crate) const CRD_KIND: &str = "CustomResourceDefinition";
+
 /// Names an object as its manifest does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectId {

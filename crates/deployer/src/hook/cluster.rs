@@ -19,8 +19,8 @@ use super::{HookContext, HookError, HookObject, HookResult, HookRunner, has_poli
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::kube::{CREATION_MARK, KubeCluster};
 use crate::cluster::{
-    ApplyOptions, ApplyStrategy, Cluster as _, ClusterError, DeleteOptions, DryRun, ObjectId,
-    WaitOptions, WaitStrategy, object_id,
+    ApplyOptions, ApplyStrategy, CRD_KIND, Cluster as _, ClusterError, DeleteOptions, DryRun,
+    ObjectId, WaitOptions, WaitStrategy, object_id,
 };
 use crate::plan::read_yaml;
 use crate::progress::ProgressEvent;
@@ -183,7 +183,7 @@ impl HookRunner for ClusterHooks {
             started_at,
             completed_at: started_at,
         };
-        if id.kind == "CustomResourceDefinition" {
+        if id.kind == CRD_KIND {
             // A hook or an object of its kind may be next.
             let options = WaitOptions {
                 timeout: context.timeout,

@@ -1,5 +1,6 @@
 //! Which hooks run on an event, and in which order (pure).
 
+use crate::cluster::CRD_KIND;
 use crate::plan::install_rank;
 use crate::release::{Hook, HookDeletePolicy, HookEvent};
 
@@ -25,7 +26,7 @@ pub fn ordered_hooks(hooks: &[Hook], event: &HookEvent) -> Vec<usize> {
 /// Tells whether a hook's object is deleted by a policy; a hook that names none has
 /// `before-hook-creation`. Custom resource definitions are never deleted.
 pub fn has_policy(hook: &Hook, policy: &HookDeletePolicy) -> bool {
-    if hook.kind == "CustomResourceDefinition" {
+    if hook.kind == CRD_KIND {
         return false;
     }
     match hook.delete_policies.as_slice() {
@@ -74,7 +75,7 @@ mod tests {
         hook.delete_policies = vec![HookDeletePolicy::HookSucceeded];
         assert!(!has_policy(&hook, &HookDeletePolicy::BeforeHookCreation));
         assert!(has_policy(&hook, &HookDeletePolicy::HookSucceeded));
-        hook.kind = "CustomResourceDefinition".into();
+        hook.kind = CRD_KIND.into();
         assert!(!has_policy(&hook, &HookDeletePolicy::HookSucceeded));
     }
 }

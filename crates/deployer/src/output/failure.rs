@@ -6,7 +6,7 @@ use std::error::Error;
 use serde::Serialize;
 
 use super::contract::{Format, SCHEMA_VERSION};
-use super::line::wrap;
+use super::line::{paint_word, wrap};
 use super::printer::{PrintError, Printer, Style, painted};
 use super::verdict::{verdict_block, verdict_lines};
 use crate::action::{ActionError, Cause, ExitCode, OperationFailure};
@@ -258,10 +258,7 @@ impl Screen {
                 _ => self.folded(&format!("{margin}{line}"), 4),
             })
             .collect();
-        if let Some(first) = lines.first_mut() {
-            let rest = first.split_off(word.len().min(first.len()));
-            *first = format!("{}{rest}", painted(self.colour, style, first));
-        }
+        paint_word(&mut lines, word, |word| painted(self.colour, style, word));
         lines
     }
 

@@ -125,6 +125,14 @@ pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     lines
 }
 
+/// Paints the word that lines begin with, as far as the first of them holds it.
+pub(super) fn paint_word(lines: &mut [String], word: &str, paint: impl FnOnce(&str) -> String) {
+    if let Some(first) = lines.first_mut() {
+        let rest = first.split_off(word.len().min(first.len()));
+        *first = format!("{}{rest}", paint(first));
+    }
+}
+
 /// Splits a text at spaces, but not within backticks when that makes a word of at most `columns`.
 fn words(text: &str, columns: usize) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);

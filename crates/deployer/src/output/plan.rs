@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::contract::Format;
-use super::line::{shortened, wrap};
+use super::line::{paint_word, shortened, wrap};
 use super::printer::{PrintError, Printer, Style};
 use crate::action::Operation;
 use crate::plan::{HookStep, ObjectAction, SavedPlan, SavedStep};
@@ -112,10 +112,7 @@ fn columns(printer: &Printer) -> usize {
 /// Breaks what begins with a painted word for the terminal's width.
 fn begun_by(printer: &Printer, style: Style, word: &str, text: &str, indent: usize) -> Vec<String> {
     let mut lines = wrap(&format!("{word}{text}"), columns(printer), indent);
-    if let Some(first) = lines.first_mut() {
-        let rest = first.split_off(word.len().min(first.len()));
-        *first = format!("{}{rest}", printer.paint(style, first));
-    }
+    paint_word(&mut lines, word, |word| printer.paint(style, word));
     lines
 }
 

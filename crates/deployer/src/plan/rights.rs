@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::ManifestObject;
 use crate::action::Operation;
-use crate::cluster::ObjectId;
+use crate::cluster::{CRD_KIND, ObjectId};
 use crate::release::{Namespace, ReleaseName};
 
 /// Where records are kept.
@@ -283,7 +283,7 @@ fn plural(kind: &str) -> String {
 pub fn defined_kinds<'a>(objects: impl IntoIterator<Item = &'a Value>) -> KindTable {
     let definitions = objects
         .into_iter()
-        .filter(|object| object["kind"] == "CustomResourceDefinition");
+        .filter(|object| object["kind"] == CRD_KIND);
     definitions
         .filter_map(|definition| {
             let spec = &definition["spec"];

@@ -217,16 +217,7 @@ impl ReleaseStore for DirectoryStore {
                 records.extend(self.releases_of(&folder)?);
             }
         }
-        records.sort_by(|left, right| {
-            let key = |stored: &Stored| {
-                (
-                    stored.release.namespace.clone(),
-                    stored.release.name.clone(),
-                    stored.release.version,
-                )
-            };
-            key(left).cmp(&key(right))
-        });
+        records.sort_by(|left, right| left.place().cmp(&right.place()));
         Ok(records)
     }
 

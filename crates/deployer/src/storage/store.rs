@@ -124,6 +124,14 @@ pub struct Stored {
     pub resource_version: ResourceVersion,
 }
 
+impl Stored {
+    /// Returns what [`ReleaseStore::list`] sorts by.
+    pub(super) fn place(&self) -> (&Namespace, &ReleaseName, Revision) {
+        let release = &self.release;
+        (&release.namespace, &release.name, release.version)
+    }
+}
+
 /// The version of a stored object; only equality means anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceVersion(pub String);

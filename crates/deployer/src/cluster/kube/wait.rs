@@ -11,7 +11,7 @@ use super::mirror::{Mirror, MirrorQuery};
 use super::pods::{creation_refusal, pod_doing, pod_trouble, pulled_image};
 use super::ready::{Readiness, readiness};
 use super::session::KubeCluster;
-use crate::cluster::{ClusterError, NotReady, ObjectId, WaitOptions};
+use crate::cluster::{CRD_KIND, ClusterError, NotReady, ObjectId, WaitOptions};
 use crate::progress::{ProgressEvent, ProgressSink};
 
 /// Objects of one kind and namespace above which the whole collection is watched at once.
@@ -20,8 +20,6 @@ const WATCHES_BY_NAME_MAX: usize = 3;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Changes come in bursts; looking this much later sees them together.
 const SETTLE: Duration = Duration::from_millis(30);
-
-const DEFINITION: &str = "CustomResourceDefinition";
 /// How long the kinds of an established definition may take to be served.
 const SERVED_MAX: Duration = Duration::from_secs(20);
 /// Time between two looks for them.
@@ -47,7 +45,7 @@ impl KubeCluster {
         progress: &dyn ProgressSink,
     ) -> Result<(), ClusterError> {
         self.wait_until_all_ready(ids, options, progress).await?;
-        for id in ids.iter().filter(|id| id.kind == DEFINITION) {
+        for id in ids.iter().filter(|id| id.kind == CRD_KIND) {
             self.wait_until_served(id, options.timeout).await?;
         }
         Ok(())

@@ -233,17 +233,7 @@ impl ReleaseStore for KubeStore {
             ListScope::AllNamespaces => format!("/api/v1/{}", self.kind.plural()),
         };
         let mut records = self.select(&path, "owner=helm", "listing releases").await?;
-        records.sort_by(|a, b| {
-            let key = |stored: &Stored| {
-                let release = &stored.release;
-                (
-                    release.namespace.clone(),
-                    release.name.clone(),
-                    release.version,
-                )
-            };
-            key(a).cmp(&key(b))
-        });
+        records.sort_by(|left, right| left.place().cmp(&right.place()));
         Ok(records)
     }
 
