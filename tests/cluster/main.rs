@@ -16,6 +16,7 @@ mod recreate;
 mod rights;
 mod room;
 mod shards;
+mod shown;
 mod stack;
 mod stage;
 mod terminal;

@@ -6,5 +6,6 @@
 mod commands;
 mod flags;
 mod records;
+mod shown;
 mod storage;
 mod tool;

@@ -91,6 +91,14 @@ impl ChartObject {
     }
 }
 
+/// Returns the metadata of a chart as Go's templates see it, `chart.Metadata`.
+pub fn metadata_value(metadata: &crate::metadata::Metadata) -> Value {
+    Value::Object(Rc::new(MetadataObject(ChartObject {
+        metadata: metadata.clone(),
+        is_root: true,
+    })))
+}
+
 fn text(text: &str) -> Value {
     Value::string(text)
 }

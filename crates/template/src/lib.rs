@@ -25,7 +25,7 @@ pub mod yaml;
 pub use error::Error;
 pub use functions::{
     FunctionSet, UrlParts, check_date, check_time, check_url, expression, format_time,
-    regex_matches,
+    regex_matches, time_value,
 };
 pub use json::json_error;
 pub use quote::{is_printable, quoted};

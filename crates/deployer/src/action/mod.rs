@@ -39,7 +39,7 @@ pub use options::{
 };
 pub use outcome::{Outcome, Uninstalled};
 pub use planning::diff_baseline;
-pub use read::{Listed, ReleaseStatus, RevisionReport, get, history, list, status};
+pub use read::{Listed, ReleaseStatus, RevisionReport, get, history, list, resources, status};
 pub use recover::{Recovered, recover};
 pub use render::{ChartSource, RenderError, RenderRequest, RenderedChart};
 pub use rollback::rollback;

@@ -187,7 +187,8 @@ pub(super) fn plan_offline(request: &PlanRequest<'_>) -> Result<Plan, ActionErro
     Ok(build(input)?)
 }
 
-fn read(manifest: &str, what: &str) -> Result<Vec<ManifestObject>, ActionError> {
+/// Reads a manifest; an error calls it `what`.
+pub(super) fn read(manifest: &str, what: &str) -> Result<Vec<ManifestObject>, ActionError> {
     read_manifest(manifest).map_err(|source| {
         PlanError::Manifest {
             what: what.to_owned(),

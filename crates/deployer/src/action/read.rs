@@ -1,6 +1,7 @@
-//! `history`, `status`, `list` and `get`: what the records say.
+//! `history`, `status`, `list` and `get`: what the records say, and what became of it.
 
-use super::{ActionError, Deployer};
+use super::{ActionError, Deployer, planning};
+use crate::cluster::{ObjectId, Shown};
 use crate::release::{Evidence, Release, ReleaseName, Revision, Status};
 use crate::storage::{Lease, ListScope, StorageError, Stored};
 
@@ -93,6 +94,16 @@ pub async fn status(
         },
         lease,
     })
+}
+
+/// Returns the objects of a revision as they are in the cluster now, and their pods.
+///
+/// # Errors
+/// When the manifest cannot be read or the cluster not be asked.
+pub async fn resources(deployer: &Deployer, release: &Release) -> Result<Shown, ActionError> {
+    let objects = planning::read(&release.manifest, "release manifest")?;
+    let ids: Vec<ObjectId> = objects.into_iter().map(|object| object.id).collect();
+    Ok(deployer.cluster.show(&ids).await?)
 }
 
 /// Returns a revision, the last unless told otherwise.

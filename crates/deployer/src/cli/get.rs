@@ -11,6 +11,7 @@ use super::session::{Session, Work};
 use crate::action::{get, status};
 use crate::output::{
     ReleaseView, given_values, print_all, print_hooks, print_metadata, print_values,
+    release_by_template,
 };
 use crate::release::{Release, ReleaseName, Revision};
 
@@ -68,10 +69,15 @@ enum Part {
         output: OutputArgs,
     },
     /// Print everything
-    #[command(after_help = "Examples:\n  deployer get all fraud-model -n prod")]
+    #[command(
+        after_help = "Examples:\n  deployer get all fraud-model -n prod\n  deployer get all fraud-model --template '{{.Release.Info.Status}} {{.Release.Chart.Metadata.Version}}'"
+    )]
     All {
         #[command(flatten)]
         which: Which,
+        /// Print what a Go template makes of `.Release`
+        #[arg(long, value_name = "TEMPLATE")]
+        template: Option<String>,
     },
 }
 
@@ -115,7 +121,15 @@ impl GetCommand {
             Part::Metadata { which, output } => {
                 print_metadata(printer, output.output.format(), &which.read(session).await?)?;
             }
-            Part::All { which } => {
+            Part::All {
+                which,
+                template: Some(template),
+            } if !template.is_empty() => {
+                let release = which.read(session).await?;
+                let text = release_by_template(&template, &release).map_err(CliError::usage)?;
+                printer.data(&text)?;
+            }
+            Part::All { which, .. } => {
                 let target = session.target().await?;
                 let deployer = session.deployer(&target, &HookArgs::default(), Work::Read)?;
                 let found =

@@ -6,7 +6,7 @@ use super::arguments::HookArgs;
 use super::error::CliError;
 use super::global::{OutputArgs, OutputFormat};
 use super::session::{Session, Work};
-use crate::action::status;
+use crate::action::{resources, status};
 use crate::output::{ReleaseView, print_release};
 use crate::plan::sensitive::SensitiveValues;
 use crate::release::{ReleaseName, Revision};
@@ -14,7 +14,7 @@ use crate::release::{ReleaseName, Revision};
 /// Show the state of a release, with its verdict and notes
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  deployer status fraud-model -n prod\n  deployer status fraud-model -n prod --revision 3\n  deployer status fraud-model -o json | jq .verdict"
+    after_help = "Examples:\n  deployer status fraud-model -n prod\n  deployer status fraud-model -n prod --revision 3\n  deployer status fraud-model -n prod --show-resources\n  deployer status fraud-model -o json | jq .verdict"
 )]
 pub(crate) struct StatusCommand {
     /// Name of the release
@@ -22,6 +22,9 @@ pub(crate) struct StatusCommand {
     /// Revision to show; the last where unset
     #[arg(long, value_name = "REVISION")]
     revision: Option<Revision>,
+    /// Show the objects of the release as they are in the cluster now, with their pods
+    #[arg(long)]
+    show_resources: bool,
     /// Show the description, which is always shown (accepted for Helm's sake)
     #[arg(long, hide = true)]
     show_desc: bool,
@@ -50,7 +53,18 @@ impl StatusCommand {
                 let hidden = SensitiveValues::of_release(release);
                 session.printer.hide(&hidden);
             }
-            let view = ReleaseView::new(release, found.report.evidence.as_ref());
+            let shown = if self.show_resources {
+                Some(resources(&deployer, release).await?)
+            } else {
+                None
+            };
+            for unseen in shown.iter().flat_map(|shown| &shown.unseen) {
+                session.printer.warn(unseen);
+            }
+            let view = ReleaseView {
+                resources: shown.as_ref(),
+                ..ReleaseView::new(release, found.report.evidence.as_ref())
+            };
             print_release(&session.printer, self.output.output.format(), &view)?;
         }
         Ok(())

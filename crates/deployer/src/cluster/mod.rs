@@ -9,6 +9,7 @@ pub mod kube;
 mod memory;
 mod object;
 mod served;
+mod show;
 mod target;
 
 pub use directory::DirectoryCluster;
@@ -17,6 +18,7 @@ pub use memory::{MemoryCluster, NEVER_READY_ANNOTATION};
 pub(crate) use object::CRD_KIND;
 pub use object::{ObjectId, merge_key, object_id};
 pub use served::get_served;
+pub use show::{ObjectTable, Shown};
 pub use target::{
     Applied, ApplyOptions, ApplyStrategy, Capabilities, Cluster, ClusterError, DeleteOptions,
     Diagnosis, DryRun, FIELD_MANAGER, NotReady, Propagation, RevisionScope, WaitOptions,

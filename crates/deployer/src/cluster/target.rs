@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::ObjectId;
+use super::{ObjectId, ObjectTable, Shown};
 use crate::plan::rights::{KindTable, Right};
 use crate::progress::{AppliedChange, ProgressSink};
 use crate::release::{Namespace, ReleaseName, Revision};
@@ -65,6 +65,18 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
     /// Collects what explains why objects are not well: conditions, events, the last log lines of
     /// failing pods. Never fails: what cannot be had is left out.
     async fn diagnose(&self, ids: &[ObjectId]) -> Vec<Diagnosis>;
+
+    /// Returns objects for people to look at, with their pods where the target runs any.
+    ///
+    /// What is not there is told beside the others.
+    async fn show(&self, ids: &[ObjectId]) -> Result<Shown, ClusterError> {
+        let mut shown = Shown::default();
+        for id in ids {
+            let object = self.get(id).await?;
+            shown.add_read(id, object.map(ObjectTable::of_name));
+        }
+        Ok(shown)
+    }
 
     /// Tells whether the default namespace exists.
     async fn namespace_exists(&self) -> Result<bool, ClusterError>;

@@ -8,7 +8,9 @@ use super::logs::provenance_lines;
 use super::moment::ansi_c;
 use super::plan::plan_text;
 use super::printer::{PrintError, Printer};
+use super::resources::{resources_json, resources_text};
 use super::verdict::verdict_lines;
+use crate::cluster::Shown;
 use crate::plan::{SavedPlan, write_yaml};
 use crate::release::{Evidence, GateVerdict, HookEvent, Release, user_labels};
 
@@ -27,6 +29,8 @@ pub struct ReleaseView<'a> {
     pub manifests: bool,
     /// What would be done, of a dry run.
     pub plan: Option<&'a SavedPlan>,
+    /// The objects as they are in the cluster, where they are asked for.
+    pub resources: Option<&'a Shown>,
 }
 
 impl<'a> ReleaseView<'a> {
@@ -41,6 +45,7 @@ impl<'a> ReleaseView<'a> {
             notes: true,
             manifests: false,
             plan: None,
+            resources: None,
         }
     }
 }
@@ -58,6 +63,7 @@ pub fn print_release(
         return printer.value(format, &to_json(view));
     }
     let mut text = heading(printer, view);
+    text.push_str(&view.resources.map(resources_text).unwrap_or_default());
     text.push_str(&tests(view.release));
     if let Some(plan) = view.plan {
         text.push_str(&plan_text(printer, plan));
@@ -239,6 +245,11 @@ fn to_json(view: &ReleaseView<'_>) -> Value {
         }
         fields.insert("schema_version".to_owned(), json!(SCHEMA_VERSION));
         fields.insert("verdict".to_owned(), json!(view.verdict));
+        if let Some(shown) = view.resources
+            && let Some(info) = fields.get_mut("info").and_then(Value::as_object_mut)
+        {
+            info.insert("resources".to_owned(), resources_json(shown));
+        }
         if let Some(plan) = view.plan {
             fields.insert("plan".to_owned(), json!(plan));
         }

@@ -170,6 +170,47 @@ fn get_prints_each_part() {
 }
 
 #[test]
+fn get_all_and_version_print_what_a_go_template_makes_of_them() {
+    let place = Place::new();
+    place.installed();
+    let template = "{{.Release.Name}} {{.Release.Info.Status}} {{.Release.Chart.Metadata.Version}}";
+    let run = place.run(&["get", "all", "web", "--template", template]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "web deployed 1.2.3"));
+    let none = place.run(&["get", "all", "web", "--template", ""]).stdout;
+    assert!(none.starts_with("NAME: web\n"), "{none}");
+    let wrong = place.run(&["get", "all", "web", "--template", "{{.Release.Nope}}"]);
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""), "{wrong:#?}");
+    assert!(
+        wrong
+            .stderr
+            .contains("can't evaluate field Nope in type interface {}"),
+        "{wrong:#?}"
+    );
+    let version = |flags: &[&str]| place.run_with(&[&["version"], flags].concat(), &[]).stdout;
+    let number = version(&["--short"]);
+    assert_eq!(
+        version(&["-c", "--template", "Version: {{.Version}}\n"]),
+        format!("Version: {number}")
+    );
+}
+
+#[test]
+fn status_shows_the_objects_as_they_are_now_when_asked() {
+    let place = Place::new();
+    place.installed();
+    let plain = place.run(&["status", "web"]);
+    assert!(!plain.stdout.contains("RESOURCES:"), "{plain:#?}");
+    let shown = place.run(&["status", "web", "--show-resources"]);
+    let resources = "RESOURCES:\n==> v1/ConfigMap\nNAME\n";
+    assert!(shown.stdout.contains(resources), "{shown:#?}");
+    let json = place
+        .run(&["status", "web", "--show-resources", "-o", "json"])
+        .json();
+    let objects = &json["info"]["resources"]["v1/ConfigMap"];
+    assert_eq!(objects[0]["data"]["message"], "hello", "{json}");
+}
+
+#[test]
 fn template_renders_without_any_target() {
     let place = Place::new();
     let run = place.run_with(&["template", "web", "chart", "--set", "message=x"], &[]);

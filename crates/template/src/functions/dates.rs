@@ -64,6 +64,13 @@ pub fn check_date(text: &str) -> Result<(), String> {
     parse::parse("2006-01-02", text, &Zone::Utc).map(drop)
 }
 
+/// Reads a time of Go's JSON, RFC 3339, with the methods of Go's `time.Time`; `None` where it is none.
+pub fn time_value(text: &str) -> Option<Value> {
+    parse::parse("2006-01-02T15:04:05Z07:00", text, &Zone::Local)
+        .ok()
+        .map(Moment::into_value)
+}
+
 /// Writes a moment, given as seconds since 1970 and nanoseconds, in UTC by one of Go's layouts.
 pub fn format_time(layout: &str, seconds: i64, nanoseconds: u32) -> String {
     let moment = Moment::unix(seconds).plus(i64::from(nanoseconds));

@@ -24,7 +24,7 @@ mod urls;
 mod versions;
 mod words;
 
-pub use dates::{check_date, check_time, format_time};
+pub use dates::{check_date, check_time, format_time, time_value};
 pub use regexes::{expression, regex_matches};
 pub use urls::{UrlParts, check_url};
 

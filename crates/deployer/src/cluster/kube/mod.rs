@@ -20,6 +20,7 @@ mod ready;
 mod rest;
 mod rights;
 mod session;
+mod show;
 mod target;
 mod wait;
 

@@ -12,13 +12,13 @@ use super::error::KubeError;
 use super::session::KubeCluster;
 use crate::cluster::{
     Applied, ApplyOptions, Capabilities, Cluster, ClusterError, DeleteOptions, Diagnosis, DryRun,
-    FIELD_MANAGER, NotReady, ObjectId, Propagation, RevisionScope, WaitOptions, object_id,
+    FIELD_MANAGER, NotReady, ObjectId, Propagation, RevisionScope, Shown, WaitOptions, object_id,
 };
 use crate::plan::rights::{KindTable, Right};
 use crate::progress::ProgressSink;
 
 /// Objects that are looked at at once.
-const READS_AT_ONCE: usize = 24;
+pub(super) const READS_AT_ONCE: usize = 24;
 /// First and longest pause between two looks at an object that is being deleted.
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 const LOOK_LONGEST: Duration = Duration::from_millis(800);
@@ -156,6 +156,10 @@ impl Cluster for KubeCluster {
 
     async fn diagnose(&self, ids: &[ObjectId]) -> Vec<Diagnosis> {
         self.explain_objects(ids).await
+    }
+
+    async fn show(&self, ids: &[ObjectId]) -> Result<Shown, ClusterError> {
+        self.show_objects(ids).await
     }
 
     async fn namespace_exists(&self) -> Result<bool, ClusterError> {
