@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::arguments::RecreatePodsArgs;
 use super::change::ChangeArgs;
 use super::error::CliError;
 use super::global::OutputArgs;
@@ -82,6 +83,7 @@ impl ApplyCommand {
             reset_then_reuse_values: false,
             history_max: self.history_max,
             cleanup_on_fail: self.cleanup_on_fail,
+            recreate_pods: RecreatePodsArgs::default(),
             recover: false,
             args: self.args.clone(),
             use_plan: None,

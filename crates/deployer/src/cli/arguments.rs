@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::duration::parse_timeout;
+use super::error::CliError;
 use crate::registry::{Access, Secret, TlsFiles};
 
 /// Where the chart comes from, for what uses it.
@@ -241,6 +242,30 @@ pub(crate) enum ServerSideChoice {
     True,
     /// Never.
     False,
+}
+
+/// Helm 3's flag to delete all pods of a release, which is refused.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RecreatePodsArgs {
+    /// Delete the pods of every workload at once (refused; Helm 4 has it no longer)
+    #[arg(long, hide = true)]
+    recreate_pods: bool,
+}
+
+impl RecreatePodsArgs {
+    /// Refuses the flag rather than ignoring it: whoever gives it wants pods to start anew.
+    ///
+    /// Source of what it does in Helm: `recreate` in `pkg/action/upgrade.go` of Helm 3.22.
+    pub(crate) fn check(&self) -> Result<(), CliError> {
+        if !self.recreate_pods {
+            return Ok(());
+        }
+        Err(CliError::usage(
+            "`--recreate-pods` is not supported: it deletes all pods of all workloads at once, whether they changed or not",
+        )
+        .with_hint("leave it out: pods whose template changed are replaced by their workload, as many at a time as it allows")
+        .with_hint("for pods that read a changed ConfigMap or Secret, put its checksum into the annotations of their template, or run `kubectl rollout restart` afterwards"))
+    }
 }
 
 /// How hooks run.

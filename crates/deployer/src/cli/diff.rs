@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::arguments::{
-    ApplyArgs, ChartArgs, DryRunArgs, DryRunChoice, HookArgs, RecordArgs, RenderArgs,
-    SensitiveChoice, ServerSideChoice, ValueArgs, WaitArgs,
+    ApplyArgs, ChartArgs, DryRunArgs, DryRunChoice, HookArgs, RecordArgs, RecreatePodsArgs,
+    RenderArgs, SensitiveChoice, ServerSideChoice, ValueArgs, WaitArgs,
 };
 use super::change::ChangeArgs;
 use super::error::CliError;
@@ -206,6 +206,7 @@ impl DiffUpgrade {
             reset_then_reuse_values: self.reset_then_reuse_values,
             history_max: 0,
             cleanup_on_fail: false,
+            recreate_pods: RecreatePodsArgs::default(),
             recover: false,
             args: ChangeArgs {
                 chart: self.chart,

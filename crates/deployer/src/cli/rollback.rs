@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::arguments::{ApplyArgs, DryRunArgs, HookArgs, RecordArgs, WaitArgs};
+use super::arguments::{ApplyArgs, DryRunArgs, HookArgs, RecordArgs, RecreatePodsArgs, WaitArgs};
 use super::dry_run::dry_run_mode;
 use super::error::CliError;
 use super::global::OutputFormat;
@@ -38,6 +38,8 @@ pub(crate) struct RollbackCommand {
     #[arg(long)]
     cleanup_on_fail: bool,
     #[command(flatten)]
+    recreate_pods: RecreatePodsArgs,
+    #[command(flatten)]
     apply: ApplyArgs,
     #[command(flatten)]
     wait: WaitArgs,
@@ -54,6 +56,7 @@ pub(crate) struct RollbackCommand {
 
 impl RollbackCommand {
     pub(crate) async fn run(self, session: &Session) -> Result<(), CliError> {
+        self.recreate_pods.check()?;
         let mut change = change_options(&ChangeFlags {
             wait: &self.wait,
             apply: &self.apply,

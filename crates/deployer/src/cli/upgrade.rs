@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::arguments::RecreatePodsArgs;
 use super::change::{ChangeArgs, Upkeep};
 use super::dry_run::dry_run_mode;
 use super::error::CliError;
@@ -57,6 +58,8 @@ pub(crate) struct UpgradeCommand {
     /// Delete what a failed upgrade created
     #[arg(long)]
     pub(super) cleanup_on_fail: bool,
+    #[command(flatten)]
+    pub(super) recreate_pods: RecreatePodsArgs,
     /// Take over a release that Helm left pending
     #[arg(long)]
     pub(super) recover: bool,
@@ -87,6 +90,7 @@ impl UpgradeCommand {
         session: &Session,
         dry_run: DryRunMode,
     ) -> Result<(Deployer, UpgradeOptions), CliError> {
+        self.recreate_pods.check()?;
         let release = ReleaseName::new(self.release.as_str())?;
         let reference = self.chart_reference.as_deref();
         let given = &self.args;

@@ -27,6 +27,24 @@ fn a_chart_that_does_not_render_names_the_template() {
 }
 
 #[test]
+fn recreating_pods_is_refused_with_other_ways_and_only_when_asked_for() {
+    let place = Place::new();
+    place.installed();
+    for command in [
+        &["upgrade", "web", "chart", "--no-hooks"][..],
+        &["rollback", "web", "1"],
+    ] {
+        let run = |flag| place.run(&[command, &[flag]].concat());
+        let hints = ["deletes all pods", "checksum", "kubectl rollout restart"];
+        run("--recreate-pods").fails_with(2, &hints);
+        assert_eq!(run("--recreate-pods=false").code, 0, "{command:?}");
+    }
+    let revisions = place.run(&["history", "web", "-o", "json"]).json();
+    let count = revisions.as_array().map(Vec::len);
+    assert_eq!(count, Some(3), "{revisions}");
+}
+
+#[test]
 fn an_unknown_key_is_refused_by_the_schema() {
     let place = Place::new();
     place
