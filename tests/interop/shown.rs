@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use harness::cluster::{Cluster, Helm, demand};
+use harness::command::Output;
 use serde_json::Value;
 
 use crate::tool::{Site, Tool};
@@ -122,6 +123,37 @@ fn e2e_a_go_template_makes_of_a_release_what_it_makes_in_helm() -> Result<()> {
                 })?;
             }
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn e2e_history_shows_what_was_rolled_back_to_as_helm_4_does() -> Result<()> {
+    let Some(cluster) = Cluster::from_environment()? else {
+        return Ok(());
+    };
+    let helm = Tool::Helm(Helm::V4);
+    for maker in [Tool::Deployer, helm] {
+        let site = Site::of(&cluster, "rolled-back", maker)?;
+        site.does(&["install", "app", "CHART", "--set=colour=green"])?;
+        site.does(&["upgrade", "app", "CHART", "--set=colour=blue"])?;
+        site.does(&["rollback", "app", "1"])?;
+        // Our verdicts stand between Helm's columns and the description.
+        let columns = |output: Output| -> Vec<Vec<String>> {
+            let cells = |line: &str| {
+                line.split('\t')
+                    .map(|cell| cell.trim().to_owned())
+                    .take(6)
+                    .collect()
+            };
+            output.stdout.lines().map(cells).collect()
+        };
+        let command = ["history", "app", "--show-rollback-revision"];
+        let ours = columns(site.does_as(Tool::Deployer, &command)?);
+        let theirs = columns(site.does_as(helm, &command)?);
+        demand(ours == theirs && ours[3][5] == "1", || {
+            format!("{ours:?}\n{theirs:?}")
+        })?;
     }
     Ok(())
 }

@@ -124,6 +124,9 @@ fn repositories_are_shared_with_helm_and_searched_alike() -> Result<()> {
         ] {
             same_output(&home, helm, arguments)?;
         }
+        if helm == Helm::V4 {
+            same_output(&home, helm, "repo list --no-headers")?;
+        }
         let Some(add) = home.helm(helm, &format!("repo add {} {url}", helm.name()))? else {
             continue;
         };

@@ -54,6 +54,9 @@ fn list_prints_helms_columns_and_field_names() {
             .count(),
         1
     );
+    let bare = place.run(&["list", "--no-headers"]).stdout;
+    let cells: Vec<&str> = bare.trim_end().split('\t').map(str::trim).collect();
+    assert_eq!(cells, row);
     assert_eq!(place.run(&["list", "-q", "--failed"]).stdout, "");
     assert_eq!(
         place.run(&["list", "-o", "json", "-n", "elsewhere"]).json(),
@@ -94,6 +97,65 @@ fn history_has_columns_for_verdict_area_and_latency() {
     );
     let logs = place.run(&["history", "web", "--revision", "1"]);
     assert!(logs.stdout.contains("judging the model"), "{logs:#?}");
+}
+
+#[test]
+fn history_shows_what_was_rolled_back_to_in_a_column_when_asked() {
+    let place = Place::new();
+    place.installed();
+    let upgrade = place.run(&["upgrade", "web", "chart", "--no-hooks"]);
+    assert_eq!(upgrade.code, 0, "{upgrade:#?}");
+    place.run(&["rollback", "web", "1"]);
+    let rows = |flags: &[&str]| -> Vec<Vec<String>> {
+        let run = place.run(&[&["history", "web"], flags].concat());
+        let cells = |line: &str| {
+            line.split('\t')
+                .map(|cell| cell.trim().to_owned())
+                .collect()
+        };
+        run.stdout.lines().map(cells).collect()
+    };
+    let plain = rows(&[]);
+    assert!(!plain[0].contains(&"ROLLBACK".to_owned()), "{plain:?}");
+    let shown = rows(&["--show-rollback-revision"]);
+    // As in Helm 4, behind the columns that were there before it.
+    let column: Vec<&str> = shown.iter().map(|row| row[5].as_str()).collect();
+    assert_eq!(column, ["ROLLBACK", "", "", "1"]);
+    let json = place.run(&["history", "web", "-o", "json"]).json();
+    assert_eq!(json[2]["rollback_revision"], 1, "{json}");
+    assert_eq!(json[1].get("rollback_revision"), None, "{json}");
+}
+
+#[test]
+fn flags_that_change_nothing_here_are_taken_for_helms_sake() {
+    let place = Place::new();
+    place.installed();
+    let status = place.run(&["status", "web"]);
+    assert!(
+        status.stdout.contains("DESCRIPTION: Install complete\n"),
+        "{status:#?}"
+    );
+    let described = place.run(&["status", "web", "--show-desc"]);
+    assert_eq!(described.stdout, status.stdout);
+    let tested = place.run(&["test", "web", "--hide-notes"]);
+    assert_eq!(tested.code, 0, "{tested:#?}");
+    assert!(!tested.stdout.contains("NOTES:"), "{tested:#?}");
+    assert_eq!(place.run(&["test", "web"]).stdout, tested.stdout);
+}
+
+#[test]
+fn notes_are_hidden_when_asked_and_kept_all_the_same() {
+    let place = Place::new();
+    let install = |flags: &[&str]| {
+        let command = ["upgrade", "--install", "web", "chart", "--no-hooks"];
+        place.run(&[&command[..], flags].concat())
+    };
+    let hidden = install(&["--hide-notes"]);
+    assert_eq!(hidden.code, 0, "{hidden:#?}");
+    assert!(!hidden.stdout.contains("NOTES:"), "{hidden:#?}");
+    let notes = "NOTES:\nDeployed web.\n";
+    assert!(place.run(&["status", "web"]).stdout.contains(notes));
+    assert!(install(&[]).stdout.contains(notes));
 }
 
 #[test]
