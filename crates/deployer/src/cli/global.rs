@@ -140,6 +140,9 @@ pub(crate) struct GlobalArgs {
         value_name = "DIR"
     )]
     pub(crate) repository_cache: Option<PathBuf>,
+    /// Folder of fetched content (accepted for Helm 4's sake; charts are kept in the repositories' cache)
+    #[arg(long, global = true, env = "HELM_CONTENT_CACHE", hide = true)]
+    pub(crate) content_cache: Option<PathBuf>,
     /// File of the registries' credentials
     #[arg(
         long,

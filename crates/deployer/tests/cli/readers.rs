@@ -137,6 +137,8 @@ fn flags_that_change_nothing_here_are_taken_for_helms_sake() {
     );
     let described = place.run(&["status", "web", "--show-desc"]);
     assert_eq!(described.stdout, status.stdout);
+    let cached = place.run(&["status", "web", "--content-cache", "elsewhere"]);
+    assert_eq!(cached.stdout, status.stdout);
     let tested = place.run(&["test", "web", "--hide-notes"]);
     assert_eq!(tested.code, 0, "{tested:#?}");
     assert!(!tested.stdout.contains("NOTES:"), "{tested:#?}");
@@ -316,6 +318,10 @@ fn every_help_has_examples_and_ends_well() {
     for shell in ["bash", "zsh", "fish"] {
         let run = place.run_with(&["completion", shell], &[]);
         assert!(run.stdout.contains("deployer") && run.code == 0, "{shell}");
+        let bare = place.run_with(&["completion", shell, "--no-descriptions"], &[]);
+        let purpose = "Upgrade a release to a chart";
+        assert!(bare.stdout.contains("rollback") && !bare.stdout.contains(purpose));
+        assert_eq!(run.stdout.contains(purpose), shell != "bash", "{shell}");
     }
     assert!(
         place
