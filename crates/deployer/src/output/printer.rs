@@ -303,7 +303,7 @@ impl Printer {
 }
 
 pub(super) fn painted(colour: bool, style: Style, text: &str) -> String {
-    if colour {
+    if colour && !text.is_empty() {
         let style = style.ansi();
         format!("{style}{text}{style:#}")
     } else {
@@ -322,5 +322,7 @@ mod tests {
             Printer::new(Some(true)).paint(Style::Good, "x"),
             "\u{1b}[32mx\u{1b}[0m"
         );
+        // The end of a line is trimmed, which marks around nothing would prevent.
+        assert_eq!(Printer::new(Some(true)).paint(Style::Dim, ""), "");
     }
 }
