@@ -16,9 +16,7 @@ use super::{
 use crate::cluster::{ObjectId, WaitStrategy};
 use crate::plan::{ObjectAction, Plan};
 use crate::progress::Work;
-use crate::release::{
-    Evidence, HookEvent, Milestone, RecordTime, RecoverySettings, Release, Status,
-};
+use crate::release::{Evidence, HookEvent, Milestone, RecoverySettings, Release, Status};
 use crate::storage::{StorageError, Stored};
 
 /// Uninstalls a release.
@@ -65,8 +63,9 @@ pub(super) async fn uninstall_leased(
                 name: options.release.clone(),
             });
         }
-        purge(deployer, lease, &history).await?;
+        // Asked before the records go: an error after that could not be mended by a second run.
         let plan = plan_removal(deployer, &last.release, &[], false).await?;
+        purge(deployer, lease, &history).await?;
         return Ok(Some(done(
             last.release.clone(),
             plan,
@@ -168,7 +167,6 @@ async fn begin<'a>(
         force_conflicts: false,
         force_replace: false,
         recovery: evidence.settings.clone(),
-        // What is deleted does not come back: an uninstall that began is carried to its end.
         verdict: VerdictDemand::None,
         provenance: None,
         cancel: deployer.cancel.clone(),
@@ -318,15 +316,7 @@ pub(super) async fn purge(
     Ok(())
 }
 
-fn done(
-    mut release: Release,
-    plan: Plan,
-    dry_run: DryRunMode,
-    warnings: Vec<String>,
-) -> Uninstalled {
-    if release.info.deleted.is_never() {
-        release.info.deleted = RecordTime::default();
-    }
+fn done(release: Release, plan: Plan, dry_run: DryRunMode, warnings: Vec<String>) -> Uninstalled {
     let kept: Vec<ObjectId> = plan
         .removals
         .iter()
