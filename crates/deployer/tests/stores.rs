@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use deployer::release::{Evidence, Info, Release, Revision, Status};
+use deployer::release::{Evidence, Info, Release, ReleaseName, Revision, Status};
 use deployer::storage::{
     DirectoryStore, LeaseRequest, ListScope, MemoryStore, ReleaseStore, StorageError,
 };
@@ -82,6 +82,30 @@ async fn a_record_is_created_once_and_found_again_with_its_labels() {
         assert_eq!(history[0].release, release(1, Status::Deployed));
         assert_eq!(store.list(ListScope::AllNamespaces).await.unwrap(), history);
         assert_eq!(store.get(&name(), Revision(1)).await.unwrap(), made);
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_by_name_and_then_by_the_number_of_the_revision() {
+    let (_folder, stores) = stores();
+    for store in stores {
+        for (name, revision) in [("b", 2), ("a", 10), ("b", 1), ("a", 9)] {
+            let mut record = release(revision, Status::Superseded);
+            record.name = ReleaseName::new(name).unwrap();
+            store.create(&record, now()).await.unwrap();
+        }
+        for scope in [ListScope::Namespace, ListScope::AllNamespaces] {
+            let listed = store.list(scope).await.unwrap();
+            let listed: Vec<(&str, u32)> = listed
+                .iter()
+                .map(|stored| (stored.release.name.as_str(), stored.release.version.0))
+                .collect();
+            assert_eq!(
+                listed,
+                [("a", 9), ("a", 10), ("b", 1), ("b", 2)],
+                "{store:?}"
+            );
+        }
     }
 }
 

@@ -164,15 +164,14 @@ pub async fn list(
 ) -> Result<Vec<Stored>, ActionError> {
     let mut found: Vec<Stored> = Vec::new();
     for stored in deployer.store.list(scope).await? {
-        let same = |other: &Stored| {
-            listed == Listed::Last
-                && other.release.name == stored.release.name
-                && other.release.namespace == stored.release.namespace
+        let is_same = |earlier: &Stored| {
+            earlier.release.name == stored.release.name
+                && earlier.release.namespace == stored.release.namespace
         };
-        match found.iter_mut().find(|other| same(other)) {
-            Some(other) if other.release.version < stored.release.version => *other = stored,
-            Some(_) => {}
-            None => found.push(stored),
+        // A store lists the revisions of a release one after the other, the last one last.
+        match found.last_mut() {
+            Some(earlier) if listed == Listed::Last && is_same(earlier) => *earlier = stored,
+            _ => found.push(stored),
         }
     }
     found.retain(|stored| wanted(stored.release.info.status));
