@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use verdict::auc::auc;
 use verdict::interval::{IntervalMethod, Tails, bounds};
 use verdict::metric::{Binning, Metric, OutputKind, evaluate_all};
-use verdict::paired::{PairedAccumulator, compare};
+use verdict::paired::compare;
 use verdict::random::Stream;
+use verdict::rows::{Row, RowAccumulator};
 use verdict::score::{ScoreAccumulator, ScoreSlice};
 use verdict::summary::{KeyWidth, RunHeader, RunReader, RunWriter, merge};
 
@@ -113,12 +114,13 @@ fn main() {
                 of_doubles.value
             );
             let started = Watch::now();
-            let mut pairs = PairedAccumulator::default();
-            let first: Vec<f64> = scores.iter().map(|&score| f64::from(score)).collect();
-            let second: Vec<f64> = first.iter().map(|score| (score * 3.0).sin()).collect();
-            pairs
-                .extend(&first, &second, &labels)
-                .expect("no NaN was drawn");
+            let mut pairs = RowAccumulator::default();
+            pairs.extend(scores.iter().zip(&labels).map(|(&score, &positive)| Row {
+                scores: [f64::from(score), (f64::from(score) * 3.0).sin()],
+                positive,
+                weight: 1.0,
+                cluster: None,
+            }));
             let pair = compare(&pairs.finish()).expect("both classes were drawn");
             println!(
                 "  two models {:?}: {:.6}",

@@ -10,9 +10,10 @@ use verdict::interval::{Bounds, IntervalMethod, Tails, bounds};
 use verdict::latency::independence::{independence, quantile_allowing_runs};
 use verdict::latency::{QuantileQuestion, quantile};
 use verdict::metric::{Metric, OutputKind};
-use verdict::paired::{PairedAccumulator, compare};
+use verdict::paired::compare;
 use verdict::proportion::{Proportion, wilson};
 use verdict::random::Stream;
+use verdict::rows::{Row, RowAccumulator};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
 const CONFIDENCE: f64 = 0.95;
@@ -146,14 +147,17 @@ fn differences(shift: f64, own: f64, positives: usize, samples: u32) -> Misses {
     };
     for sample in 0..samples {
         let mut stream = Stream::new(45, sample, 1003);
-        let mut pairs = PairedAccumulator::default();
+        let mut pairs = RowAccumulator::default();
         for row in 0..11 * positives {
             let label = row < positives;
             let common = stream.normal() + if label { shift } else { 0.0 };
             let mut score = || common + own * stream.normal();
-            pairs
-                .extend(&[score()], &[score()], &[label])
-                .expect("no NaN was drawn");
+            pairs.extend([Row {
+                scores: [score(), score()],
+                positive: label,
+                weight: 1.0,
+                cluster: None,
+            }]);
         }
         let found = compare(&pairs.finish()).expect("both classes were drawn");
         let bounds = found.bounds(CONFIDENCE, Tails::OneSided);

@@ -122,7 +122,8 @@ impl AucFold {
             let offset = wins_over_half * wins_over_half;
             let of_class = |rows: u64, others: u64, squares: u128| {
                 let (count, others) = (rows as f64, others as f64);
-                let deviations = (u128::from(rows) * squares - offset) as f64;
+                // Below zero only where reading ended early, and then nothing counts.
+                let deviations = (u128::from(rows) * squares).saturating_sub(offset) as f64;
                 deviations / (2.0 * others).powi(2) / count / (count - 1.0) / count
             };
             of_class(self.positives, self.negatives, self.squares_of_positives)

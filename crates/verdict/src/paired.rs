@@ -4,310 +4,14 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::auc::{Auc, AucFold, MetricError};
 use crate::interval::{Bounds, IntervalError, Tails, bounds_always, normal_quantile};
-use crate::metric::RankedRows;
 use crate::proportion::combine;
-use crate::score::{TieGroup, key_double, key_of_single, score_of_double, score_of_single};
+use crate::rows::{Row, Rows, groups};
+use crate::score::TieGroup;
 
-/// Gathers both models' outputs of the same rows, in any order and any number of batches.
-///
-/// A row takes 8 bytes while all outputs are exact in single precision, and 16 otherwise.
-#[derive(Clone, Debug, Default)]
-pub struct PairedAccumulator {
-    keys: PairKeys,
-}
-
-/// The keys of both models' outputs, by class.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum PairKeys {
-    Single(ClassPairs<u32>),
-    Double(ClassPairs<u64>),
-}
-
-impl Default for PairKeys {
-    fn default() -> Self {
-        Self::Single(ClassPairs::default())
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct ClassPairs<K> {
-    positives: Vec<(K, K)>,
-    negatives: Vec<(K, K)>,
-}
-
-impl<K: Copy + Ord> ClassPairs<K> {
-    fn push(&mut self, pair: (K, K), label: bool) {
-        if label {
-            self.positives.push(pair);
-        } else {
-            self.negatives.push(pair);
-        }
-    }
-
-    fn append(&mut self, mut other: Self) {
-        self.positives.append(&mut other.positives);
-        self.negatives.append(&mut other.negatives);
-    }
-
-    fn sort(&mut self) {
-        self.positives.sort_unstable();
-        self.negatives.sort_unstable();
-    }
-
-    fn identical(&self) -> bool {
-        let mut all = self.positives.iter().chain(&self.negatives);
-        all.all(|pair| pair.0 == pair.1)
-    }
-
-    /// Returns the first model's least and largest score.
-    fn range(&self, score: impl Fn(K) -> f64) -> Option<(f64, f64)> {
-        let ends = [&self.positives, &self.negatives]
-            .into_iter()
-            .filter_map(|pairs| pairs.first().zip(pairs.last()));
-        let (first, last) = ends
-            .map(|(first, last)| (first.0, last.0))
-            .reduce(|one, two| (one.0.min(two.0), one.1.max(two.1)))?;
-        Some((score(first), score(last)))
-    }
-
-    /// Calls `visit` with each group of rows that share the first model's output, ascending.
-    fn for_each_tie_group(&self, score: impl Fn(K) -> f64, mut visit: impl FnMut(TieGroup)) {
-        walk(
-            &self.positives,
-            &self.negatives,
-            |pair| pair.0,
-            |key, positives, negatives| {
-                visit(TieGroup {
-                    score: score(key),
-                    positives: positives.len() as u64,
-                    negatives: negatives.len() as u64,
-                });
-            },
-        );
-    }
-
-    /// Calls `visit` with each group of rows that are alike, ascending.
-    fn for_each_group(&self, score: impl Fn(K) -> f64, mut visit: impl FnMut(PairedGroup)) {
-        walk(
-            &self.positives,
-            &self.negatives,
-            |pair| *pair,
-            |pair, positives, negatives| {
-                visit(PairedGroup {
-                    first: score(pair.0),
-                    second: score(pair.1),
-                    positives: positives.len() as u64,
-                    negatives: negatives.len() as u64,
-                });
-            },
-        );
-    }
-}
-
-fn widen(pairs: &ClassPairs<u32>) -> ClassPairs<u64> {
-    let key = |key: u32| key_double(f64::from(score_of_single(key)));
-    let all = |pairs: &Vec<(u32, u32)>| {
-        let widened = pairs.iter().map(|pair| (key(pair.0), key(pair.1)));
-        widened.collect()
-    };
-    ClassPairs {
-        positives: all(&pairs.positives),
-        negatives: all(&pairs.negatives),
-    }
-}
-
-/// Why paired rows cannot be gathered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PairedError {
-    /// A score has no place in any order.
-    #[error("the {model} model's score of row {index} of the batch is NaN")]
-    NotANumber {
-        /// `first` or `second`.
-        model: &'static str,
-        /// The position within the batch, from 0.
-        index: usize,
-    },
-    /// The slices do not belong together.
-    #[error("{first} and {second} scores came with {labels} labels")]
-    Length {
-        /// Scores of the first model.
-        first: usize,
-        /// Scores of the second model.
-        second: usize,
-        /// Labels.
-        labels: usize,
-    },
-}
-
-impl PairedAccumulator {
-    /// Adds a batch; all slices have shape `[n]` and row i of each is the same row.
-    ///
-    /// # Errors
-    /// [`PairedError`]; the accumulator is then not worth keeping.
-    pub fn extend(
-        &mut self,
-        first: &[f64],
-        second: &[f64],
-        labels: &[bool],
-    ) -> Result<(), PairedError> {
-        if first.len() != labels.len() || second.len() != labels.len() {
-            return Err(PairedError::Length {
-                first: first.len(),
-                second: second.len(),
-                labels: labels.len(),
-            });
-        }
-        for (index, ((&first, &second), &label)) in first.iter().zip(second).zip(labels).enumerate()
-        {
-            for (model, score) in [("first", first), ("second", second)] {
-                if score.is_nan() {
-                    return Err(PairedError::NotANumber { model, index });
-                }
-            }
-            self.push(first, second, label);
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, first: f64, second: f64, label: bool) {
-        if let PairKeys::Single(pairs) = &mut self.keys {
-            let (narrow_first, narrow_second) = (first as f32, second as f32);
-            if f64::from(narrow_first) == first && f64::from(narrow_second) == second {
-                let pair = (key_of_single(narrow_first), key_of_single(narrow_second));
-                pairs.push(pair, label);
-                return;
-            }
-            self.keys = PairKeys::Double(widen(pairs));
-        }
-        if let PairKeys::Double(pairs) = &mut self.keys {
-            pairs.push((key_double(first), key_double(second)), label);
-        }
-    }
-
-    /// Adds everything that another accumulator holds.
-    pub fn merge(&mut self, other: Self) {
-        match (&mut self.keys, other.keys) {
-            (PairKeys::Single(mine), PairKeys::Single(theirs)) => mine.append(theirs),
-            (PairKeys::Double(mine), PairKeys::Double(theirs)) => mine.append(theirs),
-            (PairKeys::Double(mine), PairKeys::Single(theirs)) => mine.append(widen(&theirs)),
-            (PairKeys::Single(mine), PairKeys::Double(theirs)) => {
-                let mut wide = widen(mine);
-                wide.append(theirs);
-                self.keys = PairKeys::Double(wide);
-            }
-        }
-    }
-
-    /// Sorts what was gathered.
-    #[must_use]
-    pub fn finish(mut self) -> PairedScores {
-        match &mut self.keys {
-            PairKeys::Single(pairs) => pairs.sort(),
-            PairKeys::Double(pairs) => pairs.sort(),
-        }
-        PairedScores { keys: self.keys }
-    }
-}
-
-/// Both models' outputs in a canonical order, so that results do not depend on that of rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PairedScores {
-    keys: PairKeys,
-}
-
-/// Rows that share both models' raw outputs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct PairedGroup {
-    pub(crate) first: f64,
-    pub(crate) second: f64,
-    pub(crate) positives: u64,
-    pub(crate) negatives: u64,
-}
-
-impl PairedScores {
-    /// Tells whether both models gave the same output on every row.
-    #[must_use]
-    pub fn identical(&self) -> bool {
-        match &self.keys {
-            PairKeys::Single(pairs) => pairs.identical(),
-            PairKeys::Double(pairs) => pairs.identical(),
-        }
-    }
-
-    /// Returns the rows as the first model ranks them.
-    #[must_use]
-    pub const fn first(&self) -> FirstOfPairs<'_> {
-        FirstOfPairs(self)
-    }
-
-    /// Calls `visit` with each group of rows that are alike, ascending by the first model's
-    /// output and then by the second's.
-    pub(crate) fn for_each_group(&self, visit: impl FnMut(PairedGroup)) {
-        match &self.keys {
-            PairKeys::Single(pairs) => {
-                pairs.for_each_group(|key| f64::from(score_of_single(key)), visit);
-            }
-            PairKeys::Double(pairs) => pairs.for_each_group(score_of_double, visit),
-        }
-    }
-}
-
-/// Pairs as the first model ranks them.
-#[derive(Clone, Copy, Debug)]
-pub struct FirstOfPairs<'a>(&'a PairedScores);
-
-impl RankedRows for FirstOfPairs<'_> {
-    fn positives(&self) -> u64 {
-        match &self.0.keys {
-            PairKeys::Single(pairs) => pairs.positives.len() as u64,
-            PairKeys::Double(pairs) => pairs.positives.len() as u64,
-        }
-    }
-
-    fn negatives(&self) -> u64 {
-        match &self.0.keys {
-            PairKeys::Single(pairs) => pairs.negatives.len() as u64,
-            PairKeys::Double(pairs) => pairs.negatives.len() as u64,
-        }
-    }
-
-    fn range(&self) -> Option<(f64, f64)> {
-        match &self.0.keys {
-            PairKeys::Single(pairs) => pairs.range(|key| f64::from(score_of_single(key))),
-            PairKeys::Double(pairs) => pairs.range(score_of_double),
-        }
-    }
-
-    fn for_each_tie_group(&self, visit: impl FnMut(TieGroup)) {
-        match &self.0.keys {
-            PairKeys::Single(pairs) => {
-                pairs.for_each_tie_group(|key| f64::from(score_of_single(key)), visit);
-            }
-            PairKeys::Double(pairs) => pairs.for_each_tie_group(score_of_double, visit),
-        }
-    }
-}
-
-/// Walks two ascending lists and calls `visit` with each key and the items of both that have
-/// it.
-fn walk<T, K: Copy + Ord>(
-    mut positives: &[T],
-    mut negatives: &[T],
-    key: impl Fn(&T) -> K,
-    mut visit: impl FnMut(K, &[T], &[T]),
-) {
-    loop {
-        let next = match (positives.first().map(&key), negatives.first().map(&key)) {
-            (Some(left), Some(right)) => left.min(right),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => return,
-        };
-        let tied = |items: &[T]| items.iter().take_while(|item| key(item) == next).count();
-        let (of_positives, of_negatives) = (tied(positives), tied(negatives));
-        visit(next, &positives[..of_positives], &negatives[..of_negatives]);
-        positives = &positives[of_positives..];
-        negatives = &negatives[of_negatives..];
-    }
+/// Tells whether both models gave the same output on every row.
+#[must_use]
+pub fn identical(rows: &impl Rows<2>) -> bool {
+    rows.iter().all(|row| row.scores[0] == row.scores[1])
 }
 
 /// Both areas and what the interval of their difference needs.
@@ -336,17 +40,15 @@ pub struct PairedTest {
     pub p_value: f64,
 }
 
-/// Computes both areas and the covariance from the placements of every row.
+/// Computes both areas and the covariance from the placements of every row; weights and clusters
+/// are left aside.
 ///
 /// # Errors
 /// As [`crate::auc::auc`].
 ///
 /// Source: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44(3):837-845.
-pub fn compare(scores: &PairedScores) -> Result<PairedAreas, MetricError> {
-    let joint = match &scores.keys {
-        PairKeys::Single(pairs) => joint(pairs)?,
-        PairKeys::Double(pairs) => joint(pairs)?,
-    };
+pub fn compare(rows: &impl Rows<2>) -> Result<PairedAreas, MetricError> {
+    let joint = joint(rows)?;
     let (first, second) = (joint.first.finish(), joint.second.finish());
     let (positives, negatives) = (first.positives, first.negatives);
     let covariance = (positives >= 2 && negatives >= 2).then(|| {
@@ -359,7 +61,7 @@ pub fn compare(scores: &PairedScores) -> Result<PairedAreas, MetricError> {
         of_class(positives, negatives, joint.products_of_positives)
             + of_class(negatives, positives, joint.products_of_negatives)
     });
-    let identical = scores.identical();
+    let identical = identical(rows);
     let variance = match (first.variance, second.variance, covariance) {
         _ if identical => Some(0.0),
         (Some(one), Some(two), Some(both)) => Some((one + two - 2.0 * both).max(0.0)),
@@ -383,46 +85,70 @@ struct Joint {
     products_of_negatives: i128,
 }
 
-/// Walks the rows by the first model's output and then by the second's.
-fn joint<K: Copy + Ord>(pairs: &ClassPairs<K>) -> Result<Joint, MetricError> {
-    let rows = (pairs.positives.len() as u64, pairs.negatives.len() as u64);
-    if rows.0.max(rows.1) > i32::MAX as u64 {
+/// Walks the rows by the first model's output, and then by the second's.
+fn joint(rows: &impl Rows<2>) -> Result<Joint, MetricError> {
+    let overview = rows.overview();
+    let counts = (overview.positives, overview.negatives);
+    if counts.0.max(counts.1) > i32::MAX as u64 {
         return Err(MetricError::TooManyRows);
     }
-    let mut first = PlacementWalk::new(rows)?;
-    // The second model's key of each row beside the first model's placement.
-    let mut placed_positives = Vec::with_capacity(pairs.positives.len());
-    let mut placed_negatives = Vec::with_capacity(pairs.negatives.len());
-    walk(
-        &pairs.positives,
-        &pairs.negatives,
-        |pair| pair.0,
-        |_, positives, negatives| {
-            let (of_positive, of_negative) = first.step(positives.len(), negatives.len());
-            placed_positives.extend(positives.iter().map(|pair| (pair.1, of_positive)));
-            placed_negatives.extend(negatives.iter().map(|pair| (pair.1, of_negative)));
-        },
-    );
-    placed_positives.sort_unstable();
-    placed_negatives.sort_unstable();
-    let mut second = PlacementWalk::new(rows)?;
-    let (mut of_positives, mut of_negatives) = (0i128, 0i128);
-    let sum = |placed: &[(K, i32)]| -> i64 { placed.iter().map(|item| i64::from(item.1)).sum() };
-    walk(
-        &placed_positives,
-        &placed_negatives,
-        |placed| placed.0,
-        |_, positives, negatives| {
-            let (of_positive, of_negative) = second.step(positives.len(), negatives.len());
-            of_positives += i128::from(of_positive) * i128::from(sum(positives));
-            of_negatives += i128::from(of_negative) * i128::from(sum(negatives));
-        },
-    );
+    let mut first = PlacementWalk::new(counts)?;
+    let mut second = PlacementWalk::new(counts)?;
+    let (mut products_of_positives, mut products_of_negatives) = (0i128, 0i128);
+    {
+        // A group's placement is known at its end: it is read ahead of the rows that it is of.
+        let mut ahead = groups(rows.iter());
+        let mut here = (f64::NAN, (0, 0));
+        let placed = rows.iter().map(|row| {
+            if row.scores[0] != here.0
+                && let Some((group, _)) = ahead.next()
+            {
+                here = (group.score, first.step(group));
+            }
+            let (of_positive, of_negative) = here.1;
+            let placement: i32 = if row.positive {
+                of_positive
+            } else {
+                of_negative
+            };
+            Row {
+                scores: [row.scores[1]],
+                positive: row.positive,
+                weight: 1.0,
+                // Rides along where a cluster would.
+                cluster: Some(u64::from(placement.cast_unsigned())),
+            }
+        });
+        let mut placed = rows.sort(placed).peekable();
+        while let Some(row) = placed.next() {
+            let mut tied = TieGroup {
+                score: row.scores[0],
+                positives: 0,
+                negatives: 0,
+            };
+            let (mut sum_of_positives, mut sum_of_negatives) = (0i64, 0i64);
+            let mut next = Some(row);
+            while let Some(row) = next {
+                let placement = i64::from((row.cluster.unwrap_or(0) as u32).cast_signed());
+                if row.positive {
+                    tied.positives += 1;
+                    sum_of_positives += placement;
+                } else {
+                    tied.negatives += 1;
+                    sum_of_negatives += placement;
+                }
+                next = placed.next_if(|next| next.scores[0] == tied.score);
+            }
+            let (of_positive, of_negative) = second.step(tied);
+            products_of_positives += i128::from(of_positive) * i128::from(sum_of_positives);
+            products_of_negatives += i128::from(of_negative) * i128::from(sum_of_negatives);
+        }
+    }
     Ok(Joint {
         first: first.area,
         second: second.area,
-        products_of_positives: of_positives,
-        products_of_negatives: of_negatives,
+        products_of_positives,
+        products_of_negatives,
     })
 }
 
@@ -445,18 +171,14 @@ impl PlacementWalk {
 
     /// Takes the next group and returns the doubled, centred placement of a positive and of a
     /// negative row: integers, so that sums of products are exact.
-    fn step(&mut self, positives: usize, negatives: usize) -> (i32, i32) {
-        let (positives, negatives) = (positives as u64, negatives as u64);
+    fn step(&mut self, group: TieGroup) -> (i32, i32) {
         let centred = |below: u64, tied: u64, all: u64| (2 * below + tied) as i64 - all as i64;
-        let of_positive = centred(self.below.1, negatives, self.rows.1);
+        let of_positive = centred(self.below.1, group.negatives, self.rows.1);
         // Positives above win over a negative row; turned round, so that both agree in sign.
-        let of_negative = -centred(self.below.0, positives, self.rows.0);
-        self.area.push(TieGroup {
-            score: f64::NAN,
-            positives,
-            negatives,
-        });
-        self.below = (self.below.0 + positives, self.below.1 + negatives);
+        let of_negative = -centred(self.below.0, group.positives, self.rows.0);
+        self.area.push(group);
+        self.below.0 += group.positives;
+        self.below.1 += group.negatives;
         (of_positive as i32, of_negative as i32)
     }
 }
@@ -524,15 +246,17 @@ impl PairedAreas {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::{OrderedRows, RowAccumulator};
     use proptest::prelude::*;
 
-    fn paired(rows: &[(f64, f64, bool)]) -> PairedScores {
-        let mut gathered = PairedAccumulator::default();
-        for &(first, second, label) in rows {
-            gathered
-                .extend(&[first], &[second], &[label])
-                .expect("no NaN");
-        }
+    fn paired(rows: &[(f64, f64, bool)]) -> OrderedRows<2> {
+        let mut gathered = RowAccumulator::default();
+        gathered.extend(rows.iter().map(|&(first, second, positive)| Row {
+            scores: [first, second],
+            positive,
+            weight: 1.0,
+            cluster: None,
+        }));
         gathered.finish()
     }
 
@@ -584,19 +308,6 @@ mod tests {
         let (bounds, method) = found.bounds(0.95, Tails::OneSided).expect("defined");
         assert_eq!(method, "combined-bounds");
         assert!(bounds.lower < -0.01 && bounds.upper > 0.01, "{bounds:?}");
-    }
-
-    #[test]
-    fn nan_is_refused_with_model_and_row() {
-        let found =
-            PairedAccumulator::default().extend(&[0.1, 0.2], &[0.3, f64::NAN], &[true, false]);
-        assert_eq!(
-            found,
-            Err(PairedError::NotANumber {
-                model: "second",
-                index: 1
-            })
-        );
     }
 
     proptest! {

@@ -1,13 +1,12 @@
 //! What must hold of resampled intervals.
 
 use verdict::auc::auc;
-use verdict::bootstrap::{
-    OrderedRows, Question, Resampling, Row, RowAccumulator, Sample, bootstrap,
-};
+use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
 use verdict::interval::{IntervalError, Tails};
-use verdict::metric::{Groups, Metric, OutputKind, RankedRows, evaluate};
-use verdict::paired::{PairedAccumulator, compare};
+use verdict::metric::{Groups, Metric, OutputKind, evaluate};
+use verdict::paired::compare;
 use verdict::random::Stream;
+use verdict::rows::{OrderedRows, Row, RowAccumulator};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
 fn question(metric: Metric) -> Question {
@@ -47,6 +46,19 @@ fn ordered<const MODELS: usize>(
     rows: impl IntoIterator<Item = Row<MODELS>>,
 ) -> OrderedRows<MODELS> {
     let mut gathered = RowAccumulator::default();
+    gathered.extend(rows);
+    gathered.finish()
+}
+
+/// Rows under two models, without weights and clusters.
+fn pairs(rows: impl IntoIterator<Item = (f64, f64, bool)>) -> OrderedRows<2> {
+    let mut gathered = RowAccumulator::default();
+    let rows = rows.into_iter().map(|(first, second, positive)| Row {
+        scores: [first, second],
+        positive,
+        weight: 1.0,
+        cluster: None,
+    });
     gathered.extend(rows);
     gathered.finish()
 }
@@ -102,16 +114,10 @@ fn the_spread_of_resampled_areas_is_that_of_delong() {
 
 #[test]
 fn the_spread_of_resampled_differences_is_that_of_paired_delong() {
-    let mut gathered = PairedAccumulator::default();
-    for (first, second, label) in drawn(3, 150, 600) {
-        gathered
-            .extend(&[first], &[second], &[label])
-            .expect("no NaN");
-    }
-    let scores = gathered.finish();
+    let scores = pairs(drawn(3, 150, 600));
     let pair = compare(&scores).expect("both classes");
     let found = bootstrap(
-        &Sample::of_pairs(&scores),
+        &Sample::of_rows(&scores),
         &[question(Metric::Auc), question(Metric::KolmogorovSmirnov)],
         &Resampling::default(),
     )
@@ -195,17 +201,6 @@ fn clusters_widen_the_interval_of_a_difference_too() {
     let (once, naive, clustered) = (spread(1, false), spread(3, false), spread(3, true));
     assert!((clustered / once - 1.0).abs() < 0.1, "{clustered} {once}");
     assert!((once / naive - 3f64.sqrt()).abs() < 0.15, "{once} {naive}");
-    let mut pairs = PairedAccumulator::default();
-    for &(first, second, label) in &rows {
-        pairs.extend(&[first], &[second], &[label]).expect("no NaN");
-    }
-    let of_pairs = bootstrap(
-        &Sample::of_pairs(&pairs.finish()),
-        &[question(Metric::Auc)],
-        &Resampling::default(),
-    )
-    .expect("defined");
-    assert_eq!(of_pairs.differences[0].standard_error(), Some(once));
 }
 
 #[test]
@@ -294,11 +289,7 @@ fn metrics_at_a_threshold_are_resampled_from_their_counts() {
 fn a_difference_at_a_threshold_keeps_the_pairs() {
     let rows = drawn(10, 200, 600);
     let metric = Metric::Accuracy { at: 0.6 };
-    let mut pairs = PairedAccumulator::default();
-    for &(first, second, label) in &rows {
-        pairs.extend(&[first], &[second], &[label]).expect("no NaN");
-    }
-    let sample = Sample::of_pairs(&pairs.finish());
+    let sample = Sample::of_rows(&pairs(rows));
     let ask = |questions: &[Question]| {
         let found = bootstrap(&sample, questions, &Resampling::default()).expect("defined");
         found.differences[0].clone()
@@ -365,15 +356,11 @@ fn standard_error_of_mean(rows: &[(f64, bool)]) -> f64 {
 #[test]
 fn many_pairs_are_dealt_to_bags_with_the_spread_of_single_rows() {
     let rows = many(11);
-    let mut pairs = PairedAccumulator::default();
-    for &(first, second, label) in &rows {
-        pairs.extend(&[first], &[second], &[label]).expect("no NaN");
-    }
-    let pairs = pairs.finish();
+    let pairs = pairs(rows.iter().copied());
     let compared = compare(&pairs).expect("both classes");
     let questions = [question(Metric::Auc), question(Metric::Brier)];
     let found =
-        bootstrap(&Sample::of_pairs(&pairs), &questions, &few_replicates()).expect("defined");
+        bootstrap(&Sample::of_rows(&pairs), &questions, &few_replicates()).expect("defined");
     let loss = |score: f64, label: bool| (expit(score) - f64::from(label)).powi(2);
     let losses: Vec<_> = rows
         .iter()
@@ -398,9 +385,8 @@ fn many_pairs_are_dealt_to_bags_with_the_spread_of_single_rows() {
         assert!(shift.abs() < 0.25, "{shift}");
     }
     // As one model ranks them, pairs are plain rows.
-    let areas = pairs.first().area().expect("both classes");
-    assert_eq!(areas, compared.first.value);
-    assert_eq!(pairs.first().range(), ranked(&rows).range());
+    assert_eq!(pairs.area(), Ok(compared.first.value));
+    assert_eq!(pairs.totals(), ranked(&rows).totals());
 }
 
 fn expit(logit: f64) -> f64 {

@@ -4,13 +4,13 @@
 //! inputs are drawn here as they are there.
 
 use verdict::auc::auc;
-use verdict::bootstrap::{Row, RowAccumulator};
 use verdict::metric::multiclass::MulticlassAccumulator;
 use verdict::metric::{
     Binning, Groups, Metric, MetricError, OutputKind, OutputSetting, decide_output, evaluate,
     evaluate_all,
 };
-use verdict::paired::{PairedAccumulator, compare};
+use verdict::paired::compare;
+use verdict::rows::{Row, RowAccumulator};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
 const CASES: u64 = 2000;
@@ -161,10 +161,13 @@ fn binary_metrics_agree_with_scikit_learn() {
         if let Some(variance) = area.variance {
             assert_agrees(Ok(variance), expected[1], 1e-14, name("variance"));
         }
-        let mut pairs = PairedAccumulator::default();
-        pairs
-            .extend(&case.scores, &case.others, &case.labels)
-            .expect("no NaN");
+        let mut pairs = RowAccumulator::default();
+        pairs.extend((0..case.labels.len()).map(|row| Row {
+            scores: [case.scores[row], case.others[row]],
+            positive: case.labels[row],
+            weight: 1.0,
+            cluster: None,
+        }));
         let pair = compare(&pairs.finish()).expect("both classes");
         assert_eq!(pair.first, area);
         if let Some(covariance) = pair.covariance {

@@ -6,9 +6,10 @@ use verdict::bootstrap::{Resampling, studentised_area};
 use verdict::interval::{Bounds, IntervalMethod, Tails, bounds};
 use verdict::latency::independence::{independence, quantile_allowing_runs};
 use verdict::latency::{QuantileQuestion, quantile};
-use verdict::paired::{PairedAccumulator, compare};
+use verdict::paired::compare;
 use verdict::proportion::{Proportion, wilson};
 use verdict::random::Stream;
+use verdict::rows::{Row, RowAccumulator};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
 const CONFIDENCE: f64 = 0.95;
@@ -109,14 +110,17 @@ fn the_bounds_of_a_difference_miss_about_as_often_as_they_say() {
             600,
             |sample| {
                 let mut stream = Stream::new(12, sample, 1);
-                let mut pairs = PairedAccumulator::default();
+                let mut pairs = RowAccumulator::default();
                 for row in 0..6 * positives {
                     let label = row < positives;
                     let common = stream.normal() + if label { 2.0 } else { 0.0 };
                     let mut score = || common + 0.8 * stream.normal();
-                    pairs
-                        .extend(&[score()], &[score()], &[label])
-                        .expect("no NaN was drawn");
+                    pairs.extend([Row {
+                        scores: [score(), score()],
+                        positive: label,
+                        weight: 1.0,
+                        cluster: None,
+                    }]);
                 }
                 let found = compare(&pairs.finish()).expect("both classes");
                 let bounds = found.bounds(CONFIDENCE, Tails::OneSided);

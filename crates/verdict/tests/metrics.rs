@@ -1,11 +1,11 @@
 //! What must hold of every metric, whatever the numbers are.
 
 use proptest::prelude::*;
-use verdict::bootstrap::{Row, RowAccumulator};
 use verdict::metric::{
     Binning, Groups, Mass, Metric, MetricError, OutputKind, OutputSetting, Totals, calibration,
     confusion, decide_output, evaluate, precision_recall_curve, roc_curve,
 };
+use verdict::rows::{Row, RowAccumulator};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 
 const ALL: [Metric; 13] = [

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use verdict::auc::auc;
 use verdict::interval::{IntervalMethod, Tails, bounds};
-use verdict::paired::{PairedAccumulator, compare};
+use verdict::paired::compare;
+use verdict::rows::{Row, RowAccumulator};
 use verdict::score::{ScoreAccumulator, ScoreSlice};
 
 fn column(name: &str) -> Vec<f64> {
@@ -84,10 +85,14 @@ fn paired_tests_are_those_of_proc() {
             0.048_870_606_422_809_4,
         ),
     ] {
-        let mut gathered = PairedAccumulator::default();
-        gathered
-            .extend(&column(first), &column(second), &labels())
-            .expect("no NaN");
+        let mut gathered = RowAccumulator::default();
+        let scores = column(first).into_iter().zip(column(second));
+        gathered.extend(scores.zip(labels()).map(|((first, second), positive)| Row {
+            scores: [first, second],
+            positive,
+            weight: 1.0,
+            cluster: None,
+        }));
         let found = compare(&gathered.finish()).expect("both classes");
         if (first, second) == ("wfns", "s100b") {
             let covariance = found.covariance.expect("rows");

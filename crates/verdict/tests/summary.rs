@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use verdict::auc::auc;
-use verdict::bootstrap::{Row, RowAccumulator};
 use verdict::metric::{Binning, Groups, Metric, OutputKind, evaluate_all};
+use verdict::rows::{Row, RowAccumulator, Rows, entries as entries_of};
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice};
 use verdict::summary::shards::{ShardError, check_shards};
 use verdict::summary::stream::{evaluate_stream, scan};
@@ -128,7 +128,7 @@ proptest! {
             cluster: None,
         }));
         let whole = gathered.finish();
-        prop_assert_eq!(&merged, &whole.entries().collect::<Vec<_>>());
+        prop_assert_eq!(&merged, &entries_of(whole.iter()).collect::<Vec<_>>());
         let open = || merged.iter().copied().map(Ok::<_, RunError>);
         let totals = scan(open()).expect("reads");
         prop_assert_eq!(totals.totals, whole.totals());

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
-use verdict::bootstrap::Row;
+use itertools::Itertools;
+use verdict::rows::Row;
 
 use super::columns::{GatherError, cast_to, hashes, weights};
 use super::population::{Gathered, Part, RunsOfPart};
-use crate::runs::{SPILL_ROWS, Spill};
+use crate::runs::{SCORES_PER_ROW, SPILL_ROWS, Sorter, Spill, opened};
 use crate::settings::{Settings, Subject};
 
 /// The most parts that one column may make.
@@ -59,6 +60,12 @@ impl GatherPlan {
         }
     }
 
+    /// Tells whether rows are gathered whole, for their weights or groups.
+    #[must_use]
+    pub const fn keeps_rows(&self) -> bool {
+        self.weight.is_some() || self.group.is_some()
+    }
+
     /// Returns the columns that must be read along with label and features.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
@@ -92,9 +99,9 @@ pub struct Gatherer {
     plan: GatherPlan,
     whole: Part,
     slices: Vec<Parts>,
-    ids: Vec<u128>,
+    ids: Sorter<u128>,
     champion_range: Option<(f64, f64)>,
-    /// Rows in memory, those of slices counted again.
+    /// Scores in memory, those of slices counted again, and rows as several.
     pending: u64,
     pending_max: u64,
     spill: Option<Spill>,
@@ -126,7 +133,7 @@ impl Gatherer {
             plan,
             whole: Part::default(),
             slices,
-            ids: Vec::new(),
+            ids: Sorter::default(),
             champion_range: None,
             pending: 0,
             pending_max: SPILL_ROWS,
@@ -134,7 +141,7 @@ impl Gatherer {
         }
     }
 
-    /// Spills scores to disk beyond this many rows instead of the usual number.
+    /// Spills to disk beyond this many scores instead of the usual number.
     #[must_use]
     pub fn spilling_beyond(mut self, rows: u64) -> Self {
         self.pending_max = rows;
@@ -167,22 +174,23 @@ impl Gatherer {
             None => None,
         };
         if let Some(column) = &self.plan.id {
-            self.ids.extend(hashes(column, find(&batch, column)?)?);
+            let names = hashes(column, find(&batch, column)?)?;
+            self.ids.extend_within(names, &mut self.spill)?;
         }
-        let keep_rows = weights.is_some() || groups.is_some();
-        let with_scores = |index: usize| Row {
+        let keep_rows = self.plan.keeps_rows();
+        let row = |index: usize| Row {
             scores: [batch.scores[index]],
             positive: batch.labels[index],
             weight: weights.as_ref().map_or(1.0, |weights| weights[index]),
             cluster: groups.as_ref().map(|groups| groups[index] as u64),
         };
-        let with_both = |index: usize| {
+        let pair = |index: usize| {
             let Row {
                 scores: [second],
                 positive,
                 weight,
                 cluster,
-            } = with_scores(index);
+            } = row(index);
             Some(Row {
                 scores: [batch.champion?[index], second],
                 positive,
@@ -190,18 +198,15 @@ impl Gatherer {
                 cluster,
             })
         };
-        self.whole.extend(
-            batch.scores,
-            batch.champion,
-            batch.labels,
-            batch.exact_in_f32,
-        )?;
+        self.whole
+            .extend(batch.scores, batch.labels, batch.exact_in_f32)?;
         if keep_rows {
-            self.whole.rows.extend((0..rows).map(with_scores));
             self.whole
-                .paired_rows
-                .extend((0..rows).filter_map(with_both));
+                .rows
+                .extend((0..rows).map(row).map(Row::canonical));
         }
+        let pairs = (0..rows).filter_map(pair).map(Row::canonical);
+        self.whole.pairs.extend(pairs);
         for slices in &mut self.slices {
             let array = find(&batch, &slices.by)?;
             let parts = slices.parts_of(array)?;
@@ -217,28 +222,25 @@ impl Gatherer {
                     indices.iter().map(|&index| values[index]).collect()
                 };
                 let labels: Vec<bool> = indices.iter().map(|&index| batch.labels[index]).collect();
-                let champion = batch.champion.map(pick);
-                part.extend(
-                    &pick(batch.scores),
-                    champion.as_deref(),
-                    &labels,
-                    batch.exact_in_f32,
-                )?;
+                part.extend(&pick(batch.scores), &labels, batch.exact_in_f32)?;
                 if keep_rows {
-                    let indices = indices.iter().copied();
-                    part.rows.extend(indices.clone().map(with_scores));
-                    part.paired_rows.extend(indices.filter_map(with_both));
+                    let rows = indices.iter().copied().map(row);
+                    part.rows.extend(rows.map(Row::canonical));
                 }
+                let pairs = indices.iter().copied().filter_map(pair);
+                part.pairs.extend(pairs.map(Row::canonical));
             }
         }
-        self.pending += (rows * (1 + self.slices.len())) as u64;
+        let whole_rows = u64::from(keep_rows) + u64::from(batch.champion.is_some());
+        let counts_as = 1 + SCORES_PER_ROW * whole_rows;
+        self.pending += (rows * (1 + self.slices.len())) as u64 * counts_as;
         if self.pending > self.pending_max {
             self.spill_all()?;
         }
         Ok(())
     }
 
-    /// Writes the scores of every part to disk and forgets them.
+    /// Writes the scores and rows of every part to disk and forgets them.
     fn spill_all(&mut self) -> Result<(), GatherError> {
         let spill = opened(&mut self.spill)?;
         let parts = self
@@ -259,7 +261,7 @@ impl Gatherer {
     /// [`GatherError::Spill`].
     pub fn into_runs(mut self) -> Result<Vec<RunsOfPart>, GatherError> {
         self.spill_all()?;
-        let spill = opened(&mut self.spill)?;
+        let spill = &mut self.spill;
         let weighted = self.plan.weight.is_some();
         let mut all = vec![self.whole.into_runs(None, String::new(), weighted, spill)?];
         for (cut, slices) in self.slices.into_iter().enumerate() {
@@ -276,9 +278,12 @@ impl Gatherer {
     /// [`GatherError::Duplicates`] when the column that names rows does not.
     pub fn finish(mut self) -> Result<Gathered, GatherError> {
         if let Some(column) = &self.plan.id {
-            self.ids.sort_unstable();
-            let repeated = self.ids.chunk_by(|left, right| left == right);
-            let count = repeated.filter(|same| same.len() > 1).count();
+            let names = self.ids.finish_for_one_walk(&mut self.spill)?;
+            let repeated = names.iter().dedup_with_count();
+            let count = repeated.filter(|(times, _)| *times > 1).count();
+            if let Some(fault) = names.take_fault() {
+                return Err(fault.into());
+            }
             if count > 0 {
                 return Err(GatherError::Duplicates {
                     column: column.clone(),
@@ -286,34 +291,25 @@ impl Gatherer {
                 });
             }
         }
-        let with_champion = self.plan.with_champion;
-        let spill = &mut self.spill;
+        let (plan, spill) = (&self.plan, &mut self.spill);
         let mut slices = Vec::with_capacity(self.slices.len());
         for mut cut in self.slices {
             // In an order of their own, so that the report does not depend on that of rows.
             cut.parts
                 .sort_by_cached_key(|(name, _)| place(&cut.by, &cut.edges, name));
             let parts = cut.parts.into_iter();
-            let populations = parts.map(|(name, part)| part.finish(name, with_champion, spill));
+            let populations = parts.map(|(name, part)| part.finish(name, plan, spill));
             let populations = populations.collect::<Result<Vec<_>, _>>()?;
             slices.push(((cut.by, cut.edges), populations));
         }
         Ok(Gathered {
             slices,
-            whole: self.whole.finish(String::new(), with_champion, spill)?,
+            whole: self.whole.finish(String::new(), plan, spill)?,
             champion_range: self.champion_range,
             weighted: self.plan.weight.is_some(),
             grouped: self.plan.group.is_some(),
         })
     }
-}
-
-/// Returns the file to spill to, made on first use.
-pub(super) fn opened(spill: &mut Option<Spill>) -> Result<&mut Spill, GatherError> {
-    if spill.is_none() {
-        *spill = Some(Spill::new()?);
-    }
-    Ok(spill.as_mut().expect("it was just made"))
 }
 
 impl Parts {

@@ -5,12 +5,13 @@ use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
 use verdict::decision::{Estimate, Limit};
 use verdict::interval::{Bounds, CLASS_ROWS_MINIMUM, IntervalMethod, Tails, bounds, bounds_always};
 use verdict::metric::{Groups, Metric, MetricError, OutputKind, RankedRows, confusion, evaluate};
-use verdict::paired::compare;
+use verdict::paired::{compare, identical};
 use verdict::proportion::{Proportion, wilson};
 use verdict::slices::{TailProbabilities, area_tails, normal_tails};
 
 use super::population::Population;
 use crate::gate::file::DecideOnName;
+use crate::runs::SortedRows;
 use crate::settings::{Bar, MetricCheck, Subject};
 
 /// Up to this many distinct outputs, bounds are resampled even where the point decides.
@@ -98,8 +99,8 @@ fn of_model(
     population: &Population,
     output: OutputKind,
 ) -> Result<Found, MetricError> {
-    if !population.rows.is_empty() {
-        return of_rows(check, population, output);
+    if let Some(rows) = &population.rows {
+        return of_rows(check, rows, output);
     }
     let scores = &population.scores;
     match check.metric {
@@ -186,10 +187,9 @@ fn of_share(check: &MetricCheck, value: f64, successes: f64, trials: f64) -> Fou
 /// Rows with weights or in groups: every interval is resampled.
 fn of_rows(
     check: &MetricCheck,
-    population: &Population,
+    rows: &SortedRows,
     output: OutputKind,
 ) -> Result<Found, MetricError> {
-    let rows = &population.rows;
     let value = evaluate(&check.metric, rows, output)?;
     if !wants_resampling(check, rows) {
         return Ok(Found::point(value));
@@ -244,27 +244,23 @@ fn of_change(
     population: &Population,
     outputs: Outputs,
 ) -> Result<Found, MetricError> {
-    let Some((paired, champion)) = population.paired.as_ref().zip(outputs.champion) else {
+    let Some((pairs, champion)) = population.pairs.as_ref().zip(outputs.champion) else {
         return Err(MetricError::Empty);
     };
-    let is_unchanged = paired.identical() && champion == outputs.model;
     let kinds = [champion, outputs.model];
-    let rows = &population.paired_rows;
-    if !rows.is_empty() && !is_unchanged {
-        let of_model = evaluate(&check.metric, &population.rows, outputs.model)?;
-        let exact = of_model - evaluate(&check.metric, rows, champion)?;
-        return resampled(check, &Sample::of_rows(rows), kinds, exact);
-    }
-    if check.metric != Metric::Auc {
+    if check.metric != Metric::Auc || population.rows.is_some() {
         // Undefined on one is undefined on both.
-        let of_model = evaluate(&check.metric, &population.scores, outputs.model)?;
-        if is_unchanged {
+        let of_model = match &population.rows {
+            Some(rows) => evaluate(&check.metric, rows, outputs.model)?,
+            None => evaluate(&check.metric, &population.scores, outputs.model)?,
+        };
+        if champion == outputs.model && identical(pairs) {
             return Ok(unchanged(check));
         }
-        let exact = of_model - evaluate(&check.metric, &paired.first(), champion)?;
-        return resampled(check, &Sample::of_pairs(paired), kinds, exact);
+        let exact = of_model - evaluate(&check.metric, pairs, champion)?;
+        return resampled(check, &Sample::of_rows(pairs), kinds, exact);
     }
-    let areas = compare(paired)?;
+    let areas = compare(pairs)?;
     if areas.identical {
         return Ok(unchanged(check));
     }

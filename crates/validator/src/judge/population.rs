@@ -1,13 +1,12 @@
 //! Rows that are judged together: in the making, as runs that merge, and complete.
 
-use verdict::bootstrap::{OrderedRows, Row, RowAccumulator};
-use verdict::paired::{PairedAccumulator, PairedScores};
+use verdict::rows::Row;
 use verdict::score::{ScoreAccumulator, ScoreSlice};
 use verdict::summary::RunError;
 
 use super::columns::GatherError;
-use super::gather::{Cut, GatherPlan, PARTS_MAX, opened, place};
-use crate::runs::{RunPart, Scores, Spill};
+use super::gather::{Cut, GatherPlan, PARTS_MAX, place};
+use crate::runs::{RunPart, Scores, SortedRows, Sorter, Spill, opened};
 use crate::settings::Slice;
 
 /// Rows that are judged together.
@@ -17,13 +16,10 @@ pub struct Population {
     pub name: String,
     /// The model's outputs in order.
     pub scores: Scores,
-    /// The rows themselves, where weights or groups matter; else empty.
-    pub rows: OrderedRows,
-    /// The rows under champion and model, where there is one and weights or groups matter; else
-    /// empty.
-    pub paired_rows: OrderedRows<2>,
-    /// Both models' outputs, where there is a champion.
-    pub paired: Option<PairedScores>,
+    /// The rows themselves, where weights or groups matter.
+    pub rows: Option<SortedRows>,
+    /// The rows under champion and model, where there is a champion.
+    pub pairs: Option<SortedRows<2>>,
 }
 
 /// All populations.
@@ -56,7 +52,7 @@ impl Gathered {
         let parts = self.slices.iter().flat_map(|(_, parts)| parts);
         std::iter::once(&self.whole)
             .chain(parts)
-            .find_map(|population| population.scores.take_fault())
+            .find_map(Population::take_fault)
     }
 
     /// Merges the runs of all shards; the result has the same bits as that of one machine.
@@ -64,7 +60,7 @@ impl Gathered {
     /// # Errors
     /// [`GatherError::Spill`] for runs that cannot be read, [`GatherError::TooManyParts`].
     pub fn of_runs(plan: &GatherPlan, runs: Vec<RunsOfPart>) -> Result<Self, GatherError> {
-        let mut spill = Spill::new()?;
+        let mut spill = None;
         let weighted = plan.weight.is_some();
         let (whole, parts): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.cut.is_none());
         let whole = Population::of_runs(String::new(), &whole, weighted, &mut spill)?;
@@ -113,32 +109,33 @@ pub struct RunsOfPart {
 }
 
 impl Population {
+    fn take_fault(&self) -> Option<RunError> {
+        let of_rows = self.rows.as_ref().and_then(SortedRows::take_fault);
+        let of_pairs = self.pairs.as_ref().and_then(SortedRows::take_fault);
+        self.scores.take_fault().or(of_rows).or(of_pairs)
+    }
+
     /// Merges what several shards have of one population.
     fn of_runs(
         name: String,
         shards: &[RunsOfPart],
         weighted: bool,
-        spill: &mut Spill,
+        spill: &mut Option<Spill>,
     ) -> Result<Self, GatherError> {
         let rows = shards.iter().map(|shard| shard.rows).sum();
         let runs: Vec<RunPart> = shards.iter().flat_map(|shard| shard.runs.clone()).collect();
         Ok(Self {
             name,
-            rows: if weighted {
-                weighted_rows(&runs)?
-            } else {
-                OrderedRows::default()
-            },
-            scores: Scores::of_runs(&runs, rows, spill)?,
-            paired_rows: OrderedRows::default(),
-            paired: None,
+            scores: Scores::of_runs(&runs, rows, opened(spill)?)?,
+            rows: weighted.then(|| weighted_rows(&runs, spill)).transpose()?,
+            pairs: None,
         })
     }
 }
 
 /// Returns one row for each that the entries of weighted runs stand for.
-fn weighted_rows(runs: &[RunPart]) -> Result<OrderedRows, RunError> {
-    let mut rows = RowAccumulator::default();
+fn weighted_rows(runs: &[RunPart], spill: &mut Option<Spill>) -> Result<SortedRows, RunError> {
+    let mut rows = Sorter::default();
     for run in runs {
         for entry in run.open()? {
             let entry = entry?;
@@ -149,11 +146,11 @@ fn weighted_rows(runs: &[RunPart]) -> Result<OrderedRows, RunError> {
                     weight: entry.weight(),
                     cluster: None,
                 };
-                rows.extend((0..count).map(|_| row));
+                rows.extend_within((0..count).map(|_| row), spill)?;
             }
         }
     }
-    Ok(rows.finish())
+    SortedRows::new(rows.finish(spill)?)
 }
 
 /// A population in the making.
@@ -162,16 +159,16 @@ pub(super) struct Part {
     scores: ScoreAccumulator,
     spilled: Vec<RunPart>,
     spilled_rows: u64,
-    pub(super) rows: RowAccumulator,
-    pub(super) paired_rows: RowAccumulator<2>,
-    paired: PairedAccumulator,
+    /// The rows themselves, where weights or groups matter; without zeros of two signs.
+    pub(super) rows: Sorter<Row>,
+    /// The rows under champion and model, where there is a champion; likewise.
+    pub(super) pairs: Sorter<Row<2>>,
 }
 
 impl Part {
     pub(super) fn extend(
         &mut self,
         scores: &[f64],
-        champion: Option<&[f64]>,
         labels: &[bool],
         exact_in_f32: bool,
     ) -> Result<(), GatherError> {
@@ -180,22 +177,15 @@ impl Part {
         } else {
             ScoreSlice::Double(scores)
         };
-        let wrong = GatherError::Length {
-            scores: scores.len(),
-            rows: labels.len(),
-        };
         self.scores
             .extend(slice, labels)
-            .map_err(|_| wrong.clone())?;
-        if let Some(champion) = champion {
-            self.paired
-                .extend(champion, scores, labels)
-                .map_err(|_| wrong)?;
-        }
-        Ok(())
+            .map_err(|_| GatherError::Length {
+                scores: scores.len(),
+                rows: labels.len(),
+            })
     }
 
-    /// Writes the scores in memory to disk, and forgets them.
+    /// Writes the scores and rows in memory to disk, and forgets them.
     pub(super) fn spill(&mut self, spill: &mut Spill) -> Result<(), GatherError> {
         let scores = std::mem::take(&mut self.scores);
         let rows = scores.positives() + scores.negatives();
@@ -203,13 +193,15 @@ impl Part {
             self.spilled.push(spill.write(&scores.finish())?);
             self.spilled_rows += rows;
         }
+        self.rows.spill(spill)?;
+        self.pairs.spill(spill)?;
         Ok(())
     }
 
     pub(super) fn finish(
         mut self,
         name: String,
-        with_champion: bool,
+        plan: &GatherPlan,
         spill: &mut Option<Spill>,
     ) -> Result<Population, GatherError> {
         let scores = if self.spilled.is_empty() {
@@ -219,12 +211,17 @@ impl Part {
             self.spill(spill)?;
             Scores::of_runs(&self.spilled, self.spilled_rows, spill)?
         };
+        let rows = (plan.keeps_rows())
+            .then(|| SortedRows::new(self.rows.finish(spill)?))
+            .transpose()?;
+        let pairs = (plan.with_champion)
+            .then(|| SortedRows::new(self.pairs.finish(spill)?))
+            .transpose()?;
         Ok(Population {
             name,
             scores,
-            rows: self.rows.finish(),
-            paired_rows: self.paired_rows.finish(),
-            paired: with_champion.then(|| self.paired.finish()),
+            rows,
+            pairs,
         })
     }
 
@@ -234,11 +231,12 @@ impl Part {
         cut: Option<usize>,
         name: String,
         weighted: bool,
-        spill: &mut Spill,
+        spill: &mut Option<Spill>,
     ) -> Result<RunsOfPart, GatherError> {
-        self.spill(spill)?;
+        self.spill(opened(spill)?)?;
         let runs = if weighted {
-            vec![spill.write_weighted(&self.rows.finish())?]
+            let rows = SortedRows::new(self.rows.finish(spill)?)?;
+            vec![opened(spill)?.write_weighted(&rows)?]
         } else {
             self.spilled
         };

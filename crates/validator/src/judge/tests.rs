@@ -432,28 +432,38 @@ fn groups_widen_the_change_from_a_champion_too() {
     );
 }
 
-/// Rows of two cuts in small batches, spilled to disk after so many.
-fn spilled(plan: &GatherPlan, rows: usize, beyond: u64) -> Gatherer {
+/// Takes rows of two cuts, with weights, groups, names and a champion's outputs, in batches.
+fn take_rows(gatherer: &mut Gatherer, rows: usize, with_champion: bool, batch: usize) {
     let (scores, labels) = scores(rows, 0.4);
-    let country: Vec<String> = (0..rows).map(|row| format!("c{}", row % 3)).collect();
-    let amount: Vec<f64> = (0..rows).map(|row| (row % 100) as f64).collect();
-    let mut gatherer = Gatherer::new(plan.clone()).spilling_beyond(beyond);
-    for start in (0..rows).step_by(64) {
-        let end = rows.min(start + 64);
+    let champion: Vec<f64> = (scores.iter().enumerate())
+        .map(|(row, score)| score + (row % 7) as f64 / 10.0)
+        .collect();
+    for start in (0..rows).step_by(batch) {
+        let here = start..rows.min(start + batch);
+        let texts = |of: fn(usize) -> String| StringArray::from_iter_values(here.clone().map(of));
+        let numbers = |of: fn(usize) -> f64| Float64Array::from_iter_values(here.clone().map(of));
         gatherer
             .take(ScoredRows {
-                scores: &scores[start..end],
+                scores: &scores[here.clone()],
                 exact_in_f32: false,
-                champion: None,
-                labels: &labels[start..end],
+                champion: with_champion.then_some(&champion[here.clone()]),
+                labels: &labels[here.clone()],
                 along: &[
-                    along("country", StringArray::from(country[start..end].to_vec())),
-                    along("amount", Float64Array::from(amount[start..end].to_vec())),
-                    along("w", Float64Array::from(vec![2.0; end - start])),
+                    along("country", texts(|row| format!("c{}", row % 3))),
+                    along("amount", numbers(|row| (row % 100) as f64)),
+                    along("w", numbers(|row| [0.5, 1.0, 3.1][row % 3])),
+                    along("customer", texts(|row| format!("customer {}", row % 211))),
+                    along("id", texts(|row| row.to_string())),
                 ],
             })
             .expect("takes");
     }
+}
+
+/// Gathers rows in small batches, spilled to disk after so many scores.
+fn spilled(plan: &GatherPlan, rows: usize, beyond: u64) -> Gatherer {
+    let mut gatherer = Gatherer::new(plan.clone()).spilling_beyond(beyond);
+    take_rows(&mut gatherer, rows, plan.with_champion, 64);
     gatherer
 }
 
@@ -476,15 +486,52 @@ fn of_two_cuts(weight: Option<&str>) -> (Vec<MetricCheck>, GatherPlan) {
 
 #[test]
 fn rows_that_were_spilled_to_disk_give_the_same_bits() {
-    let (checks, plan) = of_two_cuts(None);
-    let in_memory = spilled(&plan, 3000, u64::MAX).finish().expect("gathers");
-    let expected = judge(&in_memory, 0, OutputMeaning::Logits, &checks).expect("judges");
-    for beyond in [0, 100, 5000] {
-        let on_disk = spilled(&plan, 3000, beyond).finish().expect("gathers");
-        let found = judge(&on_disk, 0, OutputMeaning::Logits, &checks).expect("judges");
-        assert_eq!(found.checks, expected.checks, "beyond {beyond}");
-        assert_eq!(found.section, expected.section, "beyond {beyond}");
-        assert_eq!(found.curves, expected.curves, "beyond {beyond}");
+    let (checks_of_all, plain) = of_two_cuts(None);
+    let name = |column: &str| Some(column.to_owned());
+    let plans = [
+        plain.clone(),
+        GatherPlan {
+            weight: name("w"),
+            ..plain.clone()
+        },
+        GatherPlan {
+            group: name("customer"),
+            id: name("id"),
+            ..plain.clone()
+        },
+        GatherPlan {
+            with_champion: true,
+            ..plain.clone()
+        },
+        GatherPlan {
+            with_champion: true,
+            weight: name("w"),
+            group: name("customer"),
+            ..plain
+        },
+    ];
+    for plan in plans {
+        let mut checks = checks_of_all.clone();
+        if plan.with_champion {
+            checks.extend(
+                settings(
+                    "champion: {model: old.pt}\nlatency: []\nchecks: [\
+                     {metric: auc, non_inferiority_margin: 0.1}, \
+                     {metric: brier, non_inferiority_margin: 0.1}, \
+                     {metric: auc, non_inferiority_margin: 0.1, slice: {by: country}}]",
+                )
+                .checks,
+            );
+        }
+        let in_memory = spilled(&plan, 3000, u64::MAX).finish().expect("gathers");
+        let expected = judge(&in_memory, 0, OutputMeaning::Logits, &checks).expect("judges");
+        for beyond in [0, 100, 5000] {
+            let on_disk = spilled(&plan, 3000, beyond).finish().expect("gathers");
+            let found = judge(&on_disk, 0, OutputMeaning::Logits, &checks).expect("judges");
+            assert_eq!(found.checks, expected.checks, "{plan:?} beyond {beyond}");
+            assert_eq!(found.section, expected.section, "{plan:?} beyond {beyond}");
+            assert_eq!(found.curves, expected.curves, "{plan:?} beyond {beyond}");
+        }
     }
 }
 
@@ -500,31 +547,8 @@ fn runs_of_several_gatherers_merge_to_the_rows_of_one() {
                 .collect()
         };
         let merged = Gathered::of_runs(&plan, both()).expect("merges");
-        let (scores, labels) = scores(1000, 0.4);
         let mut one = spilled(&plan, 1000, u64::MAX);
-        let rows = 1000;
-        one.take(ScoredRows {
-            scores: &scores,
-            exact_in_f32: false,
-            champion: None,
-            labels: &labels,
-            along: &[
-                along(
-                    "country",
-                    StringArray::from(
-                        (0..rows)
-                            .map(|row| format!("c{}", row % 3))
-                            .collect::<Vec<_>>(),
-                    ),
-                ),
-                along(
-                    "amount",
-                    Float64Array::from((0..rows).map(|row| (row % 100) as f64).collect::<Vec<_>>()),
-                ),
-                along("w", Float64Array::from(vec![2.0; rows])),
-            ],
-        })
-        .expect("takes");
+        take_rows(&mut one, 1000, false, 1000);
         let expected = judge(
             &one.finish().expect("gathers"),
             0,

@@ -19,11 +19,27 @@ pub struct RunPart {
 }
 
 /// A stretch of a file as a reader.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stretch {
     file: Arc<File>,
     at: u64,
     end: u64,
+}
+
+impl Stretch {
+    /// Names `bytes` bytes of a file from `start` on.
+    pub(super) const fn new(file: Arc<File>, start: u64, bytes: u64) -> Self {
+        Self {
+            file,
+            at: start,
+            end: start + bytes,
+        }
+    }
+
+    /// Tells whether everything was read.
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.at == self.end
+    }
 }
 
 impl Read for Stretch {
@@ -48,11 +64,8 @@ impl RunPart {
     /// # Errors
     /// [`RunError`] when there is no run.
     pub fn open(&self) -> Result<RunReader<BufReader<Stretch>>, RunError> {
-        RunReader::new(BufReader::new(Stretch {
-            file: Arc::clone(&self.file),
-            at: self.start,
-            end: self.start + self.bytes,
-        }))
+        let file = Arc::clone(&self.file);
+        RunReader::new(BufReader::new(Stretch::new(file, self.start, self.bytes)))
     }
 
     /// Reads all entries.

@@ -1,12 +1,11 @@
 //! The scores of a population in ascending order: in memory, or in a run on disk.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use verdict::metric::RankedRows;
 use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice, TieGroup};
 use verdict::summary::{RunError, stream};
 
 use super::part::RunPart;
+use super::sorted::Fault;
 use super::spill::{SPILL_ROWS, Spill};
 
 /// Unweighted scores in ascending order.
@@ -25,8 +24,7 @@ pub struct Stored {
     positives: u64,
     negatives: u64,
     range: Option<(f64, f64)>,
-    /// The first failure to read: walks over groups have no way to tell it.
-    fault: Arc<Mutex<Option<RunError>>>,
+    fault: Fault,
 }
 
 impl Scores {
@@ -45,7 +43,7 @@ impl Scores {
             positives: merged.totals.positives,
             negatives: merged.totals.negatives,
             range: merged.range,
-            fault: Arc::default(),
+            fault: Fault::default(),
         }))
     }
 
@@ -53,11 +51,7 @@ impl Scores {
     pub fn take_fault(&self) -> Option<RunError> {
         match self {
             Self::Ranked(_) => None,
-            Self::Stored(stored) => stored
-                .fault
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
+            Self::Stored(stored) => stored.fault.take(),
         }
     }
 }
@@ -150,8 +144,7 @@ impl RankedRows for Scores {
                     })
                 });
                 if let Err(error) = walked {
-                    let mut fault = stored.fault.lock().unwrap_or_else(PoisonError::into_inner);
-                    fault.get_or_insert(error);
+                    stored.fault.keep(error);
                 }
             }
         }

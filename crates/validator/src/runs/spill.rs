@@ -5,14 +5,19 @@ use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
 use std::sync::Arc;
 
-use verdict::bootstrap::OrderedRows;
 use verdict::score::RankedScores;
 use verdict::summary::{KeyWidth, RunError, RunHeader, RunWriter};
 
-use super::part::{Merged, RunPart, merge_into};
+use super::part::{Merged, RunPart, Stretch, merge_into};
+use super::record::Record;
+use super::sorted::{Run, SortedRows};
 
-/// Rows that are gathered before they are spilled. With their sort they take some 100 MB.
+/// Scores that are gathered before they are spilled. With their sort they take some 100 MB.
 pub const SPILL_ROWS: u64 = 1 << 23;
+
+/// As so many scores counts a row that is gathered whole, with its weight, its group or the
+/// champion's output.
+pub const SCORES_PER_ROW: u64 = 8;
 
 /// Stands for the identity of runs that no other process reads.
 const OWN: RunHeader = RunHeader {
@@ -63,7 +68,7 @@ impl Spill {
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn write_weighted(&mut self, rows: &OrderedRows) -> Result<RunPart, RunError> {
+    pub fn write_weighted(&mut self, rows: &SortedRows) -> Result<RunPart, RunError> {
         let width = if rows.is_single() {
             KeyWidth::Single
         } else {
@@ -80,6 +85,29 @@ impl Spill {
             writer.finish().map(|_| ())
         })
         .map(|((), part)| part)
+    }
+
+    /// Writes records that are in order.
+    pub(super) fn write_records<T: Record>(
+        &mut self,
+        records: impl Iterator<Item = T>,
+        layout: T::Layout,
+    ) -> Result<Run<T>, RunError> {
+        let (start, bytes) = self
+            .append_bytes(|sink| {
+                let mut bytes = Vec::with_capacity(T::size(layout));
+                for record in records {
+                    bytes.clear();
+                    record.write(layout, &mut bytes);
+                    sink.write_all(&bytes).map_err(RunError::Io)?;
+                }
+                Ok(())
+            })?
+            .1;
+        Ok(Run {
+            records: Stretch::new(Arc::clone(&self.file), start, bytes),
+            layout,
+        })
     }
 
     /// Merges runs, of this file or of others, into one run of this file.
@@ -102,6 +130,16 @@ impl Spill {
         &mut self,
         write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, RunError>,
     ) -> Result<(T, RunPart), RunError> {
+        let (written, (start, bytes)) = self.append_bytes(write)?;
+        let part = RunPart::new(Arc::clone(&self.file), start, bytes);
+        Ok((written, part))
+    }
+
+    /// Returns beside what was written where it begins, and how many bytes it takes.
+    fn append_bytes<T>(
+        &mut self,
+        write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, RunError>,
+    ) -> Result<(T, (u64, u64)), RunError> {
         let mut file = self.file.as_ref();
         let start = file.seek(std::io::SeekFrom::End(0)).map_err(RunError::Io)?;
         let mut sink = BufWriter::with_capacity(1 << 20, file);
@@ -109,7 +147,17 @@ impl Spill {
         sink.flush().map_err(RunError::Io)?;
         drop(sink);
         let end = file.stream_position().map_err(RunError::Io)?;
-        let part = RunPart::new(Arc::clone(&self.file), start, end - start);
-        Ok((written, part))
+        Ok((written, (start, end - start)))
     }
+}
+
+/// Returns the file to spill to, made on first use.
+///
+/// # Errors
+/// As [`Spill::new`].
+pub fn opened(spill: &mut Option<Spill>) -> Result<&mut Spill, RunError> {
+    if spill.is_none() {
+        *spill = Some(Spill::new()?);
+    }
+    Ok(spill.as_mut().expect("it was just made"))
 }

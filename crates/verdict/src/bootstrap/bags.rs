@@ -9,10 +9,10 @@
 //!
 //! Source: Wolter (2007), Introduction to Variance Estimation, chapter 2 (random groups).
 
-use super::rows::OrderedRows;
 use super::sample::Masses;
 use super::{PURPOSE_CLUSTERS, Resampling};
 use crate::random::{philox, poisson_one_of};
+use crate::rows::{Row, Rows};
 
 /// Bags that rows are dealt to.
 const BAGS: usize = 512;
@@ -48,17 +48,29 @@ const ONCE: Times = [1.0; BAGS];
 
 impl Bags {
     /// Deals rows to bags.
-    pub(super) fn deal<const MODELS: usize>(rows: &OrderedRows<MODELS>) -> Self {
+    pub(super) fn deal<const MODELS: usize>(rows: &impl Rows<MODELS>) -> Self {
         // Equal rows are exchangeable, so the place in the order will do for a name.
-        let names = rows.iter().enumerate();
-        let bags: Vec<u16> = names
-            .map(|(place, row)| bag_of(row.cluster.unwrap_or(place as u64)))
-            .collect();
+        let as_ranked_by = |model: usize| {
+            rows.iter().enumerate().map(move |(place, row)| Row {
+                scores: [row.scores[model]],
+                positive: row.positive,
+                weight: row.weight,
+                cluster: Some(bag_of(row.cluster.unwrap_or(place as u64))),
+            })
+        };
+        let overview = rows.overview();
+        let counts = (overview.positives, overview.negatives);
+        let deal = |model: usize| {
+            let of_model = as_ranked_by(model);
+            if model == 0 {
+                BaggedScores::deal(of_model, counts)
+            } else {
+                BaggedScores::deal(rows.sort(of_model), counts)
+            }
+        };
         Self {
-            models: (0..MODELS)
-                .map(|model| BaggedScores::deal(rows, model, &bags))
-                .collect(),
-            clustered: rows.is_clustered(),
+            models: (0..MODELS).map(deal).collect(),
+            clustered: overview.clustered,
         }
     }
 
@@ -91,25 +103,25 @@ impl Bags {
 }
 
 /// Returns the bag of a row or of a cluster; the same whatever the seed.
-fn bag_of(name: u64) -> u16 {
+fn bag_of(name: u64) -> u64 {
     let counter = [name as u32, (name >> 32) as u32, 0, 0];
     let bits = philox(counter, [PURPOSE_BAGS, 0])[0];
-    (bits as usize % BAGS) as u16
+    (bits as usize % BAGS) as u64
 }
 
 const PURPOSE_BAGS: u32 = 5;
 
 impl BaggedScores {
-    fn deal<const MODELS: usize>(rows: &OrderedRows<MODELS>, model: usize, bags: &[u16]) -> Self {
-        let all = rows.iter().filter(|row| row.positive).count() as u64;
-        let mut positives = Joining::of(all);
-        let mut negatives = Joining::of(rows.len() as u64 - all);
+    /// Takes rows as one model ranks them, each with its bag for a cluster, and the rows of each
+    /// class.
+    fn deal(rows: impl Iterator<Item = Row>, (positives, negatives): (u64, u64)) -> Self {
+        let mut positives = Joining::of(positives);
+        let mut negatives = Joining::of(negatives);
         let (mut scores, mut cells): (Vec<f64>, Vec<[[f32; BAGS]; 2]>) = (Vec::new(), Vec::new());
         let mut last = None;
         let mut joined = 0.0;
-        for place in rows.ranked_by(model) {
-            let row = rows.at(place as usize);
-            let score = row.scores[model];
+        for row in rows {
+            let [score] = row.scores;
             // Tied rows stay together.
             let is_new = last.is_none()
                 || last != Some(score) && (positives.is_full() || negatives.is_full());
@@ -134,8 +146,8 @@ impl BaggedScores {
                 negatives.add();
                 1
             };
-            if let Some(group) = cells.last_mut() {
-                group[class][usize::from(bags[place as usize])] += row.weight as f32;
+            if let Some((group, bag)) = cells.last_mut().zip(row.cluster) {
+                group[class][bag as usize] += row.weight as f32;
             }
         }
         let mut dealt = Self {

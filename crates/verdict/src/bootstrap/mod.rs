@@ -14,13 +14,11 @@
 
 mod bags;
 mod replicates;
-mod rows;
 mod sample;
 mod studentised;
 mod units;
 
 pub use replicates::Replicates;
-pub use rows::{OrderedRows, Row, RowAccumulator};
 pub use sample::Sample;
 pub use studentised::studentised_area;
 

@@ -1,11 +1,10 @@
 //! What is resampled, and one drawn data set of it.
 
 use super::bags::Bags;
-use super::rows::{OrderedRows, Row, RowAccumulator};
 use super::units::{Unit, Units, View};
 use super::{Question, Resampling};
 use crate::metric::{Groups, Mass, RankedRows, Totals};
-use crate::paired::PairedScores;
+use crate::rows::Rows;
 use crate::score::TieGroup;
 
 /// What is resampled: the rows of one model, or the same rows under two.
@@ -90,11 +89,11 @@ impl Sample {
         }))
     }
 
-    /// Takes rows with weights or clusters, under one model or two. More than 131,072 distinct
+    /// Takes rows with weights or clusters, or under two models. More than 131,072 distinct
     /// ones are dealt to bags; the values of replicates are then shifted to the exact point
     /// estimate.
     #[must_use]
-    pub fn of_rows<const MODELS: usize>(rows: &OrderedRows<MODELS>) -> Self {
+    pub fn of_rows<const MODELS: usize>(rows: &impl Rows<MODELS>) -> Self {
         let mut units: Vec<Unit> = Vec::new();
         let mut scores: [Vec<f64>; MODELS] = std::array::from_fn(|_| Vec::new());
         let mut last = None;
@@ -124,23 +123,6 @@ impl Sample {
             units,
             views: scores.iter().map(|scores| View::new(scores)).collect(),
         }))
-    }
-
-    /// Takes the same rows under two models, as [`Self::of_rows`] does.
-    #[must_use]
-    pub fn of_pairs(scores: &PairedScores) -> Self {
-        let mut rows = RowAccumulator::<2>::default();
-        scores.for_each_group(|group| {
-            let row = |positive| Row {
-                scores: [group.first, group.second],
-                positive,
-                weight: 1.0,
-                cluster: None,
-            };
-            rows.extend((0..group.negatives).map(|_| row(false)));
-            rows.extend((0..group.positives).map(|_| row(true)));
-        });
-        Self::of_rows(&rows.finish())
     }
 
     /// Returns the same sample with all rows joined that no threshold tells apart, when every
