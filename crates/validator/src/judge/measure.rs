@@ -100,7 +100,7 @@ fn of_model(
     output: OutputKind,
 ) -> Result<Found, MetricError> {
     if let Some(rows) = &population.rows {
-        return of_rows(check, rows, output);
+        return of_rows(check, population, rows, output);
     }
     let scores = &population.scores;
     match check.metric {
@@ -136,7 +136,7 @@ fn of_model(
             if !wants_resampling(check, scores) {
                 return Ok(Found::point(value));
             }
-            resampled(check, &Sample::of_scores(scores), [output; 2], value)
+            resampled(check, &population.sample(), [output; 2], value)
         }
     }
 }
@@ -187,6 +187,7 @@ fn of_share(check: &MetricCheck, value: f64, successes: f64, trials: f64) -> Fou
 /// Rows with weights or in groups: every interval is resampled.
 fn of_rows(
     check: &MetricCheck,
+    population: &Population,
     rows: &SortedRows,
     output: OutputKind,
 ) -> Result<Found, MetricError> {
@@ -194,7 +195,7 @@ fn of_rows(
     if !wants_resampling(check, rows) {
         return Ok(Found::point(value));
     }
-    resampled(check, &Sample::of_rows(rows), [output; 2], value)
+    resampled(check, &population.sample(), [output; 2], value)
 }
 
 fn resampling() -> Resampling {
@@ -258,7 +259,7 @@ fn of_change(
             return Ok(unchanged(check));
         }
         let exact = of_model - evaluate(&check.metric, pairs, champion)?;
-        return resampled(check, &Sample::of_rows(pairs), kinds, exact);
+        return resampled(check, &population.sample_of_pairs(pairs), kinds, exact);
     }
     let areas = compare(pairs)?;
     if areas.identical {

@@ -1,5 +1,9 @@
 //! Rows that are judged together: in the making, as runs that merge, and complete.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use verdict::bootstrap::Sample;
 use verdict::rows::Row;
 use verdict::score::{ScoreAccumulator, ScoreSlice};
 use verdict::summary::RunError;
@@ -20,6 +24,14 @@ pub struct Population {
     pub rows: Option<SortedRows>,
     /// The rows under champion and model, where there is a champion.
     pub pairs: Option<SortedRows<2>>,
+    samples: Samples,
+}
+
+/// What resampling draws from, by what it was made of.
+#[derive(Debug, Default)]
+struct Samples {
+    of_model: OnceLock<Sample>,
+    of_pairs: OnceLock<Sample>,
 }
 
 /// All populations.
@@ -109,6 +121,33 @@ pub struct RunsOfPart {
 }
 
 impl Population {
+    /// Returns what resampling draws from of the model's rows.
+    pub(super) fn sample(&self) -> Cow<'_, Sample> {
+        self.kept(&self.samples.of_model, || match &self.rows {
+            Some(rows) => Sample::of_rows(rows),
+            None => Sample::of_scores(&self.scores),
+        })
+    }
+
+    /// Returns what resampling draws from of the rows under both models.
+    pub(super) fn sample_of_pairs(&self, pairs: &SortedRows<2>) -> Cow<'_, Sample> {
+        self.kept(&self.samples.of_pairs, || Sample::of_rows(pairs))
+    }
+
+    /// Makes the sample of all rows once, for many checks; a slice's is made for each, since
+    /// hundreds of slices with some 30 MB each are too much to keep.
+    fn kept<'a>(
+        &self,
+        cell: &'a OnceLock<Sample>,
+        make: impl FnOnce() -> Sample,
+    ) -> Cow<'a, Sample> {
+        if self.name.is_empty() {
+            Cow::Borrowed(cell.get_or_init(make))
+        } else {
+            Cow::Owned(make())
+        }
+    }
+
     fn take_fault(&self) -> Option<RunError> {
         let of_rows = self.rows.as_ref().and_then(SortedRows::take_fault);
         let of_pairs = self.pairs.as_ref().and_then(SortedRows::take_fault);
@@ -129,6 +168,7 @@ impl Population {
             scores: Scores::of_runs(&runs, rows, opened(spill)?)?,
             rows: weighted.then(|| weighted_rows(&runs, spill)).transpose()?,
             pairs: None,
+            samples: Samples::default(),
         })
     }
 }
@@ -222,6 +262,7 @@ impl Part {
             scores,
             rows,
             pairs,
+            samples: Samples::default(),
         })
     }
 
