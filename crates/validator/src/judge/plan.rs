@@ -40,6 +40,23 @@ impl Default for Expected {
     }
 }
 
+impl Expected {
+    fn assurance(&self, confidence: f64) -> Assurance {
+        Assurance {
+            confidence,
+            power: self.power,
+        }
+    }
+
+    /// Returns a check's limit and the value that is expected beside it.
+    fn beside(&self, bar: Bar) -> (f64, f64) {
+        match bar {
+            Bar::Min(limit) => (limit, limit + self.surplus),
+            Bar::Max(limit) => (limit, limit - self.surplus),
+        }
+    }
+}
+
 /// What a check needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Need {
@@ -92,14 +109,8 @@ pub fn plan(settings: &Settings, expected: Expected) -> Vec<Need> {
 }
 
 fn of_check(check: &MetricCheck, expected: Expected) -> Need {
-    let assurance = Assurance {
-        confidence: check.confidence,
-        power: expected.power,
-    };
-    let (limit, better) = match check.bar {
-        Bar::Min(limit) => (limit, limit + expected.surplus),
-        Bar::Max(limit) => (limit, limit - expected.surplus),
-    };
+    let assurance = expected.assurance(check.confidence);
+    let (limit, better) = expected.beside(check.bar);
     let mut supposing = format!("{} is {}", check.metric, rounded(better));
     let by_point = DecidingNumber::from(check.decide_on) == DecidingNumber::Point;
     let amount = match (check.subject, check.metric) {
@@ -163,14 +174,8 @@ fn of_check(check: &MetricCheck, expected: Expected) -> Need {
 }
 
 fn of_class_check(check: &ClassCheck, expected: Expected) -> Need {
-    let assurance = Assurance {
-        confidence: check.confidence,
-        power: expected.power,
-    };
-    let (limit, better) = match check.bar {
-        Bar::Min(limit) => (limit, limit + expected.surplus),
-        Bar::Max(limit) => (limit, limit - expected.surplus),
-    };
+    let assurance = expected.assurance(check.confidence);
+    let (limit, better) = expected.beside(check.bar);
     let by_point = DecidingNumber::from(check.decide_on) == DecidingNumber::Point;
     let (supposing, amount) = match check.metric {
         _ if by_point => ("the point estimate decides".to_owned(), Ok(Amount::Any)),
