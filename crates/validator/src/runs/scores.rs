@@ -1,12 +1,12 @@
 //! The scores of a population in ascending order: in memory, or in a run on disk.
 
 use verdict::metric::RankedRows;
-use verdict::score::{RankedScores, ScoreAccumulator, ScoreSlice, TieGroup};
+use verdict::score::{RankedScores, TieGroup};
 use verdict::summary::{RunError, stream};
 
 use super::part::RunPart;
 use super::sorted::Fault;
-use super::spill::{SPILL_ROWS, Spill};
+use super::spill::Spill;
 
 /// Unweighted scores in ascending order.
 #[derive(Debug)]
@@ -28,20 +28,22 @@ pub struct Stored {
 }
 
 impl Scores {
-    /// Merges runs; weights are left aside. Few rows are held in memory, many in one more run of
-    /// `spill`.
+    /// Merges runs, which hold so many rows, into one of `spill`; weights are left aside.
     ///
     /// # Errors
-    /// [`RunError`] of the runs and of the disk.
+    /// [`RunError`] of the runs, other rows than they promise among it, and of the disk.
     pub fn of_runs(runs: &[RunPart], rows: u64, spill: &mut Spill) -> Result<Self, RunError> {
-        if rows <= SPILL_ROWS {
-            return ranked(runs, rows).map(Self::Ranked);
-        }
         let (run, merged) = spill.merge(runs)?;
+        let (positives, negatives) = (merged.totals.positives, merged.totals.negatives);
+        if positives.checked_add(negatives) != Some(rows) {
+            return Err(RunError::Damaged {
+                what: "it holds other rows than it says",
+            });
+        }
         Ok(Self::Stored(Stored {
             run,
-            positives: merged.totals.positives,
-            negatives: merged.totals.negatives,
+            positives,
+            negatives,
             range: merged.range,
             fault: Fault::default(),
         }))
@@ -54,61 +56,6 @@ impl Scores {
             Self::Stored(stored) => stored.fault.take(),
         }
     }
-}
-
-/// Rows that are read from runs before they are counted.
-const ROWS_AT_A_TIME: usize = 8192;
-
-/// Reads runs into memory; `rows` is what they promise to hold at most.
-fn ranked(runs: &[RunPart], mut rows: u64) -> Result<RankedScores, RunError> {
-    let mut scores = ScoreAccumulator::new();
-    let (mut values, mut labels) = (Vec::new(), Vec::new());
-    for run in runs {
-        for entry in run.open()? {
-            let entry = entry?;
-            // An entry can promise more rows than any memory holds.
-            rows = entry
-                .positives
-                .checked_add(entry.negatives)
-                .and_then(|found| rows.checked_sub(found))
-                .ok_or(RunError::Damaged {
-                    what: "it holds more rows than it says",
-                })?;
-            for (count, label) in [(entry.positives, true), (entry.negatives, false)] {
-                for _ in 0..count {
-                    values.push(entry.score());
-                    labels.push(label);
-                }
-            }
-            if values.len() >= ROWS_AT_A_TIME {
-                add(&mut scores, &mut values, &mut labels)?;
-            }
-        }
-    }
-    add(&mut scores, &mut values, &mut labels)?;
-    Ok(scores.finish())
-}
-
-/// Moves rows to those that are gathered.
-fn add(
-    scores: &mut ScoreAccumulator,
-    values: &mut Vec<f64>,
-    labels: &mut Vec<bool>,
-) -> Result<(), RunError> {
-    let is_single = values.iter().all(|&value| f64::from(value as f32) == value);
-    let slice = if is_single {
-        ScoreSlice::Widened(values)
-    } else {
-        ScoreSlice::Double(values)
-    };
-    scores
-        .extend(slice, labels)
-        .map_err(|_| RunError::Damaged {
-            what: "an entry is no number",
-        })?;
-    values.clear();
-    labels.clear();
-    Ok(())
 }
 
 impl RankedRows for Scores {
@@ -155,6 +102,7 @@ impl RankedRows for Scores {
 mod tests {
     use super::*;
     use verdict::auc::auc;
+    use verdict::score::{ScoreAccumulator, ScoreSlice};
 
     /// Some rows with ties, twice: as two runs in a file, and all in memory.
     fn rows() -> (Spill, Vec<RunPart>, RankedScores) {
@@ -177,32 +125,31 @@ mod tests {
     #[test]
     fn a_run_on_disk_is_read_as_often_as_it_is_asked_for() {
         let (mut spill, runs, all) = rows();
-        // Beyond the rows that are held in memory, as far as the promise goes.
-        let stored = Scores::of_runs(&runs, SPILL_ROWS + 1, &mut spill).expect("merged");
+        let stored = Scores::of_runs(&runs, 500, &mut spill).expect("merged");
         assert!(matches!(stored, Scores::Stored(_)));
         for _ in 0..2 {
             assert_eq!(auc(&stored), auc(&all));
         }
         assert_eq!(stored.range(), all.range());
         assert!(stored.take_fault().is_none());
-        let held = Scores::of_runs(&runs, 500, &mut spill).expect("merged");
-        assert!(matches!(&held, Scores::Ranked(ranked) if *ranked == all));
     }
 
     #[test]
-    fn more_rows_than_a_run_promises_are_refused_before_memory_is_taken() {
+    fn other_rows_than_runs_promise_are_refused() {
         let (mut spill, runs, _) = rows();
-        let refused = Scores::of_runs(&runs, 499, &mut spill);
-        assert!(
-            matches!(refused, Err(RunError::Damaged { .. })),
-            "{refused:?}"
-        );
+        for promised in [499, 501] {
+            let refused = Scores::of_runs(&runs, promised, &mut spill);
+            assert!(
+                matches!(refused, Err(RunError::Damaged { .. })),
+                "{refused:?}"
+            );
+        }
     }
 
     #[test]
     fn a_run_that_can_no_longer_be_read_is_told_after_the_walk() {
         let (mut spill, runs, _) = rows();
-        let stored = Scores::of_runs(&runs, SPILL_ROWS + 1, &mut spill).expect("merged");
+        let stored = Scores::of_runs(&runs, 500, &mut spill).expect("merged");
         spill.truncate();
         stored.for_each_tie_group(|_| {});
         assert!(matches!(stored.take_fault(), Some(RunError::NotARun)));
