@@ -2,6 +2,12 @@
 
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
 /// Returns the libraries that the loader would map for a program, without running it.
 fn libraries(program: &str) -> String {
     let output = Command::new(program)
@@ -62,6 +68,26 @@ fn what_reads_no_model_starts_no_scorer() {
     assert!(trace.exists());
 }
 
+/// Reads a HdrHistogram log back: the tag, count and largest value in milliseconds of each line.
+fn tagged_counts_and_maxima(log: &str) -> Vec<(String, u64, f64)> {
+    let entries = IntervalLogIterator::new(log.as_bytes());
+    let of_entry = |entry: LogEntry<'_>| {
+        let LogEntry::Interval(line) = entry else {
+            return None;
+        };
+        let bytes = BASE64_STANDARD
+            .decode(line.encoded_histogram())
+            .expect("base64");
+        let histogram: Histogram<u64> = Deserializer::new()
+            .deserialize(&mut &bytes[..])
+            .expect("a histogram");
+        let tag = line.tag().expect("a tag").as_str().to_owned();
+        Some((tag, histogram.len(), histogram.max() as f64 / 1e6))
+    };
+    let entries = entries.map(|entry| entry.expect("a line"));
+    entries.filter_map(of_entry).collect()
+}
+
 #[test]
 fn an_overloaded_model_fails_and_its_latencies_are_kept_for_plotters() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -70,7 +96,8 @@ fn an_overloaded_model_fails_and_its_latencies_are_kept_for_plotters() {
     // A call takes some tens of milliseconds: 500 a second are more than the model can answer,
     // and a limit of a minute is met by every call that was made in two seconds.
     let gate = "apiVersion: validator/v1\nkind: ModelGate\nchecks: []\n\
-                latency: [{scenario: open, arrivals: constant, rate_per_s: 500, percentile: 50, max_ms: 60000, time_budget_s: 2}]\n";
+                latency: [{scenario: open, arrivals: constant, rate_per_s: 500, percentile: 50, max_ms: 60000, time_budget_s: 2},\n\
+                {scenario: closed, percentile: 50, max_ms: 60000, time_budget_s: 1}]\n";
     std::fs::write(at("gate.yaml"), gate).expect("written");
     let output = Command::new(env!("CARGO_BIN_EXE_validator"))
         .arg("--gate")
@@ -95,6 +122,21 @@ fn an_overloaded_model_fails_and_its_latencies_are_kept_for_plotters() {
         "{:?}",
         report.brief.reasons
     );
+    let log = validator::output::render_hlog(&report).expect("a log");
+    let latencies: Vec<_> = report.latencies().collect();
+    assert_eq!(latencies.len(), 2);
+    assert_eq!(tagged_counts_and_maxima(&log).len(), 2, "{log}");
+    for ((tag, count, maximum_ms), (latency, check)) in
+        tagged_counts_and_maxima(&log).into_iter().zip(latencies)
+    {
+        assert_eq!((&*tag, count), (&*check.metric, latency.samples));
+        assert!(
+            (maximum_ms / latency.maximum_ms - 1.0).abs() < 2e-3,
+            "{maximum_ms} {}",
+            latency.maximum_ms
+        );
+    }
+
     let latency = report.latency.expect("latency");
     assert!(
         latency.backlog_calls > Some(10),

@@ -124,7 +124,8 @@ pub(super) struct Arguments {
     /// Write metrics for Prometheus' textfile collector to this file
     #[arg(long, global = true, env = "VALIDATOR_PROMETHEUS", value_name = "PATH")]
     prometheus: Option<PathBuf>,
-    /// Write the latency as a percentile distribution (.hgrm) to this file
+    /// Write the first latency as a percentile distribution, or all in a log where its name ends in
+    /// .hlog, to this file
     #[arg(
         long,
         global = true,

@@ -509,7 +509,7 @@ pub struct ReportPart {
     /// A file for the textfile collector of Prometheus' node exporter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prometheus: Option<String>,
-    /// The latency as a percentile distribution (`.hgrm`), for HdrHistogram's plotters.
+    /// The latency for HdrHistogram's plotters: the first as `.hgrm`, or all in a path that ends in `.hlog`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_histogram: Option<String>,
     /// The brief verdict.

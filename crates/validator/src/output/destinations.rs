@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use verdict::report::Report;
 
-use super::{render_hgrm, render_html, render_junit, render_markdown, render_prometheus};
+use super::{
+    render_hgrm, render_hlog, render_html, render_junit, render_markdown, render_prometheus,
+};
 use crate::error::GateError;
 use crate::gate::file::ReportPart;
 use crate::settings::TERMINATION_MESSAGE_DEFAULT;
@@ -68,13 +70,19 @@ impl Destinations {
 
     /// Returns the files that are replaced as a whole, and what they are made by.
     fn files(&self) -> impl Iterator<Item = (&Path, Render)> {
+        let is_log = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "hlog");
+        let render_latency: Render = if self.latency_histogram.as_ref().is_some_and(is_log) {
+            render_hlog
+        } else {
+            render_hgrm
+        };
         let all: [(&Option<PathBuf>, Render); 7] = [
             (&self.report, |report| Some(render_json(report))),
             (&self.junit, |report| Some(render_junit(report))),
             (&self.markdown, |report| Some(render_markdown(report))),
             (&self.html, |report| Some(render_html(report))),
             (&self.prometheus, |report| Some(render_prometheus(report))),
-            (&self.latency_histogram, render_hgrm),
+            (&self.latency_histogram, render_latency),
             (&self.attestation, render_attestation),
         ];
         all.into_iter()

@@ -5,6 +5,7 @@
 mod destinations;
 mod escape;
 mod hgrm;
+mod hlog;
 mod html;
 mod junit;
 mod markdown;
@@ -22,6 +23,7 @@ mod verification;
 pub use destinations::Destinations;
 pub(crate) use destinations::write_beside;
 pub use hgrm::render_hgrm;
+pub use hlog::render_hlog;
 pub use html::render_html;
 pub use junit::render_junit;
 pub use markdown::render_markdown;

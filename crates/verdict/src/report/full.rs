@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::brief::{Brief, is_zero};
+use super::brief::{Brief, Check, is_zero};
 use crate::metric::{Calibration, Curve, OutputKind, OutputSetting};
 
 /// The value of [`Report::kind`].
@@ -56,6 +56,15 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What went wrong, when the outcome is `error`.
     pub error: Option<ErrorSection>,
+}
+
+impl Report {
+    /// Iterates over what the timed calls showed, each with its check.
+    pub fn latencies(&self) -> impl Iterator<Item = (&LatencySection, &Check)> {
+        let measured = self.latency.iter().chain(&self.latency_further);
+        let is_latency = |check: &&Check| check.metric.starts_with("latency_ms_p");
+        measured.zip(self.brief.checks.iter().filter(is_latency))
+    }
 }
 
 /// The scores of all rows as curves, each thinned to a bounded number of points.

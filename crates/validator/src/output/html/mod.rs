@@ -121,11 +121,7 @@ fn plots(text: &mut String, report: &Report) -> std::fmt::Result {
     if let Some(curves) = &report.curves {
         figures.push_str(&of_curves(curves, report));
     }
-    let latencies = report.latency.iter().chain(&report.latency_further);
-    let checks = report.brief.checks.iter();
-    let checks = checks.filter(|check| check.metric.starts_with("latency_ms_p"));
-    // Each measurement has its check, in the same order.
-    for (latency, check) in latencies.zip(checks).take(LATENCIES_MAX) {
+    for (latency, check) in report.latencies().take(LATENCIES_MAX) {
         if latency.samples > 0 {
             let title = capitalised(&display_name(&check.metric));
             figures.push_str(&figure(&title, &of_latency(latency, check)));
