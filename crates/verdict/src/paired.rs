@@ -5,7 +5,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use crate::auc::{Auc, AucFold, MetricError};
 use crate::interval::{Bounds, IntervalError, Tails, bounds_always, normal_quantile};
 use crate::proportion::combine;
-use crate::rows::{Row, Rows, groups};
+use crate::rows::{Rows, TaggedRow, groups};
 use crate::score::TieGroup;
 
 /// Tells whether both models gave the same output on every row.
@@ -61,7 +61,7 @@ pub fn compare(rows: &impl Rows<2>) -> Result<PairedAreas, MetricError> {
         of_class(positives, negatives, joint.products_of_positives)
             + of_class(negatives, positives, joint.products_of_negatives)
     });
-    let identical = identical(rows);
+    let identical = joint.identical;
     let variance = match (first.variance, second.variance, covariance) {
         _ if identical => Some(0.0),
         (Some(one), Some(two), Some(both)) => Some((one + two - 2.0 * both).max(0.0)),
@@ -83,6 +83,7 @@ struct Joint {
     second: AucFold,
     products_of_positives: i128,
     products_of_negatives: i128,
+    identical: bool,
 }
 
 /// Walks the rows by the first model's output, and then by the second's.
@@ -95,11 +96,14 @@ fn joint(rows: &impl Rows<2>) -> Result<Joint, MetricError> {
     let mut first = PlacementWalk::new(counts)?;
     let mut second = PlacementWalk::new(counts)?;
     let (mut products_of_positives, mut products_of_negatives) = (0i128, 0i128);
+    let mut identical = true;
+    // The sorted rows may borrow what makes them, `first` among it, until they are gone.
     {
         // A group's placement is known at its end: it is read ahead of the rows that it is of.
         let mut ahead = groups(rows.iter());
         let mut here = (f64::NAN, (0, 0));
         let placed = rows.iter().map(|row| {
+            identical &= row.scores[0] == row.scores[1];
             if row.scores[0] != here.0
                 && let Some((group, _)) = ahead.next()
             {
@@ -111,25 +115,24 @@ fn joint(rows: &impl Rows<2>) -> Result<Joint, MetricError> {
             } else {
                 of_negative
             };
-            Row {
-                scores: [row.scores[1]],
+            TaggedRow {
+                score: row.scores[1],
                 positive: row.positive,
                 weight: 1.0,
-                // Rides along where a cluster would.
-                cluster: Some(u64::from(placement.cast_unsigned())),
+                tag: placement.cast_unsigned(),
             }
         });
         let mut placed = rows.sort(placed).peekable();
         while let Some(row) = placed.next() {
             let mut tied = TieGroup {
-                score: row.scores[0],
+                score: row.score,
                 positives: 0,
                 negatives: 0,
             };
             let (mut sum_of_positives, mut sum_of_negatives) = (0i64, 0i64);
             let mut next = Some(row);
             while let Some(row) = next {
-                let placement = i64::from((row.cluster.unwrap_or(0) as u32).cast_signed());
+                let placement = i64::from(row.tag.cast_signed());
                 if row.positive {
                     tied.positives += 1;
                     sum_of_positives += placement;
@@ -137,7 +140,7 @@ fn joint(rows: &impl Rows<2>) -> Result<Joint, MetricError> {
                     tied.negatives += 1;
                     sum_of_negatives += placement;
                 }
-                next = placed.next_if(|next| next.scores[0] == tied.score);
+                next = placed.next_if(|next| next.score == tied.score);
             }
             let (of_positive, of_negative) = second.step(tied);
             products_of_positives += i128::from(of_positive) * i128::from(sum_of_positives);
@@ -149,6 +152,7 @@ fn joint(rows: &impl Rows<2>) -> Result<Joint, MetricError> {
         second: second.area,
         products_of_positives,
         products_of_negatives,
+        identical,
     })
 }
 
@@ -246,7 +250,7 @@ impl PairedAreas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{OrderedRows, RowAccumulator};
+    use crate::rows::{OrderedRows, Row, RowAccumulator};
     use proptest::prelude::*;
 
     fn paired(rows: &[(f64, f64, bool)]) -> OrderedRows<2> {

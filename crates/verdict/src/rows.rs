@@ -64,8 +64,33 @@ pub trait Rows<const MODELS: usize = 1>: Groups {
     /// Iterates over the rows in order.
     fn iter(&self) -> impl Iterator<Item = Row<MODELS>>;
 
-    /// Brings rows that were made of these into order, where these are held.
-    fn sort(&self, rows: impl Iterator<Item = Row>) -> impl Iterator<Item = Row>;
+    /// Brings what was made of these rows into order, with the means that hold these.
+    fn sort(&self, rows: impl Iterator<Item = TaggedRow>) -> impl Iterator<Item = TaggedRow>;
+}
+
+/// A row as one model ranks it, and a number that goes with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaggedRow {
+    /// The model's raw output; not NaN.
+    pub score: f64,
+    /// Whether the row is of the positive class.
+    pub positive: bool,
+    /// Its weight.
+    pub weight: f64,
+    /// What goes with it.
+    pub tag: u32,
+}
+
+impl TaggedRow {
+    /// Orders rows by the output, and then by all else that they hold.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Ordering {
+        self.score
+            .total_cmp(&other.score)
+            .then_with(|| self.weight.total_cmp(&other.weight))
+            .then_with(|| self.tag.cmp(&other.tag))
+            .then_with(|| self.positive.cmp(&other.positive))
+    }
 }
 
 /// What is known of all rows.
@@ -83,28 +108,34 @@ pub struct Overview {
 
 impl Overview {
     /// Looks through ordered rows.
+    ///
+    /// # Panics
+    /// When some rows have a cluster and others have none.
     #[must_use]
     pub fn of<const MODELS: usize>(rows: impl Iterator<Item = Row<MODELS>>) -> Self {
-        let mut clustered = false;
-        let rows = rows.inspect(|row| clustered |= row.cluster.is_some());
+        let mut clustered = None;
+        let rows = rows.inspect(|row| {
+            let has_cluster = row.cluster.is_some();
+            assert!(
+                *clustered.get_or_insert(has_cluster) == has_cluster,
+                "all rows have a cluster, or none"
+            );
+        });
         let Ok(scan) = stream::scan(entries(rows).map(Ok::<_, Infallible>));
         Self {
             totals: scan.totals,
             positives: scan.positives,
             negatives: scan.negatives,
-            clustered,
+            clustered: clustered.unwrap_or(false),
         }
-    }
-
-    /// Tells whether there are no rows.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.positives == 0 && self.negatives == 0
     }
 }
 
-/// Joins ordered rows of one output and weight under the first model to entries of a run;
-/// clusters are left aside.
+/// Joins ordered rows that follow each other with one output and weight under the first model;
+/// clusters are left aside. Of one model that makes a run's entries.
+///
+/// # Panics
+/// For rows that are not [`Row::canonical`].
 pub fn entries<const MODELS: usize>(
     rows: impl Iterator<Item = Row<MODELS>>,
 ) -> impl Iterator<Item = Entry> {
@@ -120,7 +151,8 @@ pub fn entries<const MODELS: usize>(
             positives += more.0;
             negatives += more.1;
         }
-        Entry::weighted(first.scores[0], first.weight, positives, negatives)
+        let entry = Entry::weighted(first.scores[0], first.weight, positives, negatives);
+        Some(entry.expect("a canonical row has an output and a weight"))
     })
 }
 
@@ -156,6 +188,9 @@ impl<const MODELS: usize> Extend<Row<MODELS>> for RowAccumulator<MODELS> {
 
 impl<const MODELS: usize> RowAccumulator<MODELS> {
     /// Orders what was gathered.
+    ///
+    /// # Panics
+    /// As [`Overview::of`].
     #[must_use]
     pub fn finish(mut self) -> OrderedRows<MODELS> {
         self.rows.sort_unstable_by(Row::compare);
@@ -183,9 +218,9 @@ impl<const MODELS: usize> Rows<MODELS> for OrderedRows<MODELS> {
         self.rows.iter().copied()
     }
 
-    fn sort(&self, rows: impl Iterator<Item = Row>) -> impl Iterator<Item = Row> {
-        let mut rows: Vec<Row> = rows.collect();
-        rows.sort_unstable_by(Row::compare);
+    fn sort(&self, rows: impl Iterator<Item = TaggedRow>) -> impl Iterator<Item = TaggedRow> {
+        let mut rows: Vec<TaggedRow> = rows.collect();
+        rows.sort_unstable_by(TaggedRow::compare);
         rows.into_iter()
     }
 }

@@ -84,7 +84,7 @@ pub fn judge(
     }
     let curves = area::curves(&whole.scores, &output)?;
     if let Some(fault) = gathered.take_fault() {
-        return Err(JudgeError::Gather(fault.into()));
+        return Err(JudgeError::Gather(GatherError::lost(&fault)));
     }
     Ok(Judged {
         section,

@@ -82,9 +82,7 @@ pub enum GatherError {
 impl From<RunError> for GatherError {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Io(cause) => Self::Spill {
-                why: cause.to_string(),
-            },
+            RunError::Io(_) => Self::lost(&error),
             other => Self::Run {
                 why: other.to_string(),
             },
@@ -93,6 +91,16 @@ impl From<RunError> for GatherError {
 }
 
 impl GatherError {
+    /// Says why what this process has written itself does not read, which is nobody's data.
+    pub(super) fn lost(error: &RunError) -> Self {
+        Self::Spill {
+            why: match error {
+                RunError::Io(cause) => cause.to_string(),
+                other => other.to_string(),
+            },
+        }
+    }
+
     /// Counts rows from elsewhere: `place` returns where a row lies.
     #[must_use]
     pub fn at(mut self, place: impl Fn(u64) -> u64) -> Self {
@@ -129,7 +137,7 @@ impl GatherError {
                 "cut a numeric column by `edges`, or slice by a coarser column".into()
             }
             Self::Spill { .. } => {
-                "give the folder that TMPDIR names room on a disk: up to 5 bytes a row for all rows and for each slice".into()
+                "give the folder that TMPDIR names room on a disk; docs/gate.md says how much".into()
             }
             Self::Run { .. } | Self::Type { .. } | Self::Length { .. } => return None,
         })

@@ -9,7 +9,7 @@ use verdict::rows::Row;
 
 use super::columns::{GatherError, cast_to, hashes, weights};
 use super::population::{Gathered, Part, RunsOfPart};
-use crate::runs::{SCORES_PER_ROW, SPILL_ROWS, Sorter, Spill, opened};
+use crate::runs::{SCORES_PER_ROW, SPILL_ROWS, Sorter, Spills};
 use crate::settings::{Settings, Subject};
 
 /// The most parts that one column may make.
@@ -104,7 +104,7 @@ pub struct Gatherer {
     /// Scores in memory, those of slices counted again, and rows as several.
     pending: u64,
     pending_max: u64,
-    spill: Option<Spill>,
+    spills: Spills,
 }
 
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Gatherer {
             champion_range: None,
             pending: 0,
             pending_max: SPILL_ROWS,
-            spill: None,
+            spills: Spills::default(),
         }
     }
 
@@ -175,7 +175,7 @@ impl Gatherer {
         };
         if let Some(column) = &self.plan.id {
             let names = hashes(column, find(&batch, column)?)?;
-            self.ids.extend_within(names, &mut self.spill)?;
+            self.ids.extend_within(names, &mut self.spills)?;
         }
         let keep_rows = self.plan.keeps_rows();
         let row = |index: usize| Row {
@@ -184,19 +184,19 @@ impl Gatherer {
             weight: weights.as_ref().map_or(1.0, |weights| weights[index]),
             cluster: groups.as_ref().map(|groups| groups[index] as u64),
         };
-        let pair = |index: usize| {
+        let pair = |champion: &[f64], index: usize| {
             let Row {
                 scores: [second],
                 positive,
                 weight,
                 cluster,
             } = row(index);
-            Some(Row {
-                scores: [batch.champion?[index], second],
+            Row {
+                scores: [champion[index], second],
                 positive,
                 weight,
                 cluster,
-            })
+            }
         };
         self.whole
             .extend(batch.scores, batch.labels, batch.exact_in_f32)?;
@@ -205,8 +205,10 @@ impl Gatherer {
                 .rows
                 .extend((0..rows).map(row).map(Row::canonical));
         }
-        let pairs = (0..rows).filter_map(pair).map(Row::canonical);
-        self.whole.pairs.extend(pairs);
+        if let Some(champion) = batch.champion {
+            let pairs = (0..rows).map(|index| pair(champion, index).canonical());
+            self.whole.pairs.extend(pairs);
+        }
         for slices in &mut self.slices {
             let array = find(&batch, &slices.by)?;
             let parts = slices.parts_of(array)?;
@@ -227,8 +229,11 @@ impl Gatherer {
                     let rows = indices.iter().copied().map(row);
                     part.rows.extend(rows.map(Row::canonical));
                 }
-                let pairs = indices.iter().copied().filter_map(pair);
-                part.pairs.extend(pairs.map(Row::canonical));
+                if let Some(champion) = batch.champion {
+                    let indices = indices.iter().copied();
+                    let pairs = indices.map(|index| pair(champion, index).canonical());
+                    part.pairs.extend(pairs);
+                }
             }
         }
         let whole_rows = u64::from(keep_rows) + u64::from(batch.champion.is_some());
@@ -242,7 +247,7 @@ impl Gatherer {
 
     /// Writes the scores and rows of every part to disk and forgets them.
     fn spill_all(&mut self) -> Result<(), GatherError> {
-        let spill = opened(&mut self.spill)?;
+        let spill = self.spills.gathered()?;
         let parts = self
             .slices
             .iter_mut()
@@ -261,12 +266,15 @@ impl Gatherer {
     /// [`GatherError::Spill`].
     pub fn into_runs(mut self) -> Result<Vec<RunsOfPart>, GatherError> {
         self.spill_all()?;
-        let spill = &mut self.spill;
+        let spills = &mut self.spills;
         let weighted = self.plan.weight.is_some();
-        let mut all = vec![self.whole.into_runs(None, String::new(), weighted, spill)?];
+        let mut all = vec![
+            self.whole
+                .into_runs(None, String::new(), weighted, spills)?,
+        ];
         for (cut, slices) in self.slices.into_iter().enumerate() {
             for (name, part) in slices.parts {
-                all.push(part.into_runs(Some(cut), name, weighted, spill)?);
+                all.push(part.into_runs(Some(cut), name, weighted, spills)?);
             }
         }
         Ok(all)
@@ -278,7 +286,7 @@ impl Gatherer {
     /// [`GatherError::Duplicates`] when the column that names rows does not.
     pub fn finish(mut self) -> Result<Gathered, GatherError> {
         if let Some(column) = &self.plan.id {
-            let names = self.ids.finish_for_one_walk(&mut self.spill)?;
+            let names = self.ids.finish_for_one_walk(&mut self.spills)?;
             let repeated = names.iter().dedup_with_count();
             let count = repeated.filter(|(times, _)| *times > 1).count();
             if let Some(fault) = names.take_fault() {
@@ -291,20 +299,20 @@ impl Gatherer {
                 });
             }
         }
-        let (plan, spill) = (&self.plan, &mut self.spill);
+        let (plan, spills) = (&self.plan, &mut self.spills);
         let mut slices = Vec::with_capacity(self.slices.len());
         for mut cut in self.slices {
             // In an order of their own, so that the report does not depend on that of rows.
             cut.parts
                 .sort_by_cached_key(|(name, _)| place(&cut.by, &cut.edges, name));
             let parts = cut.parts.into_iter();
-            let populations = parts.map(|(name, part)| part.finish(name, plan, spill));
+            let populations = parts.map(|(name, part)| part.finish(name, plan, spills));
             let populations = populations.collect::<Result<Vec<_>, _>>()?;
             slices.push(((cut.by, cut.edges), populations));
         }
         Ok(Gathered {
             slices,
-            whole: self.whole.finish(String::new(), plan, spill)?,
+            whole: self.whole.finish(String::new(), plan, spills)?,
             champion_range: self.champion_range,
             weighted: self.plan.weight.is_some(),
             grouped: self.plan.group.is_some(),

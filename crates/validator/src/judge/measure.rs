@@ -5,7 +5,7 @@ use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
 use verdict::decision::{Estimate, Limit};
 use verdict::interval::{Bounds, CLASS_ROWS_MINIMUM, IntervalMethod, Tails, bounds, bounds_always};
 use verdict::metric::{Groups, Metric, MetricError, OutputKind, RankedRows, confusion, evaluate};
-use verdict::paired::{compare, identical};
+use verdict::paired::identical;
 use verdict::proportion::{Proportion, wilson};
 use verdict::slices::{TailProbabilities, area_tails, normal_tails};
 
@@ -261,7 +261,7 @@ fn of_change(
         let exact = of_model - evaluate(&check.metric, pairs, champion)?;
         return resampled(check, &population.sample_of_pairs(pairs), kinds, exact);
     }
-    let areas = compare(pairs)?;
+    let areas = population.areas(pairs)?;
     if areas.identical {
         return Ok(unchanged(check));
     }

@@ -1,16 +1,18 @@
 //! Rows that are judged together: in the making, as runs that merge, and complete.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::cell::OnceCell;
 
 use verdict::bootstrap::Sample;
+use verdict::metric::MetricError;
+use verdict::paired::{PairedAreas, compare};
 use verdict::rows::Row;
 use verdict::score::{ScoreAccumulator, ScoreSlice};
 use verdict::summary::RunError;
 
 use super::columns::GatherError;
 use super::gather::{Cut, GatherPlan, PARTS_MAX, place};
-use crate::runs::{RunPart, Scores, SortedRows, Sorter, Spill, opened};
+use crate::runs::{RunPart, Scores, SortedRows, Sorter, Spill, Spills};
 use crate::settings::Slice;
 
 /// Rows that are judged together.
@@ -25,13 +27,14 @@ pub struct Population {
     /// The rows under champion and model, where there is a champion.
     pub pairs: Option<SortedRows<2>>,
     samples: Samples,
+    areas: OnceCell<Result<PairedAreas, MetricError>>,
 }
 
 /// What resampling draws from, by what it was made of.
 #[derive(Debug, Default)]
 struct Samples {
-    of_model: OnceLock<Sample>,
-    of_pairs: OnceLock<Sample>,
+    of_model: OnceCell<Sample>,
+    of_pairs: OnceCell<Sample>,
 }
 
 /// All populations.
@@ -70,12 +73,12 @@ impl Gathered {
     /// Merges the runs of all shards; the result has the same bits as that of one machine.
     ///
     /// # Errors
-    /// [`GatherError::Spill`] for runs that cannot be read, [`GatherError::TooManyParts`].
+    /// [`GatherError::Spill`] and [`GatherError::Run`], [`GatherError::TooManyParts`].
     pub fn of_runs(plan: &GatherPlan, runs: Vec<RunsOfPart>) -> Result<Self, GatherError> {
-        let mut spill = None;
+        let mut spills = Spills::default();
         let weighted = plan.weight.is_some();
         let (whole, parts): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.cut.is_none());
-        let whole = Population::of_runs(String::new(), &whole, weighted, &mut spill)?;
+        let whole = Population::of_runs(String::new(), &whole, weighted, &mut spills)?;
         let mut slices = Vec::with_capacity(plan.slices.len());
         for (index, cut) in plan.slices.iter().enumerate() {
             let mut of_cut: Vec<&RunsOfPart> = parts
@@ -87,7 +90,7 @@ impl Gathered {
                 .chunk_by(|left, right| left.name == right.name)
                 .map(|same| {
                     let same: Vec<RunsOfPart> = same.iter().copied().cloned().collect();
-                    Population::of_runs(same[0].name.clone(), &same, weighted, &mut spill)
+                    Population::of_runs(same[0].name.clone(), &same, weighted, &mut spills)
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             if populations.len() > PARTS_MAX {
@@ -134,11 +137,16 @@ impl Population {
         self.kept(&self.samples.of_pairs, || Sample::of_rows(pairs))
     }
 
+    /// Compares the areas of both models, once for all checks.
+    pub(super) fn areas(&self, pairs: &SortedRows<2>) -> Result<PairedAreas, MetricError> {
+        *self.areas.get_or_init(|| compare(pairs))
+    }
+
     /// Makes the sample of all rows once, for many checks; a slice's is made for each, since
     /// hundreds of slices with some 30 MB each are too much to keep.
     fn kept<'a>(
         &self,
-        cell: &'a OnceLock<Sample>,
+        cell: &'a OnceCell<Sample>,
         make: impl FnOnce() -> Sample,
     ) -> Cow<'a, Sample> {
         if self.name.is_empty() {
@@ -159,22 +167,23 @@ impl Population {
         name: String,
         shards: &[RunsOfPart],
         weighted: bool,
-        spill: &mut Option<Spill>,
+        spills: &mut Spills,
     ) -> Result<Self, GatherError> {
         let rows = shards.iter().map(|shard| shard.rows).sum();
         let runs: Vec<RunPart> = shards.iter().flat_map(|shard| shard.runs.clone()).collect();
         Ok(Self {
             name,
-            scores: Scores::of_runs(&runs, rows, opened(spill)?)?,
-            rows: weighted.then(|| weighted_rows(&runs, spill)).transpose()?,
+            scores: Scores::of_runs(&runs, rows, spills.merged()?)?,
+            rows: weighted.then(|| weighted_rows(&runs, spills)).transpose()?,
             pairs: None,
             samples: Samples::default(),
+            areas: OnceCell::new(),
         })
     }
 }
 
 /// Returns one row for each that the entries of weighted runs stand for.
-fn weighted_rows(runs: &[RunPart], spill: &mut Option<Spill>) -> Result<SortedRows, RunError> {
+fn weighted_rows(runs: &[RunPart], spills: &mut Spills) -> Result<SortedRows, RunError> {
     let mut rows = Sorter::default();
     for run in runs {
         for entry in run.open()? {
@@ -186,11 +195,13 @@ fn weighted_rows(runs: &[RunPart], spill: &mut Option<Spill>) -> Result<SortedRo
                     weight: entry.weight(),
                     cluster: None,
                 };
-                rows.extend_within((0..count).map(|_| row), spill)?;
+                rows.extend_within((0..count).map(|_| row), spills)?;
             }
         }
     }
-    SortedRows::new(rows.finish(spill)?)
+    // On disk however few they are: there may be many parts.
+    rows.spill(spills.gathered()?)?;
+    SortedRows::new(rows.finish(spills)?)
 }
 
 /// A population in the making.
@@ -242,27 +253,31 @@ impl Part {
         mut self,
         name: String,
         plan: &GatherPlan,
-        spill: &mut Option<Spill>,
+        spills: &mut Spills,
     ) -> Result<Population, GatherError> {
         let scores = if self.spilled.is_empty() {
             Scores::Ranked(std::mem::take(&mut self.scores).finish())
         } else {
-            let spill = opened(spill)?;
-            self.spill(spill)?;
-            Scores::of_runs(&self.spilled, self.spilled_rows, spill)?
+            self.spill(spills.gathered()?)?;
+            Scores::of_runs(&self.spilled, self.spilled_rows, spills.merged()?)?
         };
-        let rows = (plan.keeps_rows())
-            .then(|| SortedRows::new(self.rows.finish(spill)?))
-            .transpose()?;
-        let pairs = (plan.with_champion)
-            .then(|| SortedRows::new(self.pairs.finish(spill)?))
-            .transpose()?;
+        let rows = if plan.keeps_rows() {
+            Some(SortedRows::new(self.rows.finish(spills)?)?)
+        } else {
+            None
+        };
+        let pairs = if plan.with_champion {
+            Some(SortedRows::new(self.pairs.finish(spills)?)?)
+        } else {
+            None
+        };
         Ok(Population {
             name,
             scores,
             rows,
             pairs,
             samples: Samples::default(),
+            areas: OnceCell::new(),
         })
     }
 
@@ -272,12 +287,12 @@ impl Part {
         cut: Option<usize>,
         name: String,
         weighted: bool,
-        spill: &mut Option<Spill>,
+        spills: &mut Spills,
     ) -> Result<RunsOfPart, GatherError> {
-        self.spill(opened(spill)?)?;
+        self.spill(spills.gathered()?)?;
         let runs = if weighted {
-            let rows = SortedRows::new(self.rows.finish(spill)?)?;
-            vec![opened(spill)?.write_weighted(&rows)?]
+            let rows = SortedRows::new(self.rows.finish(spills)?)?;
+            vec![spills.merged()?.write_weighted(&rows)?]
         } else {
             self.spilled
         };

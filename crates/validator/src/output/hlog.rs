@@ -18,6 +18,11 @@ const MAX_VALUE_DIVISOR: f64 = 1e6;
 /// Renders every latency measurement under the name of its check; nothing where no call was timed.
 #[must_use]
 pub fn render_hlog(report: &Report) -> Option<String> {
+    let measured = report.latencies();
+    let mut measured = measured
+        .filter(|(latency, _)| latency.samples > 0)
+        .peekable();
+    measured.peek()?;
     let mut bytes = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
     let mut log = IntervalLogWriterBuilder::new();
@@ -29,22 +34,17 @@ pub fn render_hlog(report: &Report) -> Option<String> {
     }
     let mut log = log.begin_log_with(&mut bytes, &mut serializer).ok()?;
     let mut start = Duration::ZERO;
-    let measured = report
-        .latencies()
-        .filter(|(latency, _)| latency.samples > 0);
     for (latency, check) in measured {
-        let unfit = |letter: char| letter == ',' || letter.is_whitespace();
-        let tag = check.metric.replace(unfit, "_");
-        // The calls laid end to end: measurements follow each other in the log.
-        let length = Duration::from_secs_f64(latency.mean_ms * latency.samples as f64 / 1e3);
-        log.write_histogram(&histogram(latency), start, length, Tag::new(&tag))
+        // The report does not say how long each took: calls are laid end to end, those of an open
+        // loop with the time that they waited.
+        let length_s = latency.mean_ms * latency.samples as f64 / 1e3;
+        let length = Duration::try_from_secs_f64(length_s).ok()?;
+        let tag = Tag::new(&check.metric);
+        log.write_histogram(&histogram(latency), start, length, tag)
             .ok()?;
-        start += length;
+        start = start.checked_add(length)?;
     }
-    drop(log);
-    (start > Duration::ZERO)
-        .then(|| String::from_utf8(bytes).ok())
-        .flatten()
+    String::from_utf8(bytes).ok()
 }
 
 /// Returns the measurement's histogram in nanoseconds.

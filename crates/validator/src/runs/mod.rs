@@ -3,6 +3,7 @@
 //! Between [`crate::evaluate`] and [`crate::judge`]: rows beyond a budget of memory are sorted and
 //! written as runs, and are read back as one. Nothing here decides anything.
 
+mod fault;
 mod part;
 mod record;
 mod scores;
@@ -12,4 +13,4 @@ mod spill;
 pub use part::{RunPart, merge_into};
 pub use scores::Scores;
 pub use sorted::{SortedRows, Sorter};
-pub use spill::{SCORES_PER_ROW, SPILL_ROWS, Spill, opened};
+pub use spill::{SCORES_PER_ROW, SPILL_ROWS, Spill, Spills};

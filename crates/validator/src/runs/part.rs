@@ -5,9 +5,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use verdict::summary::{
-    Entry, KeyWidth, RunError, RunHeader, RunReader, RunTotals, RunWriter, merge,
-};
+use verdict::summary::{KeyWidth, RunError, RunHeader, RunReader, RunTotals, RunWriter, merge};
 
 /// A whole run that lies between two places of a file. The file is shared: each reader has a
 /// position of its own.
@@ -66,14 +64,6 @@ impl RunPart {
     pub fn open(&self) -> Result<RunReader<BufReader<Stretch>>, RunError> {
         let file = Arc::clone(&self.file);
         RunReader::new(BufReader::new(Stretch::new(file, self.start, self.bytes)))
-    }
-
-    /// Reads all entries.
-    ///
-    /// # Errors
-    /// [`RunError`] when the run is not whole.
-    pub fn entries(&self) -> Result<Vec<Entry>, RunError> {
-        self.open()?.collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use verdict::rows::Row;
+use verdict::rows::{Row, TaggedRow};
 
 /// Something of a fixed size that has an order.
 pub trait Record: Copy {
@@ -24,8 +24,9 @@ pub trait Record: Copy {
     /// Appends the record's bytes.
     fn write(&self, layout: Self::Layout, sink: &mut Vec<u8>);
 
-    /// Reads what [`Self::write`] wrote, from as many bytes as [`Self::size`] says.
-    fn read(layout: Self::Layout, bytes: &[u8]) -> Self;
+    /// Reads what [`Self::write`] wrote, from as many bytes as [`Self::size`] says; nothing when that
+    /// is no record.
+    fn read(layout: Self::Layout, bytes: &[u8]) -> Option<Self>;
 }
 
 /// What the rows of a run have in common.
@@ -33,19 +34,20 @@ pub trait Record: Copy {
 pub struct RowLayout {
     /// Every output is exact in single precision.
     pub single: bool,
-    weighted: bool,
-    clustered: bool,
+    /// Some weight is not 1.
+    pub weighted: bool,
+    /// Rows belong to clusters.
+    pub clustered: bool,
 }
 
 impl<const MODELS: usize> Record for Row<MODELS> {
     type Layout = RowLayout;
 
     fn compare(&self, other: &Self) -> Ordering {
-        Self::compare(self, other)
+        Row::compare(self, other)
     }
 
     fn layout(rows: &[Self]) -> RowLayout {
-        let is_single = |score: &f64| f64::from(*score as f32) == *score;
         RowLayout {
             single: rows.iter().all(|row| row.scores.iter().all(is_single)),
             weighted: rows.iter().any(|row| row.weight != 1.0),
@@ -70,11 +72,7 @@ impl<const MODELS: usize> Record for Row<MODELS> {
     fn write(&self, layout: RowLayout, sink: &mut Vec<u8>) {
         sink.push(u8::from(self.positive));
         for score in self.scores {
-            if layout.single {
-                sink.extend((score as f32).to_le_bytes());
-            } else {
-                sink.extend(score.to_le_bytes());
-            }
+            write_score(score, layout.single, sink);
         }
         if layout.weighted {
             sink.extend(self.weight.to_le_bytes());
@@ -84,28 +82,77 @@ impl<const MODELS: usize> Record for Row<MODELS> {
         }
     }
 
-    fn read(layout: RowLayout, bytes: &[u8]) -> Self {
+    fn read(layout: RowLayout, bytes: &[u8]) -> Option<Self> {
         let mut left = bytes;
-        let [label] = take(&mut left);
-        let scores = std::array::from_fn(|_| {
-            if layout.single {
-                f64::from(f32::from_le_bytes(take(&mut left)))
-            } else {
-                f64::from_le_bytes(take(&mut left))
-            }
-        });
-        Self {
+        let positive = read_label(&mut left)?;
+        let mut scores = [0.0; MODELS];
+        for score in &mut scores {
+            *score = read_score(layout.single, &mut left)?;
+        }
+        let weight = if layout.weighted {
+            read_weight(&mut left)?
+        } else {
+            1.0
+        };
+        let cluster = if layout.clustered {
+            Some(u64::from_le_bytes(take(&mut left)?))
+        } else {
+            None
+        };
+        Some(Self {
             scores,
-            positive: label != 0,
+            positive,
+            weight,
+            cluster,
+        })
+    }
+}
+
+/// A row as one model ranks it; its tag is always written.
+impl Record for TaggedRow {
+    type Layout = RowLayout;
+
+    fn compare(&self, other: &Self) -> Ordering {
+        TaggedRow::compare(self, other)
+    }
+
+    fn layout(rows: &[Self]) -> RowLayout {
+        RowLayout {
+            single: rows.iter().all(|row| is_single(&row.score)),
+            weighted: rows.iter().any(|row| row.weight != 1.0),
+            clustered: false,
+        }
+    }
+
+    fn widest(one: RowLayout, other: RowLayout) -> RowLayout {
+        Row::<1>::widest(one, other)
+    }
+
+    fn size(layout: RowLayout) -> usize {
+        Row::<1>::size(layout) + 4
+    }
+
+    fn write(&self, layout: RowLayout, sink: &mut Vec<u8>) {
+        sink.push(u8::from(self.positive));
+        write_score(self.score, layout.single, sink);
+        if layout.weighted {
+            sink.extend(self.weight.to_le_bytes());
+        }
+        sink.extend(self.tag.to_le_bytes());
+    }
+
+    fn read(layout: RowLayout, bytes: &[u8]) -> Option<Self> {
+        let mut left = bytes;
+        Some(Self {
+            positive: read_label(&mut left)?,
+            score: read_score(layout.single, &mut left)?,
             weight: if layout.weighted {
-                f64::from_le_bytes(take(&mut left))
+                read_weight(&mut left)?
             } else {
                 1.0
             },
-            cluster: layout
-                .clustered
-                .then(|| u64::from_le_bytes(take(&mut left))),
-        }
+            tag: u32::from_le_bytes(take(&mut left)?),
+        })
     }
 }
 
@@ -129,17 +176,48 @@ impl Record for u128 {
         sink.extend(self.to_le_bytes());
     }
 
-    fn read((): (), bytes: &[u8]) -> Self {
+    fn read((): (), bytes: &[u8]) -> Option<Self> {
         let mut left = bytes;
-        Self::from_le_bytes(take(&mut left))
+        Some(Self::from_le_bytes(take(&mut left)?))
     }
 }
 
-/// Takes the first bytes; zeros where there are too few, which a record's size rules out.
-fn take<const BYTES: usize>(left: &mut &[u8]) -> [u8; BYTES] {
-    let Some((first, rest)) = left.split_first_chunk() else {
-        return [0; BYTES];
+fn is_single(score: &f64) -> bool {
+    f64::from(*score as f32) == *score
+}
+
+fn write_score(score: f64, single: bool, sink: &mut Vec<u8>) {
+    if single {
+        sink.extend((score as f32).to_le_bytes());
+    } else {
+        sink.extend(score.to_le_bytes());
+    }
+}
+
+fn read_score(single: bool, left: &mut &[u8]) -> Option<f64> {
+    let score = if single {
+        f64::from(f32::from_le_bytes(take(left)?))
+    } else {
+        f64::from_le_bytes(take(left)?)
     };
+    (!score.is_nan()).then_some(score)
+}
+
+fn read_label(left: &mut &[u8]) -> Option<bool> {
+    match take(left)? {
+        [0] => Some(false),
+        [1] => Some(true),
+        _ => None,
+    }
+}
+
+fn read_weight(left: &mut &[u8]) -> Option<f64> {
+    let weight = f64::from_le_bytes(take(left)?);
+    (weight > 0.0 && weight.is_finite()).then_some(weight)
+}
+
+fn take<const BYTES: usize>(left: &mut &[u8]) -> Option<[u8; BYTES]> {
+    let (first, rest) = left.split_first_chunk()?;
     *left = rest;
-    *first
+    Some(*first)
 }

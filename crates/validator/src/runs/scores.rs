@@ -4,8 +4,8 @@ use verdict::metric::RankedRows;
 use verdict::score::{RankedScores, TieGroup};
 use verdict::summary::{RunError, stream};
 
+use super::fault::Fault;
 use super::part::RunPart;
-use super::sorted::Fault;
 use super::spill::Spill;
 
 /// Unweighted scores in ascending order.

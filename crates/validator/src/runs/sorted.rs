@@ -1,37 +1,24 @@
 //! Records in order: in memory while they are few, in runs on disk beyond that.
 
 use std::io::{BufReader, Read};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use crc32fast::Hasher;
 use itertools::{Either, Itertools};
 use verdict::metric::{Groups, Mass, Totals};
-use verdict::rows::{Overview, Row, Rows, groups};
+use verdict::rows::{Overview, Row, Rows, TaggedRow, groups};
 use verdict::summary::{Entry, RunError};
 
+use super::fault::Fault;
 use super::part::Stretch;
 use super::record::Record;
-use super::spill::{Spill, opened};
+use super::spill::{Spill, Spills};
 
 /// Records that a sorter of its own holds in memory: some 50 MB of rows.
 const HELD_MAX: usize = 1 << 20;
 
-/// Bytes that are read ahead of each run.
-const READ_AHEAD_BYTES: usize = 1 << 16;
-
-/// The first failure to read or write: walks over rows have no way to tell it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fault(Arc<Mutex<Option<RunError>>>);
-
-impl Fault {
-    pub(super) fn keep(&self, error: RunError) {
-        let mut fault = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.get_or_insert(error);
-    }
-
-    pub(super) fn take(&self) -> Option<RunError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
+/// Bytes that are read ahead of all runs of a merge, and of each at the most and at the least.
+const READ_AHEAD_BYTES: usize = 1 << 24;
+const READ_AHEAD_BYTES_OF_RUN: (usize, usize) = (1 << 12, 1 << 16);
 
 /// Takes records in any order.
 #[derive(Debug)]
@@ -72,12 +59,12 @@ impl<T: Record> Sorter<T> {
     pub fn extend_within(
         &mut self,
         records: impl IntoIterator<Item = T>,
-        spill: &mut Option<Spill>,
+        spills: &mut Spills,
     ) -> Result<(), RunError> {
         for record in records {
             self.held.push(record);
             if self.held.len() >= self.held_max {
-                self.spill(opened(spill)?)?;
+                self.spill(spills.gathered()?)?;
             }
         }
         Ok(())
@@ -102,11 +89,11 @@ impl<T: Record> Sorter<T> {
     ///
     /// # Errors
     /// As [`Self::spill`].
-    pub fn finish_for_one_walk(mut self, spill: &mut Option<Spill>) -> Result<Sorted<T>, RunError> {
+    pub fn finish_for_one_walk(mut self, spills: &mut Spills) -> Result<Sorted<T>, RunError> {
         if self.runs.is_empty() {
             self.held.sort_unstable_by(T::compare);
         } else {
-            self.spill(opened(spill)?)?;
+            self.spill(spills.gathered()?)?;
         }
         Ok(Sorted {
             held: self.held,
@@ -120,17 +107,17 @@ impl<T: Record> Sorter<T> {
     ///
     /// # Errors
     /// As [`Self::spill`], and those of reading.
-    pub fn finish(self, spill: &mut Option<Spill>) -> Result<Sorted<T>, RunError> {
-        let mut sorted = self.finish_for_one_walk(spill)?;
+    pub fn finish(self, spills: &mut Spills) -> Result<Sorted<T>, RunError> {
+        let mut sorted = self.finish_for_one_walk(spills)?;
         let layouts = sorted.runs.iter().map(|run| run.layout);
         if sorted.runs.len() > 1
             && let Some(layout) = layouts.reduce(T::widest)
         {
-            let merged = opened(spill)?.write_records(sorted.iter(), layout)?;
+            let run = spills.merged()?.write_records(sorted.iter(), layout)?;
             if let Some(error) = sorted.take_fault() {
                 return Err(error);
             }
-            sorted.runs = vec![merged];
+            sorted.runs = vec![run];
         }
         Ok(sorted)
     }
@@ -141,14 +128,14 @@ impl<T: Record> Sorter<T> {
 pub struct Sorted<T: Record> {
     /// All of them, or none where there are runs.
     held: Vec<T>,
-    /// For those that are made of these.
+    /// At most so many are held in memory of what is sorted again.
     held_max: usize,
     runs: Vec<Run<T>>,
     fault: Fault,
 }
 
 impl<T: Record> Sorted<T> {
-    /// Iterates over the records in order. Where a run cannot be read it ends early, and
+    /// Iterates over the records in order. A run that cannot be read on ends there, and
     /// [`Self::take_fault`] says why.
     pub fn iter(&self) -> impl Iterator<Item = T> {
         if self.runs.is_empty() {
@@ -207,28 +194,23 @@ impl<const MODELS: usize> SortedRows<MODELS> {
         }
     }
 
-    /// Tells whether there are no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.overview.is_empty()
-    }
-
     /// Tells whether every output is exact in single precision.
     #[must_use]
     pub fn is_single(&self) -> bool {
         self.sorted.layout().single
     }
 
-    /// Iterates over the rows by the first model's output and by weight, as entries of a run;
-    /// clusters are left aside.
-    pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        verdict::rows::entries(self.sorted.iter())
-    }
-
     /// Takes the failure that cut a walk short; what was computed from it is void.
     #[must_use]
     pub fn take_fault(&self) -> Option<RunError> {
         self.sorted.take_fault()
+    }
+}
+
+impl SortedRows {
+    /// Iterates over the rows by output and by weight, as entries of a run; clusters are left aside.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        verdict::rows::entries(self.sorted.iter())
     }
 }
 
@@ -241,11 +223,12 @@ impl<const MODELS: usize> Rows<MODELS> for SortedRows<MODELS> {
         self.sorted.iter()
     }
 
-    fn sort(&self, rows: impl Iterator<Item = Row>) -> impl Iterator<Item = Row> {
-        let (mut sorter, mut spill) = (Sorter::holding(self.sorted.held_max), None);
+    fn sort(&self, rows: impl Iterator<Item = TaggedRow>) -> impl Iterator<Item = TaggedRow> {
+        let mut sorter = Sorter::holding(self.sorted.held_max);
+        let mut spills = Spills::default();
         let sorted = sorter
-            .extend_within(rows, &mut spill)
-            .and_then(|()| sorter.finish_for_one_walk(&mut spill));
+            .extend_within(rows, &mut spills)
+            .and_then(|()| sorter.finish_for_one_walk(&mut spills));
         let fault = &self.sorted.fault;
         sorted
             .map(|sorted| sorted.telling(fault.clone()))
@@ -266,7 +249,10 @@ impl<const MODELS: usize> Groups for SortedRows<MODELS> {
 }
 
 fn merged<T: Record>(runs: &[Run<T>], fault: &Fault) -> impl Iterator<Item = T> + use<T> {
-    let readers: Vec<_> = runs.iter().map(|run| run.read(fault.clone())).collect();
+    let (least, most) = READ_AHEAD_BYTES_OF_RUN;
+    let ahead = (READ_AHEAD_BYTES / runs.len().max(1)).clamp(least, most);
+    let readers = runs.iter().map(|run| run.read(ahead, fault.clone()));
+    let readers: Vec<_> = readers.collect();
     readers
         .into_iter()
         .kmerge_by(|left, right| left.compare(right).is_lt())
@@ -277,14 +263,18 @@ fn merged<T: Record>(runs: &[Run<T>], fault: &Fault) -> impl Iterator<Item = T> 
 pub(super) struct Run<T: Record> {
     pub(super) records: Stretch,
     pub(super) layout: T::Layout,
+    /// Of all bytes.
+    pub(super) checksum: u32,
 }
 
 impl<T: Record> Run<T> {
-    fn read(&self, fault: Fault) -> Reader<T> {
+    fn read(&self, ahead: usize, fault: Fault) -> Reader<T> {
         Reader {
-            bytes: BufReader::with_capacity(READ_AHEAD_BYTES, self.records.clone()),
+            bytes: BufReader::with_capacity(ahead, self.records.clone()),
             record: vec![0; T::size(self.layout)],
             layout: self.layout,
+            expected: self.checksum,
+            found: Hasher::new(),
             fault,
         }
     }
@@ -294,23 +284,43 @@ struct Reader<T: Record> {
     bytes: BufReader<Stretch>,
     record: Vec<u8>,
     layout: T::Layout,
+    expected: u32,
+    found: Hasher,
     fault: Fault,
+}
+
+impl<T: Record> Reader<T> {
+    /// Reads the next record; nothing at the end of a run that is what was written.
+    fn read(&mut self) -> Result<Option<T>, RunError> {
+        if self.bytes.buffer().is_empty() && self.bytes.get_ref().is_at_end() {
+            if self.found.clone().finalize() != self.expected {
+                return Err(RunError::Damaged {
+                    what: "the checksum of its rows does not match",
+                });
+            }
+            return Ok(None);
+        }
+        self.bytes
+            .read_exact(&mut self.record)
+            .map_err(RunError::Io)?;
+        self.found.update(&self.record);
+        match T::read(self.layout, &self.record) {
+            Some(record) => Ok(Some(record)),
+            None => Err(RunError::Damaged {
+                what: "a row in it is none",
+            }),
+        }
+    }
 }
 
 impl<T: Record> Iterator for Reader<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        if self.bytes.buffer().is_empty() && self.bytes.get_ref().is_at_end() {
-            return None;
-        }
-        match self.bytes.read_exact(&mut self.record) {
-            Ok(()) => Some(T::read(self.layout, &self.record)),
-            Err(error) => {
-                self.fault.keep(RunError::Io(error));
-                None
-            }
-        }
+        self.read().unwrap_or_else(|error| {
+            self.fault.keep(error);
+            None
+        })
     }
 }
 
@@ -319,7 +329,7 @@ mod tests {
     use super::*;
     use verdict::bootstrap::{Question, Resampling, Sample, bootstrap};
     use verdict::metric::{Metric, OutputKind, evaluate};
-    use verdict::paired::{compare, identical};
+    use verdict::paired::compare;
     use verdict::rows::RowAccumulator;
 
     /// Rows with ties, under two models.
@@ -338,11 +348,11 @@ mod tests {
     }
 
     fn sorted(rows: &[Row<2>], held_max: usize) -> SortedRows<2> {
-        let (mut sorter, mut spill) = (Sorter::holding(held_max), None);
+        let (mut sorter, mut spills) = (Sorter::holding(held_max), Spills::default());
         sorter
-            .extend_within(rows.iter().copied(), &mut spill)
+            .extend_within(rows.iter().copied(), &mut spills)
             .expect("written");
-        SortedRows::new(sorter.finish(&mut spill).expect("merged")).expect("read")
+        SortedRows::new(sorter.finish(&mut spills).expect("merged")).expect("read")
     }
 
     #[test]
@@ -384,7 +394,7 @@ mod tests {
     /// The second batch has weights and outputs that the first can do without.
     #[test]
     fn runs_of_several_layouts_merge_to_the_widest() {
-        let (mut sorter, mut spill) = (Sorter::default(), Spill::new().expect("a file"));
+        let (mut sorter, mut spills) = (Sorter::default(), Spills::default());
         let plain = rows(40, false, false);
         let wide: Vec<_> = rows(40, true, false)
             .into_iter()
@@ -395,9 +405,10 @@ mod tests {
             .collect();
         for batch in [&plain, &wide] {
             sorter.extend(batch.iter().copied());
-            sorter.spill(&mut spill).expect("written");
+            let spill = spills.gathered().expect("a file");
+            sorter.spill(spill).expect("written");
         }
-        let merged = sorter.finish(&mut Some(spill)).expect("merged");
+        let merged = sorter.finish(&mut spills).expect("merged");
         assert!(!merged.layout().single);
         let mut expected = [plain, wide].concat();
         expected.sort_unstable_by(Row::compare);
@@ -406,23 +417,43 @@ mod tests {
 
     #[test]
     fn names_come_in_order_through_as_many_runs_as_it_takes() {
-        let (mut sorter, mut spill) = (Sorter::holding(8), None);
+        let (mut sorter, mut spills) = (Sorter::holding(8), Spills::default());
         let names = (0..100u128).map(|name| name * 37 % 100 << 100);
-        sorter.extend_within(names, &mut spill).expect("written");
-        let names = sorter.finish_for_one_walk(&mut spill).expect("written");
+        sorter.extend_within(names, &mut spills).expect("written");
+        let names = sorter.finish_for_one_walk(&mut spills).expect("written");
         assert!(names.iter().eq((0..100).map(|name| name << 100)));
+    }
+
+    /// Rows in one run, and the file that holds it.
+    fn stored() -> (SortedRows<2>, Spills) {
+        let (mut sorter, mut spills) = (Sorter::holding(50), Spills::default());
+        let rows = rows(300, true, true);
+        sorter.extend_within(rows, &mut spills).expect("written");
+        let sorted = sorter.finish(&mut spills).expect("merged");
+        (SortedRows::new(sorted).expect("read"), spills)
     }
 
     #[test]
     fn rows_that_can_no_longer_be_read_are_told_after_the_walk() {
-        let rows = rows(300, false, false);
-        let (mut sorter, mut spill) = (Sorter::holding(50), None);
-        sorter.extend_within(rows, &mut spill).expect("written");
-        let found = SortedRows::new(sorter.finish(&mut spill).expect("merged")).expect("read");
-        spill.expect("spilled").truncate();
-        assert!(!identical(&found) || found.take_fault().is_some());
+        let (found, mut spills) = stored();
+        spills.merged().expect("a file").truncate();
         let _ = compare(&found);
         let _ = Sample::of_rows(&found);
         assert!(matches!(found.take_fault(), Some(RunError::Io(_))));
+    }
+
+    #[test]
+    fn a_byte_that_changed_on_disk_is_told_after_the_walk() {
+        let (found, mut spills) = stored();
+        let bytes = 300 * Row::<2>::size(found.sorted.layout()) as u64;
+        for at in [0, 1, 12, 500, bytes - 1] {
+            spills.merged().expect("a file").flip(at);
+            found.iter().for_each(drop);
+            let fault = found.take_fault();
+            assert!(matches!(fault, Some(RunError::Damaged { .. })), "{at}");
+            spills.merged().expect("a file").flip(at);
+            found.iter().for_each(drop);
+            assert!(found.take_fault().is_none(), "{at}");
+        }
     }
 }

@@ -3,8 +3,11 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, Write};
+#[cfg(test)]
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crc32fast::Hasher;
 use verdict::score::RankedScores;
 use verdict::summary::{KeyWidth, RunError, RunHeader, RunWriter};
 
@@ -82,7 +85,10 @@ impl Spill {
             };
             let mut writer = RunWriter::new(sink, header)?;
             rows.entries().try_for_each(|entry| writer.push(&entry))?;
-            writer.finish().map(|_| ())
+            match rows.take_fault() {
+                Some(error) => Err(error),
+                None => writer.finish().map(|_| ()),
+            }
         })
         .map(|((), part)| part)
     }
@@ -93,20 +99,21 @@ impl Spill {
         records: impl Iterator<Item = T>,
         layout: T::Layout,
     ) -> Result<Run<T>, RunError> {
-        let (start, bytes) = self
-            .append_bytes(|sink| {
-                let mut bytes = Vec::with_capacity(T::size(layout));
-                for record in records {
-                    bytes.clear();
-                    record.write(layout, &mut bytes);
-                    sink.write_all(&bytes).map_err(RunError::Io)?;
-                }
-                Ok(())
-            })?
-            .1;
+        let (checksum, (start, bytes)) = self.append_bytes(|sink| {
+            let mut checksum = Hasher::new();
+            let mut bytes = Vec::with_capacity(T::size(layout));
+            for record in records {
+                bytes.clear();
+                record.write(layout, &mut bytes);
+                checksum.update(&bytes);
+                sink.write_all(&bytes).map_err(RunError::Io)?;
+            }
+            Ok(checksum.finalize())
+        })?;
         Ok(Run {
             records: Stretch::new(Arc::clone(&self.file), start, bytes),
             layout,
+            checksum,
         })
     }
 
@@ -118,6 +125,14 @@ impl Spill {
         let (merged, part) =
             self.append(|sink| merge_into(parts, sink, OWN).map(|(_, merged)| merged))?;
         Ok((part, merged))
+    }
+
+    /// Changes a byte, as a disk can.
+    #[cfg(test)]
+    pub(super) fn flip(&self, at: u64) {
+        let mut byte = [0];
+        self.file.read_exact_at(&mut byte, at).expect("read");
+        self.file.write_all_at(&[!byte[0]], at).expect("written");
     }
 
     /// Loses everything, as a disk can.
@@ -151,11 +166,33 @@ impl Spill {
     }
 }
 
-/// Returns the file to spill to, made on first use.
-///
-/// # Errors
-/// As [`Spill::new`].
-pub fn opened(spill: &mut Option<Spill>) -> Result<&mut Spill, RunError> {
+/// The files of a gatherer, made on first use. What was gathered is given up, and its room with it,
+/// once everything that is kept was merged.
+#[derive(Debug, Default)]
+pub struct Spills {
+    gathered: Option<Spill>,
+    merged: Option<Spill>,
+}
+
+impl Spills {
+    /// Returns the file for what is gathered.
+    ///
+    /// # Errors
+    /// As [`Spill::new`].
+    pub fn gathered(&mut self) -> Result<&mut Spill, RunError> {
+        opened(&mut self.gathered)
+    }
+
+    /// Returns the file for what was merged.
+    ///
+    /// # Errors
+    /// As [`Spill::new`].
+    pub fn merged(&mut self) -> Result<&mut Spill, RunError> {
+        opened(&mut self.merged)
+    }
+}
+
+fn opened(spill: &mut Option<Spill>) -> Result<&mut Spill, RunError> {
     if spill.is_none() {
         *spill = Some(Spill::new()?);
     }

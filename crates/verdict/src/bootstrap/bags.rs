@@ -12,7 +12,7 @@
 use super::sample::Masses;
 use super::{PURPOSE_CLUSTERS, Resampling};
 use crate::random::{philox, poisson_one_of};
-use crate::rows::{Row, Rows};
+use crate::rows::{Rows, TaggedRow};
 
 /// Bags that rows are dealt to.
 const BAGS: usize = 512;
@@ -51,11 +51,11 @@ impl Bags {
     pub(super) fn deal<const MODELS: usize>(rows: &impl Rows<MODELS>) -> Self {
         // Equal rows are exchangeable, so the place in the order will do for a name.
         let as_ranked_by = |model: usize| {
-            rows.iter().enumerate().map(move |(place, row)| Row {
-                scores: [row.scores[model]],
+            rows.iter().enumerate().map(move |(place, row)| TaggedRow {
+                score: row.scores[model],
                 positive: row.positive,
                 weight: row.weight,
-                cluster: Some(bag_of(row.cluster.unwrap_or(place as u64))),
+                tag: bag_of(row.cluster.unwrap_or(place as u64)),
             })
         };
         let overview = rows.overview();
@@ -103,25 +103,24 @@ impl Bags {
 }
 
 /// Returns the bag of a row or of a cluster; the same whatever the seed.
-fn bag_of(name: u64) -> u64 {
+fn bag_of(name: u64) -> u32 {
     let counter = [name as u32, (name >> 32) as u32, 0, 0];
     let bits = philox(counter, [PURPOSE_BAGS, 0])[0];
-    (bits as usize % BAGS) as u64
+    bits % BAGS as u32
 }
 
 const PURPOSE_BAGS: u32 = 5;
 
 impl BaggedScores {
-    /// Takes rows as one model ranks them, each with its bag for a cluster, and the rows of each
-    /// class.
-    fn deal(rows: impl Iterator<Item = Row>, (positives, negatives): (u64, u64)) -> Self {
+    /// Takes rows as one model ranks them, each with its bag, and how many rows each class has.
+    fn deal(rows: impl Iterator<Item = TaggedRow>, (positives, negatives): (u64, u64)) -> Self {
         let mut positives = Joining::of(positives);
         let mut negatives = Joining::of(negatives);
         let (mut scores, mut cells): (Vec<f64>, Vec<[[f32; BAGS]; 2]>) = (Vec::new(), Vec::new());
         let mut last = None;
         let mut joined = 0.0;
         for row in rows {
-            let [score] = row.scores;
+            let score = row.score;
             // Tied rows stay together.
             let is_new = last.is_none()
                 || last != Some(score) && (positives.is_full() || negatives.is_full());
@@ -146,8 +145,8 @@ impl BaggedScores {
                 negatives.add();
                 1
             };
-            if let Some((group, bag)) = cells.last_mut().zip(row.cluster) {
-                group[class][bag as usize] += row.weight as f32;
+            if let Some(group) = cells.last_mut() {
+                group[class][row.tag as usize] += row.weight as f32;
             }
         }
         let mut dealt = Self {

@@ -49,7 +49,7 @@ impl Totals {
 }
 
 /// Scores in ascending order as groups of ties. Implemented by unweighted rows
-/// ([`RankedScores`]), weighted ones ([`crate::rows::OrderedRows`]) and resampled ones.
+/// ([`RankedScores`]), rows with weights or under two models ([`crate::rows::Rows`]) and resampled ones.
 pub trait Groups {
     /// Returns the masses and the range of all groups.
     fn totals(&self) -> Totals;
