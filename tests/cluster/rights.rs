@@ -129,6 +129,19 @@ fn e2e_an_account_with_exactly_the_printed_role_can_do_each_command_and_nothing_
     // With the rights for records and ConfigMaps alone no test is begun.
     grant(&room, "install", &[], &second[..1])?;
     refused(&room, &account, "test", "jobs.batch")?;
+    // What may not be looked at does not hide the rest.
+    let shown = room
+        .namespace
+        .deployer()?
+        .env("KUBECONFIG", &account)
+        .args(["status", "web", "--show-resources"])
+        .expect(0)?;
+    shown
+        .is_orderly()?
+        .says(&["not allowed to get Deployment `web`"])?;
+    demand(shown.stdout.contains("==> v1/ConfigMap\n"), || {
+        shown.describe()
+    })?;
     grant(&room, "test", &[], &second)?;
     run(&room, &account, "test", None, &["--timeout=2m"], 0)?;
     refused(&room, &account, "uninstall", "deployments.apps")?;

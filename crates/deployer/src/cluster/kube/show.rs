@@ -2,7 +2,6 @@
 
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tracing::debug;
 
 use super::rest::escape;
 use super::session::KubeCluster;
@@ -47,10 +46,15 @@ impl KubeCluster {
                 pods.push(path);
             }
         }
-        for path in pods {
-            match self.rest.get_as(&path, TABLE).await {
+        let reads: Vec<_> = pods
+            .iter()
+            .map(|path| self.rest.get_as(path, TABLE))
+            .collect();
+        let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
+        while let Some(read) = reads.next().await {
+            match read {
                 Ok(answer) => shown.add(PODS, pods_table(answer)),
-                Err(error) => debug!(%error, path, "pods cannot be shown"),
+                Err(error) => shown.unseen.push(format!("pods are not shown: {error}")),
             }
         }
         Ok(shown)
