@@ -22,6 +22,7 @@ use crate::release::{
     Status,
 };
 use crate::storage::{StorageError, Stored};
+use crate::words::{chain, counted};
 
 /// How an attempt goes about its work.
 #[derive(Debug, Clone)]
@@ -189,7 +190,7 @@ impl<'a> Attempt<'a> {
         if !report.removals.is_empty()
             && let Err(error) = self.save_evidence().await
         {
-            let text = super::error::chain(&error);
+            let text = chain(&error);
             self.also.push(format!("keeping the logs failed: {text}"));
         }
         let runner = &*self.deployer.hooks;
@@ -398,7 +399,7 @@ impl<'a> Attempt<'a> {
         cause: &Cause,
         adopt: bool,
     ) -> Result<(), StorageError> {
-        let text = self.sensitive.mask(&super::error::chain(cause));
+        let text = self.sensitive.mask(&chain(cause));
         let now = self.deployer.clock.now();
         self.evidence.failure = Some(text.clone());
         if self.evidence.milestone == Milestone::Completed {
@@ -489,14 +490,6 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
-}
-
-/// Counts objects in words.
-pub(super) fn counted(objects: usize) -> String {
-    match objects {
-        1 => "1 object".to_owned(),
-        objects => format!("{objects} objects"),
-    }
 }
 
 /// Words what is about to be done to objects.

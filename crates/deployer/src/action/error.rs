@@ -12,6 +12,7 @@ use crate::release::{
     Status,
 };
 use crate::storage::StorageError;
+use crate::words::chain;
 
 /// Why an action did not do what was asked.
 #[derive(Debug, Error)]
@@ -459,16 +460,4 @@ impl OperationFailure {
         }
         hints
     }
-}
-
-/// Writes an error and its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -14,6 +14,7 @@ use crate::cluster::WaitStrategy;
 use crate::progress::ProgressEvent;
 use crate::release::{Evidence, Milestone, ReleaseName, Revision, Status};
 use crate::storage::{ListScope, Stored};
+use crate::words::chain;
 use tokio_util::sync::CancellationToken;
 
 /// What to do with a revision that something other than this deployer left pending.
@@ -179,10 +180,7 @@ async fn settle_or(
         match apply(deployer, lease, remedy, last, evidence, &history).await {
             // The change that comes now brings everything to where it is wanted anyway.
             Err(error @ ActionError::Operation(_)) if remedy == Remedy::RollBack && goes_on => {
-                deployer.warn(format!(
-                    "recovering failed: {}",
-                    super::error::chain(&error)
-                ));
+                deployer.warn(format!("recovering failed: {}", chain(&error)));
                 return Ok(deployer.store.history(name).await?);
             }
             other => other?,

@@ -14,6 +14,7 @@ use super::{ActionError, Aftermath, Deployer, DryRunMode, Operation, Outcome, Ve
 use crate::cluster::WaitStrategy;
 use crate::release::{HookExecution, Info, RecoverySettings, Release, Status};
 use crate::storage::Stored;
+use crate::words::chain;
 
 /// What is brought back, and how.
 pub(super) struct Restore<'a> {
@@ -92,7 +93,7 @@ pub(super) async fn restore(
         if let Err(error) = attempt.record_failure(&cause, true).await {
             attempt.also.push(format!(
                 "writing down the failure failed: {}",
-                super::error::chain(&error)
+                chain(&error)
             ));
         }
         let deployed = super::undo::deployed(request.history);

@@ -13,6 +13,7 @@ use crate::hook::is_workload;
 use crate::plan::{ObjectAction, Plan};
 use crate::release::{Evidence, HookEvent, Milestone, Release, Revision, Status};
 use crate::storage::{StorageError, Stored};
+use crate::words::chain;
 
 /// Records the failure, undoes it where that is asked for, and returns the error that tells all.
 pub(super) async fn undo(
@@ -40,7 +41,7 @@ pub(super) async fn undo(
     {
         attempt.also.push(format!(
             "writing down the failure failed: {}",
-            super::error::chain(&error)
+            chain(&error)
         ));
     }
     let after = match attempt.operation {

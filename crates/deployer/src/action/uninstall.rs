@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::apply::deleted;
-use super::attempt::{Attempt, AttemptSettings, counted, supersede};
+use super::attempt::{Attempt, AttemptSettings, supersede};
 use super::lease::{LeaseGuard, with_lease};
 use super::planning::{PlanRequest, plan};
 use super::preflight::{demand_rights, explain_forbidden};
@@ -18,6 +18,7 @@ use crate::plan::{ObjectAction, Plan};
 use crate::progress::Work;
 use crate::release::{Evidence, HookEvent, Milestone, RecoverySettings, Release, Status};
 use crate::storage::{StorageError, Stored};
+use crate::words::{chain, counted};
 
 /// Uninstalls a release.
 ///
@@ -236,7 +237,7 @@ async fn failed(mut attempt: Attempt<'_>, cause: Cause, history: &[Stored]) -> A
     }
     let info = attempt.record.release.info.clone();
     let is_begun = info.status == Status::Uninstalling;
-    let text = super::error::chain(&cause);
+    let text = chain(&cause);
     let now = attempt.deployer.clock.now();
     attempt.evidence.failure = Some(text.clone());
     attempt.evidence.finished_at = Some(now);
@@ -251,7 +252,7 @@ async fn failed(mut attempt: Attempt<'_>, cause: Cause, history: &[Stored]) -> A
     if let Err(error) = written {
         attempt.also.push(format!(
             "writing down the failure failed: {}",
-            super::error::chain(&error)
+            chain(&error)
         ));
     }
     let after = if is_begun {

@@ -19,6 +19,7 @@ use crate::environment::{Environments, deployed};
 use crate::plan::{ManifestObject, RandomParts, read_manifest};
 use crate::release::{Release, ReleaseName, Revision};
 use crate::storage::Stored;
+use crate::words::chain;
 
 /// What is gathered.
 #[derive(Debug, Clone)]
@@ -240,19 +241,4 @@ async fn live(
 ) -> Result<HashMap<ObjectId, Arc<Value>>, CliError> {
     let found = get_served(&*target.cluster, ids, |_| true).await;
     Ok(found.map_err(ActionError::from)?)
-}
-
-/// Writes an error and its causes on one line, each once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -14,7 +14,7 @@ use super::chart_source::{LoadedChart, computed_values};
 use super::duration::parse_timeout;
 use super::environment::{Chosen, Inputs, find_file};
 use super::error::CliError;
-use super::gather::{Wanted, chain, gather, in_environment};
+use super::gather::{Wanted, gather, in_environment};
 use super::global::OutputArgs;
 use super::options::chart_lookup;
 use super::session::{Session, Target, Work};
@@ -31,6 +31,7 @@ use crate::environment::{
 use crate::output::drift::sentence;
 use crate::output::{PromotionView, changes, print_promotion};
 use crate::release::{Evidence, GateVerdict, Promotion, Release, ReleaseName, SignatureDemand};
+use crate::words::chain;
 
 /// Take exactly what is deployed in one environment to the next
 ///

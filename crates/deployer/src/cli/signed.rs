@@ -9,10 +9,10 @@ use chrono::Utc;
 use clap::Args;
 
 use super::error::CliError;
-use super::gather::chain;
 use super::session::Session;
 use crate::environment::VERDICT_AGE_MAX;
 use crate::release::SignatureDemand;
+use crate::words::chain;
 
 /// The largest report that is read, in bytes.
 const REPORT_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -13,6 +13,7 @@ use crate::plan::rights::{KindTable, Right};
 use crate::progress::{AppliedChange, ProgressSink};
 use crate::release::{Namespace, ReleaseName, Revision};
 use crate::storage::BoxedError;
+use crate::words::counted;
 
 /// The field manager of server-side apply, the same as Helm's so that both may work on a release.
 pub const FIELD_MANAGER: &str = "helm";
@@ -296,7 +297,7 @@ pub enum ClusterError {
 fn failed_text(failed: &[NotReady]) -> String {
     format!(
         "{} cannot become ready: {}",
-        count_objects(failed.len()),
+        counted(failed.len()),
         list_not_ready(failed)
     )
 }
@@ -304,18 +305,10 @@ fn failed_text(failed: &[NotReady]) -> String {
 fn timeout_text(pending: &[NotReady], after: Duration) -> String {
     format!(
         "timed out waiting for the condition: {} not ready after {} s: {}",
-        count_objects(pending.len()),
+        counted(pending.len()),
         after.as_secs(),
         list_not_ready(pending)
     )
-}
-
-fn count_objects(count: usize) -> String {
-    if count == 1 {
-        "1 object".to_owned()
-    } else {
-        format!("{count} objects")
-    }
 }
 
 fn list_not_ready(objects: &[NotReady]) -> String {

@@ -7,6 +7,7 @@ use super::line::{paint_word, shortened, wrap};
 use super::printer::{PrintError, Printer, Style};
 use crate::action::Operation;
 use crate::plan::{HookStep, ObjectAction, SavedPlan, SavedStep};
+use crate::words::counted;
 
 /// Fields of one object that are shown; `diff` shows all.
 const FIELDS_SHOWN: usize = 12;
@@ -63,7 +64,7 @@ pub(super) fn plan_text(printer: &Printer, plan: &SavedPlan) -> String {
     }
     let same = count(plan, ObjectAction::Unchanged);
     if same > 0 {
-        lines.push(printer.paint(Style::Dim, &format!("  unchanged  {}", objects(same))));
+        lines.push(printer.paint(Style::Dim, &format!("  unchanged  {}", counted(same))));
     }
     for saved in plan.steps.iter().filter(|step| is_removal(step.action)) {
         step(printer, saved, &mut lines);
@@ -71,7 +72,7 @@ pub(super) fn plan_text(printer: &Printer, plan: &SavedPlan) -> String {
     if plan.awaited > 0 {
         lines.push(format!(
             "  wait       until {} are ready",
-            objects(plan.awaited)
+            counted(plan.awaited)
         ));
     }
     for saved in &plan.post_hooks {
@@ -99,10 +100,6 @@ fn count(plan: &SavedPlan, action: ObjectAction) -> usize {
         .iter()
         .filter(|step| step.action == action)
         .count()
-}
-
-fn objects(count: usize) -> String {
-    format!("{count} object{}", if count == 1 { "" } else { "s" })
 }
 
 fn columns(printer: &Printer) -> usize {

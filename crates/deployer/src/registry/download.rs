@@ -10,7 +10,7 @@ use url::Url;
 
 use super::access::Access;
 use super::cache::load_index;
-use super::error::{RegistryError, chain, shown};
+use super::error::{RegistryError, shown};
 use super::files::write_whole;
 use super::http;
 use super::manifest::PROVENANCE;
@@ -18,6 +18,7 @@ use super::oci::Registries;
 use super::places::Places;
 use super::reference::{OciReference, is_oci};
 use super::repositories::load_repositories;
+use crate::words::chain;
 
 /// The most that an archive may hold, in bytes: as much as a chart.
 const ARCHIVE_BYTES_MAX: u64 = chart::load::CHART_BYTES_MAX;

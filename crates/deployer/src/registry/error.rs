@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::words::chain;
 use thiserror::Error;
 
 /// Why a chart, an index or a login failed.
@@ -111,21 +112,6 @@ impl RegistryError {
             hint: None,
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        // Some errors end with what their source says; once is enough.
-        if !text.ends_with(&said) {
-            text.push_str(&format!(": {said}"));
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Returns an address as it may be shown: without credentials and without its query, which signs.

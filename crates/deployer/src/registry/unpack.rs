@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chart::load::{from_files, read_archive};
 
-use super::error::{RegistryError, chain, shown};
+use super::error::{RegistryError, shown};
+use crate::words::chain;
 
 /// Unpacks an archive into a new folder of the chart's name; returns that folder.
 ///

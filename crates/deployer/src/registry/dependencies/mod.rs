@@ -22,6 +22,7 @@ use super::places::Places;
 
 pub use status::{Listing, list_dependencies};
 
+use crate::words::chain;
 use repositories::Known;
 
 /// What the dependencies of one chart are managed with.
@@ -154,7 +155,7 @@ fn out_of_sync(is_v1: bool) -> RegistryError {
 fn load_chart(path: &Path) -> Result<Chart, RegistryError> {
     chart::load(path).map_err(|error| RegistryError::Content {
         doing: format!("chart `{}` cannot be loaded", path.display()),
-        problem: super::error::chain(&error),
+        problem: chain(&error),
     })
 }
 

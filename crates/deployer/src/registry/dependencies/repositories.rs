@@ -10,11 +10,12 @@ use futures::future::join_all;
 use sha2::{Digest, Sha256};
 
 use super::super::cache::{download_index, load_index};
-use super::super::error::{RegistryError, chain, shown};
+use super::super::error::{RegistryError, shown};
 use super::super::places::Places;
 use super::super::reference::is_oci;
 use super::super::repositories::load_repositories;
 use super::{DependencyManager, folder_of, is_folder};
+use crate::words::chain;
 
 /// What the kept index of a repository is called that is in no list.
 const UNMANAGED_PREFIX: &str = "helm-manager-";

@@ -5,10 +5,11 @@
 use chart::metadata::Dependency;
 use chart::version::{Constraint, Version};
 
-use super::super::error::{RegistryError, chain, shown};
+use super::super::error::{RegistryError, shown};
 use super::super::reference::{OciReference, is_oci};
 use super::repositories::Known;
 use super::{DependencyManager, folder_of, is_folder, load_chart};
+use crate::words::chain;
 
 impl DependencyManager<'_> {
     /// Returns what is wanted with exact versions.

@@ -11,12 +11,13 @@ use chart::repository::below;
 
 use super::super::access::Access;
 use super::super::download::{Downloaded, Downloader};
-use super::super::error::{RegistryError, chain, shown};
+use super::super::error::{RegistryError, shown};
 use super::super::files::write_whole;
 use super::super::reference::is_oci;
 use super::repositories::Known;
 use super::resolve::{is_same_version, lies_in};
 use super::{DependencyManager, folder_of, is_folder, load_chart};
+use crate::words::chain;
 
 /// Where the archive of a dependency is.
 struct Archive {
