@@ -12,7 +12,7 @@ use super::{
 use crate::cluster::{
     ApplyOptions, ApplyStrategy, ClusterError, DryRun, WaitOptions, WaitStrategy, object_id,
 };
-use crate::plan::{PlanError, read_manifest};
+use crate::plan::read_manifest_of;
 use crate::progress::{AppliedChange, ProgressEvent};
 use crate::release::{Info, Release, Revision, Status, check_user_labels};
 use crate::storage::{ListScope, Stored};
@@ -209,10 +209,7 @@ pub(super) async fn provide_crds(
     }
     let mut created = Vec::new();
     for text in crds {
-        let objects = read_manifest(text).map_err(|source| PlanError::Manifest {
-            what: "the files of `crds/`".into(),
-            source,
-        })?;
+        let objects = read_manifest_of(text, "the files of `crds/`")?;
         for object in objects {
             if policy == CrdPolicy::Upgrade {
                 let options = ApplyOptions {

@@ -12,8 +12,8 @@ use crate::cluster::{ObjectId, get_served};
 use crate::plan::compare::CompareOptions;
 use crate::plan::sensitive::SensitiveValues;
 use crate::plan::{
-    ManifestObject, Plan, PlanError, PlanInput, SavedPlan, build, build_removal, owned_by,
-    read_manifest,
+    ManifestObject, Plan, PlanInput, SavedPlan, build, build_removal, owned_by, read_manifest,
+    read_manifest_of,
 };
 use crate::release::{Release, Status};
 use crate::storage::Stored;
@@ -116,11 +116,11 @@ pub(super) async fn plan(
     let release = request.release;
     let next = match request.operation {
         Operation::Uninstall => Vec::new(),
-        _ => read(&release.manifest, "release manifest")?,
+        _ => read_manifest_of(&release.manifest, "release manifest")?,
     };
     let mut previous = Vec::new();
     if let Some(deployed) = standing(request.history) {
-        previous = read(
+        previous = read_manifest_of(
             &deployed.manifest,
             &format!("current release manifest (revision {})", deployed.version),
         )?;
@@ -171,9 +171,9 @@ async fn live<'a>(
 /// Plans without asking the target, as if nothing were there.
 pub(super) fn plan_offline(request: &PlanRequest<'_>) -> Result<Plan, ActionError> {
     let release = request.release;
-    let next = read(&release.manifest, "release manifest")?;
+    let next = read_manifest_of(&release.manifest, "release manifest")?;
     let previous = match standing(request.history) {
-        Some(deployed) => read(&deployed.manifest, "current release manifest")?,
+        Some(deployed) => read_manifest_of(&deployed.manifest, "current release manifest")?,
         None => Vec::new(),
     };
     let owned = |object: &ManifestObject| {
@@ -185,17 +185,6 @@ pub(super) fn plan_offline(request: &PlanRequest<'_>) -> Result<Plan, ActionErro
         .collect();
     let input = request.input(&previous, next, &live);
     Ok(build(input)?)
-}
-
-/// Reads a manifest; an error calls it `what`.
-pub(super) fn read(manifest: &str, what: &str) -> Result<Vec<ManifestObject>, ActionError> {
-    read_manifest(manifest).map_err(|source| {
-        PlanError::Manifest {
-            what: what.to_owned(),
-            source,
-        }
-        .into()
-    })
 }
 
 /// Returns the revision whose objects stand: the newest deployed one, or else the newest that once

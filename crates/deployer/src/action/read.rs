@@ -1,7 +1,8 @@
 //! `history`, `status`, `list` and `get`: what the records say, and what became of it.
 
-use super::{ActionError, Deployer, planning};
+use super::{ActionError, Deployer};
 use crate::cluster::{ObjectId, Shown};
+use crate::plan::read_manifest_of;
 use crate::release::{Evidence, Release, ReleaseName, Revision, Status};
 use crate::storage::{Lease, ListScope, StorageError, Stored};
 
@@ -101,7 +102,7 @@ pub async fn status(
 /// # Errors
 /// When the manifest cannot be read or the cluster not be asked.
 pub async fn resources(deployer: &Deployer, release: &Release) -> Result<Shown, ActionError> {
-    let objects = planning::read(&release.manifest, "release manifest")?;
+    let objects = read_manifest_of(&release.manifest, "release manifest")?;
     let ids: Vec<ObjectId> = objects.into_iter().map(|object| object.id).collect();
     Ok(deployer.cluster.show(&ids).await?)
 }

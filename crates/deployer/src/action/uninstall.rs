@@ -64,7 +64,7 @@ pub(super) async fn uninstall_leased(
                 name: options.release.clone(),
             });
         }
-        // Asked before the records go: an error after that could not be mended by a second run.
+        // Its objects went before: without a history the plan is empty, and nothing is asked.
         let plan = plan_removal(deployer, &last.release, &[], false).await?;
         purge(deployer, lease, &history).await?;
         return Ok(Some(done(

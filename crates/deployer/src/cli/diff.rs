@@ -14,14 +14,15 @@ use super::session::{Session, Work};
 use super::signed::VerdictArgs;
 use super::upgrade::UpgradeCommand;
 use crate::action::{
-    Deployer, DryRunMode, Outcome, RollbackOptions, diff_baseline, get, rollback, upgrade,
+    ActionError, Deployer, DryRunMode, Outcome, RollbackOptions, diff_baseline, get, rollback,
+    upgrade,
 };
 use crate::output::{
     DiffEntry, DiffFormat, DiffView, Printer, entries_of_plan, entries_of_sets, print_diff,
 };
 use crate::plan::compare::CompareOptions;
 use crate::plan::sensitive::SensitiveValues;
-use crate::plan::{ManifestObject, PlanError, read_manifest};
+use crate::plan::{ManifestObject, read_manifest_of};
 use crate::release::{HookEvent, Release, ReleaseName, Revision};
 
 /// Show the differences that a change would make, or that one made
@@ -393,11 +394,8 @@ impl ShowArgs {
     }
 }
 
-fn objects(manifest: &str) -> Result<Vec<ManifestObject>, CliError> {
-    read_manifest(manifest).map_err(|source| {
-        let what = "the manifest of a revision".to_owned();
-        CliError::Action(PlanError::Manifest { what, source }.into())
-    })
+fn objects(manifest: &str) -> Result<Vec<ManifestObject>, ActionError> {
+    Ok(read_manifest_of(manifest, "the manifest of a revision")?)
 }
 
 fn apply_flags() -> ApplyArgs {

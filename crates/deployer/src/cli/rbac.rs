@@ -9,10 +9,10 @@ use super::chart_source::LoadedChart;
 use super::error::CliError;
 use super::global::DriverChoice;
 use super::session::Session;
-use crate::action::{ChartSource as _, Operation, RenderRequest, ValuesReuse};
+use crate::action::{ActionError, ChartSource as _, Operation, RenderRequest, ValuesReuse};
 use crate::hook::{is_workload, ordered_hooks};
 use crate::plan::rights::{RecordStorage, RightsInput, defined_kinds, rights};
-use crate::plan::{ManifestObject, PlanError, read_manifest, write_yaml};
+use crate::plan::{ManifestObject, read_manifest_of, write_yaml};
 use crate::release::{HookEvent, Namespace, ReleaseName, Revision};
 
 /// Print the smallest Role that a command needs for a chart
@@ -186,9 +186,6 @@ impl CommandChoice {
     }
 }
 
-fn read(manifest: &str) -> Result<Vec<ManifestObject>, CliError> {
-    read_manifest(manifest).map_err(|source| {
-        let what = "the rendered chart".to_owned();
-        CliError::Action(PlanError::Manifest { what, source }.into())
-    })
+fn read(manifest: &str) -> Result<Vec<ManifestObject>, ActionError> {
+    Ok(read_manifest_of(manifest, "the rendered chart")?)
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use template::yaml::{self, Data};
 use thiserror::Error;
 
+use super::PlanError;
 use crate::cluster::{ObjectId, object_id};
 
 /// One object of a manifest.
@@ -39,6 +40,17 @@ fn from_template(template: Option<&str>) -> String {
     template
         .map(|template| format!(" (from `{template}`)"))
         .unwrap_or_default()
+}
+
+/// Reads every object of a YAML stream as [`read_manifest`] does; an error calls the stream `what`.
+///
+/// # Errors
+/// [`PlanError::Manifest`].
+pub fn read_manifest_of(text: &str, what: &str) -> Result<Vec<ManifestObject>, PlanError> {
+    read_manifest(text).map_err(|source| PlanError::Manifest {
+        what: what.to_owned(),
+        source,
+    })
 }
 
 /// Reads every object of a YAML stream, in order; lists are taken apart, empty documents skipped.

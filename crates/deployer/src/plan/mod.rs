@@ -20,7 +20,9 @@ mod tests;
 
 pub use build::{PlanInput, build, build_removal};
 pub use error::PlanError;
-pub use manifest::{ManifestError, ManifestObject, read_manifest, read_yaml, write_yaml};
+pub use manifest::{
+    ManifestError, ManifestObject, read_manifest, read_manifest_of, read_yaml, write_yaml,
+};
 pub use order::{install_rank, uninstall_rank};
 pub use ownership::{OwnershipProblem, owned_by, ownership_problems, with_ownership};
 pub use random::RandomParts;
