@@ -20,7 +20,7 @@ const WATCHES_BY_NAME_MAX: usize = 3;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Changes come in bursts; looking this much later sees them together.
 const SETTLE: Duration = Duration::from_millis(30);
-/// How long the kinds of an established definition may take to be served.
+/// How long the kinds of established definitions may take to be served, all together.
 const SERVED_MAX: Duration = Duration::from_secs(20);
 /// Time between two looks for them.
 const SERVED_AGAIN: Duration = Duration::from_millis(100);
@@ -44,9 +44,11 @@ impl KubeCluster {
         options: &WaitOptions,
         progress: &dyn ProgressSink,
     ) -> Result<(), ClusterError> {
+        let deadline = Instant::now() + options.timeout;
         self.wait_until_all_ready(ids, options, progress).await?;
+        let deadline = deadline.min(Instant::now() + SERVED_MAX);
         for id in ids.iter().filter(|id| id.kind == CRD_KIND) {
-            self.wait_until_served(id, options.timeout).await?;
+            self.wait_until_served(id, deadline).await?;
         }
         Ok(())
     }
@@ -55,13 +57,12 @@ impl KubeCluster {
     async fn wait_until_served(
         &self,
         id: &ObjectId,
-        timeout: Duration,
+        deadline: Instant,
     ) -> Result<(), ClusterError> {
         use crate::cluster::Cluster as _;
         let Some(definition) = self.get(id).await? else {
             return Ok(());
         };
-        let deadline = Instant::now() + timeout.min(SERVED_MAX);
         for (api_version, kind) in served_kinds(&definition) {
             while self.kind(&api_version, &kind).await.is_err() && Instant::now() < deadline {
                 tokio::time::sleep(SERVED_AGAIN).await;
