@@ -336,7 +336,7 @@ mod tests {
     fn rows(count: u64, weighted: bool, clustered: bool) -> Vec<Row<2>> {
         let row = |index: u64| Row {
             scores: [(index * 37 % 101) as f64, (index * 53 % 89) as f64 / 3.0],
-            positive: index % 3 == 0,
+            positive: index.is_multiple_of(3),
             weight: if weighted {
                 1.0 + (index % 4) as f64
             } else {
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn names_come_in_order_through_as_many_runs_as_it_takes() {
         let (mut sorter, mut spills) = (Sorter::holding(8), Spills::default());
-        let names = (0..100u128).map(|name| name * 37 % 100 << 100);
+        let names = (0..100u128).map(|name| (name * 37 % 100) << 100);
         sorter.extend_within(names, &mut spills).expect("written");
         let names = sorter.finish_for_one_walk(&mut spills).expect("written");
         assert!(names.iter().eq((0..100).map(|name| name << 100)));
