@@ -11,6 +11,7 @@ use harness::command::{Output, Program};
 use harness::{binaries, skip, workspace};
 
 mod commands;
+mod flags;
 mod lint_charts;
 mod odd_charts;
 mod provenance;
