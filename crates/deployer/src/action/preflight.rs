@@ -1,14 +1,20 @@
 //! Asks, before anything is touched, whether we may do what the plan says; all that is missing is
 //! told at once.
 
+use futures::{StreamExt as _, future::ready, stream};
+use serde_json::Value;
+
 use super::attempt::events_of;
 use super::{ActionError, Deployer, Operation};
 use crate::cluster::{ApplyOptions, ApplyStrategy, ClusterError, DryRun, ObjectId};
 use crate::plan::rights::{
     KindTable, RBAC_GROUP, RecordStorage, Right, Rights, RightsInput, defined_kinds, rights,
 };
-use crate::plan::{ManifestObject, ObjectAction, Plan, read_manifest};
+use crate::plan::{ManifestObject, ObjectAction, ObjectStep, Plan, read_manifest};
 use crate::release::{ApplyMethod, Hook, Namespace, Release};
+
+/// Objects that are tried at once.
+const TRIES_AT_ONCE: usize = 16;
 
 /// Demands the rights for every step of a plan.
 ///
@@ -66,17 +72,38 @@ pub(super) async fn demand_rights(
 }
 
 /// Lets the server try what hands out rights. Who may do that depends on the rights that are handed out,
-/// and a review of the account's own does not tell.
+/// and a review of the account's own does not tell, but for one that may hand out any.
 async fn try_grants(deployer: &Deployer, plan: &Plan, by_server: bool) -> Result<(), ActionError> {
-    let mut refusals = Vec::new();
-    for step in &plan.applies {
-        let changes = !matches!(step.action, ObjectAction::Unchanged | ObjectAction::Keep);
-        let Some(desired) = &step.desired else {
-            continue;
+    let granting: Vec<(&ObjectStep, &Value)> = plan
+        .applies
+        .iter()
+        .filter(|step| !matches!(step.action, ObjectAction::Unchanged | ObjectAction::Keep))
+        .filter(|step| step.object.group() == RBAC_GROUP)
+        .filter_map(|step| Some((step, step.desired.as_ref()?)))
+        .collect();
+    let mut any = Rights::default();
+    for (step, _) in &granting {
+        let kind = step.object.kind.as_str();
+        let home = || (step.object.namespace.clone()).unwrap_or_else(|| plan.namespace.to_string());
+        let place = (!kind.starts_with("Cluster")).then(home);
+        let (resources, verb): (&[&str], _) = match kind {
+            "Role" => (&["roles"], "escalate"),
+            "ClusterRole" => (&["clusterroles"], "escalate"),
+            _ => (&["roles", "clusterroles"], "bind"),
         };
-        if step.object.group() != RBAC_GROUP || !changes {
-            continue;
+        for resource in resources {
+            any.add(&place, RBAC_GROUP, resource, &[verb], None);
         }
+    }
+    let any: Vec<Right> = any.all.into_iter().collect();
+    let may_grant_any = match deployer.cluster.missing_rights(&any).await {
+        Ok(missing) => missing.is_empty(),
+        Err(_) => false,
+    };
+    if may_grant_any {
+        return Ok(());
+    }
+    let tried = granting.into_iter().map(|(step, desired)| async move {
         let options = ApplyOptions {
             strategy: if by_server {
                 ApplyStrategy::ServerSide
@@ -87,14 +114,17 @@ async fn try_grants(deployer: &Deployer, plan: &Plan, by_server: bool) -> Result
             force_conflicts: true,
             dry_run: DryRun::Server,
         };
-        // What else is wrong with it is told when it is applied: a binding to a role that comes with it,
-        // say, cannot be tried before.
-        if let Err(refusal @ ClusterError::Forbidden { .. }) =
-            deployer.cluster.apply(desired, &options).await
-        {
-            refusals.push(refusal);
-        }
-    }
+        deployer.cluster.apply(desired, &options).await.err()
+    });
+    let tried: Vec<_> = tried.collect();
+    // What else is wrong with it is told when it is applied: a binding to a role that comes with it,
+    // say, cannot be tried before.
+    let refusals: Vec<ClusterError> = stream::iter(tried)
+        .buffered(TRIES_AT_ONCE)
+        .filter_map(|error| async { error })
+        .filter(|error| ready(matches!(error, ClusterError::Forbidden { .. })))
+        .collect()
+        .await;
     if refusals.is_empty() {
         Ok(())
     } else {
