@@ -91,12 +91,14 @@ pub(super) async fn bring_about(
     };
     change.check(deployer, &plan)?;
     check_hooks(deployer, &change, &plan)?;
-    demand_rights(
+    // Large parts of a command lie on the heap: they nest, and an unoptimised build would keep the
+    // room of all of them on the stack.
+    Box::pin(demand_rights(
         deployer,
         &change.release,
         &plan,
         change.options.force_replace,
-    )
+    ))
     .await?;
     check_size(deployer, &change.release)?;
     let settings = settings(&deadline, &change);
@@ -108,7 +110,7 @@ pub(super) async fn bring_about(
         settings,
     )
     .await?;
-    let outcome = match attempt.carry_out(&plan).await {
+    let outcome = match Box::pin(attempt.carry_out(&plan)).await {
         Ok(()) => attempt
             .complete(&change.history, &change.description)
             .await
@@ -117,7 +119,8 @@ pub(super) async fn bring_about(
     };
     if let Err(cause) = outcome {
         let cause = deadline.explain(cause);
-        let failure = undo(attempt, cause, &plan, &change.history, change.options).await;
+        let undone = undo(attempt, cause, &plan, &change.history, change.options);
+        let failure = Box::pin(undone).await;
         // A release that another has taken over is not ours to prune.
         if matches!(failure, ActionError::Operation(_)) {
             prune(deployer, lease, &change).await;

@@ -68,8 +68,7 @@ pub(super) async fn demand_rights(
         needed.add(&place, step.object.group(), &names.plural, verbs, None);
     }
     refuse(deployer, needed).await?;
-    // On the heap: it is large, and lies deep within the futures of whole commands.
-    Box::pin(try_grants(deployer, plan, by_server)).await
+    try_grants(deployer, plan, by_server).await
 }
 
 /// Lets the server try what hands out rights. Who may do that depends on the rights that are handed out,

@@ -96,7 +96,7 @@ pub async fn recover(
             Foreign::Refuse
         };
         let recovered = with_lease(deployer, &name, async |lease| {
-            recover_leased(deployer, lease, &name, foreign).await
+            Box::pin(recover_leased(deployer, lease, &name, foreign)).await
         });
         report.push(recovered.await?);
     }
@@ -137,7 +137,7 @@ pub(super) async fn settle(
     name: &ReleaseName,
     foreign: Foreign,
 ) -> Result<Vec<Stored>, ActionError> {
-    settle_or(deployer, lease, name, foreign, true).await
+    Box::pin(settle_or(deployer, lease, name, foreign, true)).await
 }
 
 async fn settle_or(
@@ -448,7 +448,9 @@ async fn bring_back(
         force_conflicts: true,
         recreate,
     };
-    restore(deployer, lease, request).await.map(|_| ())
+    Box::pin(restore(deployer, lease, request))
+        .await
+        .map(|_| ())
 }
 
 async fn note_interrupted(attempt: &mut Attempt<'_>) -> Result<(), ActionError> {

@@ -82,7 +82,7 @@ pub(super) async fn restore(
     let mut attempt =
         Attempt::open(deployer, lease, Operation::Rollback, release, settings).await?;
     attempt.traces = Traces::of_undoing(request.undone);
-    let outcome = match attempt.carry_out(&plan).await {
+    let outcome = match Box::pin(attempt.carry_out(&plan)).await {
         Ok(()) => attempt
             .complete(request.history, &description)
             .await

@@ -116,7 +116,7 @@ async fn roll_back(
         force_conflicts: options.force_conflicts,
         recreate: options.force_replace,
     };
-    match restore(attempt.deployer, attempt.lease, request).await {
+    match Box::pin(restore(attempt.deployer, attempt.lease, request)).await {
         Ok(outcome) => {
             attempt.also.extend(outcome.warnings);
             Aftermath::RolledBack {

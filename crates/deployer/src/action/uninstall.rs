@@ -81,7 +81,7 @@ pub(super) async fn uninstall_leased(
             return Err(explain_forbidden(deployer, &last.release, error, operation, false).await);
         }
     };
-    demand_rights(deployer, &last.release, &plan, false).await?;
+    Box::pin(demand_rights(deployer, &last.release, &plan, false)).await?;
     let mut attempt = begin(deployer, lease, options, last.clone()).await?;
     let outcome = carry_out(&mut attempt, &plan, options).await;
     if let Err(cause) = outcome {
