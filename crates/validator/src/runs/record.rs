@@ -129,29 +129,29 @@ impl Record for TaggedRow {
     }
 
     fn size(layout: RowLayout) -> usize {
-        Row::<1>::size(layout) + 4
+        Row::<1>::size(layout) + size_of::<u32>()
     }
 
     fn write(&self, layout: RowLayout, sink: &mut Vec<u8>) {
-        sink.push(u8::from(self.positive));
-        write_score(self.score, layout.single, sink);
-        if layout.weighted {
-            sink.extend(self.weight.to_le_bytes());
-        }
+        let row = Row {
+            scores: [self.score],
+            positive: self.positive,
+            weight: self.weight,
+            cluster: None,
+        };
+        row.write(layout, sink);
         sink.extend(self.tag.to_le_bytes());
     }
 
     fn read(layout: RowLayout, bytes: &[u8]) -> Option<Self> {
-        let mut left = bytes;
+        let (row, tag) = bytes.split_last_chunk()?;
+        let row = Row::<1>::read(layout, row)?;
+        let [score] = row.scores;
         Some(Self {
-            positive: read_label(&mut left)?,
-            score: read_score(layout.single, &mut left)?,
-            weight: if layout.weighted {
-                read_weight(&mut left)?
-            } else {
-                1.0
-            },
-            tag: u32::from_le_bytes(take(&mut left)?),
+            score,
+            positive: row.positive,
+            weight: row.weight,
+            tag: u32::from_le_bytes(*tag),
         })
     }
 }
